@@ -1,0 +1,1 @@
+"""Drawings: where they come from, the split, pairs, distortions and one-shot trials."""

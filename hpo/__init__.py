@@ -1,0 +1,1 @@
+"""Search space, objective, study and its storage, workers, final fit and report."""

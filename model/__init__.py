@@ -1,0 +1,1 @@
+"""The siamese net, its per-layer optimiser, training, evaluation, baselines and export."""
