@@ -21,6 +21,8 @@ class Dataset:
         alphabets: which alphabets belong to which role; no alphabet has two.
         drawers: which drawers train, validate and test where the paper's split by drawers is
             asked for (Koch et al., section 4.1).
+        digest: SHA-256 of the full-size content (names, ids, pixels), whatever size was loaded;
+            a study remembers it and refuses other data.
         official_runs: Lake's 20 runs, 400 trials, 20-way, over ``drawings``; only Omniglot has them.
     """
 
@@ -28,4 +30,5 @@ class Dataset:
     drawings: Drawings
     alphabets: Mapping[Role, tuple[str, ...]]
     drawers: Mapping[Role, tuple[int, ...]]
+    digest: str
     official_runs: OneShotTrials | None = None
