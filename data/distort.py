@@ -1,0 +1,69 @@
+"""Random distortions of image batches, drawn for every image by itself, on its device."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Shifts and elastic displacements are given in pixels of a drawing of this side.
+REFERENCE_SIZE = 105
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distortion:
+    """The paper's affine family (section 4.3), and a smooth random deformation after it.
+
+    Attributes:
+        strength: scales every range below; 1 is the paper, 0 switches the family off.
+        elastic: standard deviation of the smooth displacement, in pixels of a 105-pixel drawing.
+        rotation: largest angle, degrees, either way.
+        shear: largest shear factor along x and along y, either way.
+        scale: largest relative change of size along x and along y, either way.
+        shift: largest shift along x and along y, in pixels of a 105-pixel drawing.
+        probability: each of the seven components is switched on with this probability.
+    """
+
+    strength: float = 1.0
+    elastic: float = 0.0
+    rotation: float = 10.0
+    shear: float = 0.3
+    scale: float = 0.2
+    shift: float = 2.0
+    probability: float = 0.5
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return ``images`` ``[B, 1, H, W]`` distorted, paper (0) coming in at the edges."""
+        if not self.strength and not self.elastic:
+            return images
+        batch = images.shape[0]
+        grid = F.affine_grid(
+            self.inverse_matrices(batch, generator), list(images.shape), align_corners=False
+        )
+        if self.elastic:
+            coarse = torch.randn(batch, 2, 5, 5, generator=generator, device=images.device)
+            coarse = coarse * (2 * self.elastic / REFERENCE_SIZE)
+            smooth = F.interpolate(coarse, images.shape[-2:], mode="bicubic", align_corners=True)
+            grid = grid + smooth.permute(0, 2, 3, 1)
+        return F.grid_sample(images, grid, align_corners=False)
+
+    def inverse_matrices(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Return ``[batch, 2, 3]``: where in the source, in units of half a side, a pixel lies.
+
+        Forward, a point is scaled, sheared, rotated and shifted about the image's centre.
+        """
+        device = generator.device
+        draws = torch.rand(2, 7, batch, generator=generator, device=device)
+        size = (draws[0] * 2 - 1) * self.strength * (draws[1] < self.probability)
+        angle = torch.deg2rad(size[0] * self.rotation)
+        shear_x, shear_y = size[1:3] * self.shear
+        scale_x, scale_y = 1 + size[3:5] * self.scale
+        shift = size[5:7] * (2 * self.shift / REFERENCE_SIZE)
+        cosine, sine = angle.cos(), angle.sin()
+        rotate = torch.stack([cosine, -sine, sine, cosine], -1).view(batch, 2, 2)
+        ones = torch.ones_like(angle)
+        shear = torch.stack([ones, shear_x, shear_y, ones], -1).view(batch, 2, 2)
+        scale = torch.stack([scale_x, scale_y], -1)
+        forward = rotate @ shear * scale[:, None, :]
+        inverse = torch.linalg.inv(forward)
+        return torch.cat([inverse, -inverse @ shift.T[:, :, None]], -1)

@@ -1,0 +1,123 @@
+"""Training and verification batches as indices of drawings, drawn on the device in one go."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from data.drawings import Drawings
+from data.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of drawings: indices ``a`` and ``b`` (int64 ``[B]``), ``same`` (float32 ``[B]``)."""
+
+    a: Tensor
+    b: Tensor
+    same: Tensor
+
+    def __len__(self) -> int:
+        return self.a.shape[0]
+
+
+class Sampler:
+    """Drawings grouped by character and alphabet, and a random generator on their device.
+
+    ``reseed`` makes all that follows a function of the seed alone, so that an epoch can be drawn
+    again without the epochs before it.
+    """
+
+    def __init__(self, drawings: Drawings, seed: int):
+        device = drawings.device
+        key = drawings.alphabet * len(drawings.character_names) + drawings.character
+        self.order = key.argsort(stable=True)
+        _, self.drawing_count = key[self.order].unique_consecutive(return_counts=True)
+        self.drawing_start = self.drawing_count.cumsum(0) - self.drawing_count
+        alphabet_of_character = drawings.alphabet[self.order[self.drawing_start]]
+        alphabets, self.character_alphabet, self.character_count = (
+            alphabet_of_character.unique_consecutive(return_inverse=True, return_counts=True)
+        )
+        self.character_start = self.character_count.cumsum(0) - self.character_count
+        if len(drawings) == 0 or int(self.drawing_count.min()) < 2:
+            few = int(self.drawing_count.argmin()) if len(drawings) else 0
+            name = (
+                drawings.character_names[drawings.character[self.order[self.drawing_start[few]]]]
+                if len(drawings)
+                else "(none at all)"
+            )
+            raise DataError(
+                f"character {name} has fewer than 2 drawings here; pairs need 2 of each: "
+                "add drawings, or remove the character"
+            )
+        if int(self.character_count.min()) < 2:
+            name = drawings.alphabet_names[int(alphabets[self.character_count.argmin()])]
+            raise DataError(
+                f"alphabet {name} has a single character; pairs of different characters need 2: "
+                "add characters, or remove the alphabet"
+            )
+        self.generator = torch.Generator(device)
+        self.device = device
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Start anew: the next draws depend on ``seed`` alone."""
+        self.generator.manual_seed(seed)
+        self.position = 0
+
+    def _below(self, bound: Tensor) -> Tensor:
+        """Return uniform int64 in ``[0, bound)``, element by element."""
+        uniform = torch.rand(bound.shape, generator=self.generator, device=self.device)
+        # A product can round up to the bound itself.
+        return torch.minimum((uniform * bound).long(), bound - 1)
+
+    def _two_drawings(self, character: Tensor) -> tuple[Tensor, Tensor]:
+        """Return two distinct drawings of each character in ``character``."""
+        count, start = self.drawing_count[character], self.drawing_start[character]
+        first = self._below(count)
+        second = (first + 1 + self._below(count - 1)) % count
+        return self.order[start + first], self.order[start + second]
+
+
+class PairSampler(Sampler):
+    """Independent pairs within alphabets, as the paper draws them (section 4.1).
+
+    Of any even number of pairs, half are of one character and half of two; and the alphabets
+    take turns, so that over an epoch each gives the same number of both kinds.
+    """
+
+    def draw(self, number: int) -> Pairs:
+        """Return ``number`` pairs, the same and the different ones alternating."""
+        place = torch.arange(self.position, self.position + number, device=self.device)
+        self.position += number
+        same = place % 2 == 0
+        alphabet = (place // 2) % len(self.character_count)
+        count, start = self.character_count[alphabet], self.character_start[alphabet]
+        first = self._below(count)
+        other = (first + 1 + self._below(count - 1)) % count
+        a, twin = self._two_drawings(start + first)
+        stranger, _ = self._two_drawings(start + other)
+        return Pairs(a, torch.where(same, twin, stranger), same.float())
+
+
+class EpisodeSampler(Sampler):
+    """Episodes: two drawings of each of several characters, to be scored all against all."""
+
+    def draw(self, episodes: int, way: int, across: bool = False) -> Tensor:
+        """Return int64 ``[episodes, way, 2]``, two drawings of each of ``way`` characters.
+
+        An episode stays within one alphabet, each alphabet's turn coming as often as it has
+        characters; one with fewer than ``way`` is filled up from the others. ``across`` takes
+        characters from anywhere.
+        """
+        characters = len(self.character_alphabet)
+        if way > characters:
+            raise DataError(f"an episode of {way} characters, but there are only {characters}")
+        key = torch.rand(episodes, characters, generator=self.generator, device=self.device)
+        if not across:
+            chosen = self._below(torch.full((episodes,), characters, device=self.device))
+            alphabet = self.character_alphabet[chosen]
+            # Strangers sort behind all of the alphabet's own.
+            key = key + (self.character_alphabet[None, :] != alphabet[:, None])
+        character = key.topk(way, largest=False).indices
+        return torch.stack(self._two_drawings(character), dim=-1)

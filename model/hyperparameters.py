@@ -1,0 +1,160 @@
+"""What decides a trial: the net's shape, how it is trained, and each layer's rates.
+
+The defaults are the paper's own values (Koch et al. 2015, sections 3 and 4).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The shape of the twin net, all that building one needs.
+
+    Attributes:
+        image_size: pixels along each side of the input.
+        filters: filters of conv1, conv2, ...
+        kernel_sizes: kernel sides of conv1, conv2, ..., in pixels.
+        poolings: how many of the first convolutions are followed by a 2 x 2 max-pooling.
+        units: length of the embedding, the output of the fully connected layer.
+        padding: ``valid`` as in the paper, or ``same``.
+        normalisation: ``none`` as in the paper, or ``batch`` after every convolution.
+        embedding: what follows the fully connected layer, ``sigmoid`` as in the paper.
+        dropout: probability of dropping each input of the fully connected layer.
+        head: how two embeddings give a score, ``weighted_l1`` as in the paper.
+        initialisation: ``paper`` (section 3.2) or ``kaiming``.
+    """
+
+    image_size: int = 105
+    filters: tuple[int, ...] = (64, 128, 128, 256)
+    kernel_sizes: tuple[int, ...] = (10, 7, 4, 4)
+    poolings: int = 3
+    units: int = 4096
+    padding: Literal["valid", "same"] = "valid"
+    normalisation: Literal["none", "batch"] = "none"
+    embedding: Literal["sigmoid", "identity"] = "sigmoid"
+    dropout: float = 0.0
+    head: Literal["weighted_l1", "weighted_l2", "cosine"] = "weighted_l1"
+    initialisation: Literal["paper", "kaiming"] = "paper"
+
+    def __post_init__(self) -> None:
+        if len(self.filters) != len(self.kernel_sizes) or not self.filters:
+            raise ValueError(
+                f"{len(self.filters)} filter counts and {len(self.kernel_sizes)} kernel sizes: "
+                "give one of each for every convolution"
+            )
+        self.map_sizes()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers that have rates of their own, in order."""
+        return (*(f"conv{i + 1}" for i in range(len(self.filters))), "fc", "output")
+
+    def map_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return each convolution's output side ``(before, after)`` its pooling, in pixels.
+
+        Raises:
+            ValueError: an image of ``image_size`` leaves nothing after some layer.
+        """
+        sizes = []
+        side = self.image_size
+        for i, kernel in enumerate(self.kernel_sizes):
+            before = side if self.padding == "same" else side - kernel + 1
+            side = before // 2 if i < self.poolings else before
+            if side < 1:
+                raise ValueError(
+                    f"conv{i + 1} with kernel {kernel} leaves no pixels of a "
+                    f"{self.image_size} px image; use smaller kernels or fewer poolings"
+                )
+            sizes.append((before, side))
+        return tuple(sizes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a net is trained, but for the rates of its layers.
+
+    Attributes:
+        batch: ``pairs`` drawn independently as in the paper, or ``episodes`` in which two drawings
+            of each of ``way`` characters are scored all against all.
+        pairs: pairs in a minibatch of ``pairs``.
+        episodes: episodes in a minibatch of ``episodes``.
+        way: characters in an episode.
+        across: an episode's characters come from anywhere, not from one alphabet.
+        loss: ``pair`` cross-entropy as in the paper, or ``episode`` cross-entropy (softmax over
+            the way, both ways); the latter needs episodes.
+        optimiser: the paper's layer-wise ``sgd``, or ``adamw`` (its layer rates are the same:
+            learning rate, momentum as beta1, l2 as decoupled decay).
+        schedule: of every layer's learning rate: ``exponential`` (times 0.99 each epoch, as in
+            the paper) or ``cosine`` (to zero at the end of the budget).
+        distortion: strength of the paper's affine distortions, 1 as printed, 0 for none.
+        elastic: strength of smooth random deformation, in pixels of a 105-pixel drawing.
+        rotations: turn whole alphabets by 90, 180 and 270 degrees into new alphabets.
+    """
+
+    batch: Literal["pairs", "episodes"] = "pairs"
+    pairs: int = 128
+    episodes: int = 4
+    way: int = 20
+    across: bool = False
+    loss: Literal["pair", "episode"] = "pair"
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    distortion: float = 1.0
+    elastic: float = 0.0
+    rotations: bool = False
+
+    def __post_init__(self) -> None:
+        if self.loss == "episode" and self.batch != "episodes":
+            raise ValueError("the episode loss needs batches of episodes")
+
+    @property
+    def pairs_per_batch(self) -> int:
+        """Drawings in a minibatch, halved: what a minibatch takes from the budget of pairs."""
+        return self.pairs if self.batch == "pairs" else self.episodes * self.way
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRates:
+    """One layer's rates (section 3.2): ``eta_j``, ``mu_j`` and ``lambda_j``."""
+
+    learning_rate: float
+    momentum: float
+    l2: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """All that a trial samples or a study fixes: one value of this is one configuration."""
+
+    architecture: Architecture = field(default_factory=Architecture)
+    recipe: Recipe = field(default_factory=Recipe)
+    rates: Mapping[str, LayerRates]
+
+    def __post_init__(self) -> None:
+        if set(self.rates) != set(self.architecture.layers):
+            raise ValueError(
+                f"rates for {sorted(self.rates)}, but the layers are "
+                f"{list(self.architecture.layers)}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long and how often: the same for every trial of a study.
+
+    Attributes:
+        epochs: at most this many (paper: 200).
+        pairs_per_epoch: pairs between two validations.
+        patience: stop after this many epochs without a better one-shot accuracy (paper: 20).
+        momentum_epochs: epochs over which momentum rises from 0.5 to its layer's value; the paper
+            states the line but not its slope.
+        seconds: stop after the epoch in which this much training time is reached, if given.
+    """
+
+    epochs: int = 200
+    pairs_per_epoch: int = 150_000
+    patience: int = 20
+    momentum_epochs: int = 50
+    seconds: float | None = None

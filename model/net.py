@@ -1,0 +1,115 @@
+"""The siamese twin net (Koch et al. 2015, section 3.1)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.hyperparameters import Architecture
+
+
+class SiameseNet(nn.Module):
+    """Two twins with shared weights, and a score of how alike their embeddings are.
+
+    Example:
+        >>> net = SiameseNet(Architecture())
+        >>> sum(parameter.numel() for parameter in net.parameters())
+        38951745
+    """
+
+    def __init__(self, architecture: Architecture, generator: torch.Generator | None = None):
+        super().__init__()
+        self.architecture = architecture
+        channels = (1, *architecture.filters)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels[i], channels[i + 1], kernel, padding=architecture.padding)
+            for i, kernel in enumerate(architecture.kernel_sizes)
+        )
+        batch = architecture.normalisation == "batch"
+        self.normalisations = nn.ModuleList(
+            nn.BatchNorm2d(width) if batch else nn.Identity() for width in architecture.filters
+        )
+        side = architecture.map_sizes()[-1][1]
+        self.fc = nn.Linear(channels[-1] * side * side, architecture.units)
+        self.output = nn.Linear(architecture.units, 1)
+        self.initialise(generator)
+
+    def layers(self) -> dict[str, list[nn.Module]]:
+        """Return the modules of each named layer; a layer's normalisation belongs to it."""
+        named: dict[str, list[nn.Module]] = {
+            f"conv{i + 1}": [convolution, normalisation]
+            for i, (convolution, normalisation) in enumerate(
+                zip(self.convolutions, self.normalisations, strict=True)
+            )
+        }
+        return {**named, "fc": [self.fc], "output": [self.output]}
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator | None = None) -> None:
+        """Draw every weight anew, from ``generator`` alone where one is given.
+
+        ``paper``: convolutions N(0, 0.01), the fully connected layer N(0, 0.2), all biases
+        N(0.5, 0.01) (section 3.2; the output layer, of which the paper says nothing, like the
+        fully connected one, with no bias). ``kaiming``: fan-in normal weights and zero biases;
+        the output starts as minus the mean distance, so that alike pairs begin ahead.
+        """
+        paper = self.architecture.initialisation == "paper"
+        for name, modules in self.layers().items():
+            layer = modules[0]
+            assert isinstance(layer, nn.Conv2d | nn.Linear)
+            assert layer.bias is not None
+            if paper:
+                spread = 0.01 if name.startswith("conv") else 0.2
+                layer.weight.normal_(0, spread, generator=generator)
+                layer.bias.normal_(0.5, 0.01, generator=generator)
+            else:
+                nn.init.kaiming_normal_(layer.weight, generator=generator)
+                layer.bias.zero_()
+        if paper:
+            self.output.bias.zero_()
+        elif self.architecture.head != "cosine":
+            self.output.weight.fill_(-10 / self.architecture.units)
+        else:
+            self.output.weight.fill_(10 / self.architecture.units)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the embeddings ``[B, units]`` of images ``[B, 1, H, W]`` (ink 1, paper 0)."""
+        maps = images
+        for i, (convolution, normalisation) in enumerate(
+            zip(self.convolutions, self.normalisations, strict=True)
+        ):
+            maps = normalisation(convolution(maps))
+            if i < self.architecture.poolings:
+                # Pooling first is the same as ReLU first, since both keep order, and a quarter
+                # of the work.
+                maps = F.max_pool2d(maps, 2)
+            maps = F.relu(maps)
+        flat = F.dropout(maps.flatten(1), self.architecture.dropout, self.training)
+        embedding = self.fc(flat)
+        return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
+
+    def score(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the logits ``[...]`` that embeddings ``[..., units]`` are of one character.
+
+        The two broadcast against each other. With the paper's head it is the sum over units of
+        ``alpha_j * |first_j - second_j|``, plus a bias; its sigmoid is the paper's ``p``.
+        """
+        head = self.architecture.head
+        if head == "weighted_l1":
+            compared = (first - second).abs()
+        elif head == "weighted_l2":
+            compared = (first - second).square()
+        else:
+            compared = F.normalize(first, dim=-1) * F.normalize(second, dim=-1)
+            compared = compared * self.architecture.units
+        return self.output(compared).squeeze(-1)
+
+    def forward(self, image_a: Tensor, image_b: Tensor) -> Tensor:
+        """Return the logits ``[B]`` that the images ``[B, 1, H, W]`` show one character."""
+        first, second = self.embed(torch.cat([image_a, image_b])).chunk(2)
+        return self.score(first, second)
+
+
+def parameter_count(architecture: Architecture) -> int:
+    """Return how many trainable numbers a net of this shape has, without building it."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in SiameseNet(architecture).parameters())
