@@ -1,0 +1,79 @@
+"""Scoring: one-shot trials and verification, every drawing embedded once."""
+
+import torch
+from torch import Tensor
+
+from data.drawings import Drawings
+from data.oneshot import OneShotTrials
+from data.pairs import Pairs
+from model.net import SiameseNet
+
+# Drawings embedded at a time, and scores computed at a time: bounds on memory, not on results.
+EMBED_BATCH = 256
+SCORE_BATCH = 2_000_000
+
+
+@torch.inference_mode()
+def embed(net: SiameseNet, drawings: Drawings, index: Tensor) -> Tensor:
+    """Return the embeddings ``[len(index), units]`` of the drawings at ``index``."""
+    net.eval()
+    return torch.cat([net.embed(drawings.images(part)) for part in index.split(EMBED_BATCH)])
+
+
+@torch.inference_mode()
+def one_shot_scores(net: SiameseNet, trials: OneShotTrials) -> Tensor:
+    """Return each trial's logits ``[T, N]``, the query against every drawing of its support."""
+    used, place = torch.cat([trials.query[:, None], trials.support], 1).unique(return_inverse=True)
+    embeddings = embed(net, trials.drawings, used)
+    step = max(1, SCORE_BATCH // (trials.way * embeddings.shape[1]))
+    return torch.cat(
+        [net.score(embeddings[part[:, :1]], embeddings[part[:, 1:]]) for part in place.split(step)]
+    )
+
+
+def credit(scores: Tensor, answer: Tensor) -> Tensor:
+    """Return each trial's credit ``[T]``: 1 if the best score is the answer's, 1/k in a k-fold tie.
+
+    A net that says nothing, the same for all or not a number, thus scores exactly chance.
+    """
+    scores = scores.masked_fill(~scores.isfinite().all(1, keepdim=True), 0)
+    best = scores == scores.max(1, keepdim=True).values
+    return best.gather(1, answer[:, None]).squeeze(1) / best.sum(1)
+
+
+def one_shot_accuracy(net: SiameseNet, trials: OneShotTrials) -> float:
+    """Return the mean credit over the trials, in [0, 1]."""
+    return float(credit(one_shot_scores(net, trials), trials.answer).mean())
+
+
+@torch.inference_mode()
+def verification_scores(net: SiameseNet, drawings: Drawings, pairs: Pairs) -> Tensor:
+    """Return the logits ``[B]`` that each pair shows one character."""
+    used, place = torch.stack([pairs.a, pairs.b]).unique(return_inverse=True)
+    embeddings = embed(net, drawings, used)
+    step = max(1, SCORE_BATCH // embeddings.shape[1])
+    return torch.cat(
+        [
+            net.score(embeddings[a], embeddings[b])
+            for a, b in zip(place[0].split(step), place[1].split(step), strict=True)
+        ]
+    )
+
+
+def verification_accuracy(scores: Tensor, same: Tensor, threshold: float = 0.0) -> float:
+    """Return the part of the pairs on whose sameness ``scores > threshold`` is right.
+
+    Scores that all lie on the threshold count half, as a net that says nothing should.
+    """
+    right = torch.where(same > 0.5, scores > threshold, scores < threshold).float()
+    return float((right + 0.5 * (scores == threshold)).mean())
+
+
+def best_threshold(scores: Tensor, same: Tensor) -> float:
+    """Return the threshold with the highest accuracy on these pairs (chosen on validation)."""
+    order = scores.argsort()
+    ordered, alike = scores[order], same[order] > 0.5
+    # With the cut below place i, what lies under it is called different, the rest the same.
+    right = (~alike).cumsum(0) - (~alike).long() + alike.flip(0).cumsum(0).flip(0)
+    cut = int(right.argmax())
+    return float(ordered[cut] if cut == 0 else (ordered[cut - 1] + ordered[cut]) / 2)

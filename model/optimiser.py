@@ -1,0 +1,104 @@
+"""The paper's per-layer optimiser (section 3.2), its schedules, and AdamW on the same groups."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.hyperparameters import Budget, LayerRates, Recipe
+from model.net import SiameseNet
+
+INITIAL_MOMENTUM = 0.5
+LEARNING_RATE_DECAY = 0.99
+
+
+class LayerwiseSGD(torch.optim.Optimizer):
+    """``v = -learning_rate * gradient + momentum * v``, ``w = w + v``, for each group by itself.
+
+    The gradient includes that of ``l2 * |w|^2``, which is ``2 * l2 * w``.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]]):
+        super().__init__(groups, {"lr": 0.0, "momentum": 0.0, "l2": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            weights = [w for w in group["params"] if w.grad is not None]
+            if not weights:
+                continue
+            velocities: list[Tensor] = []
+            for weight in weights:
+                state = self.state[weight]
+                if "velocity" not in state:
+                    state["velocity"] = torch.zeros_like(weight)
+                velocities.append(state["velocity"])
+            torch._foreach_mul_(velocities, group["momentum"])
+            torch._foreach_add_(velocities, [w.grad for w in weights], alpha=-group["lr"])
+            if group["l2"]:
+                torch._foreach_add_(velocities, weights, alpha=-2 * group["lr"] * group["l2"])
+            torch._foreach_add_(weights, velocities)
+
+
+def parameter_groups(net: SiameseNet, rates: Mapping[str, LayerRates]) -> list[dict[str, Any]]:
+    """Return two groups a layer: its weights with its L2, its biases and scales without."""
+    groups = []
+    for name, modules in net.layers().items():
+        layer = modules[0]
+        weights = [layer.weight]
+        others = [p for module in modules for p in module.parameters() if p is not layer.weight]
+        for parameters, l2 in ((weights, rates[name].l2), (others, 0.0)):
+            groups.append({"params": parameters, "layer": name, "l2": l2})
+    return groups
+
+
+def build_optimiser(
+    net: SiameseNet, rates: Mapping[str, LayerRates], recipe: Recipe
+) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser over the net's layers; a `Schedule` sets its rates."""
+    groups = parameter_groups(net, rates)
+    if recipe.optimiser == "sgd":
+        return LayerwiseSGD(groups)
+    decayed: list[dict[str, nn.Parameter | Any]] = [
+        {**group, "weight_decay": group["l2"]} for group in groups
+    ]
+    return torch.optim.AdamW(decayed, fused=True)
+
+
+class Schedule:
+    """Each layer's learning rate and momentum as training goes on."""
+
+    def __init__(
+        self,
+        optimiser: torch.optim.Optimizer,
+        rates: Mapping[str, LayerRates],
+        recipe: Recipe,
+        budget: Budget,
+    ):
+        self.optimiser, self.rates, self.recipe, self.budget = optimiser, rates, recipe, budget
+
+    def set(self, epoch: int, fraction: float = 0.0) -> None:
+        """Set the rates for the given ``fraction`` of ``epoch`` (counted from 0).
+
+        Exponential learning rates and SGD's momentum change between epochs, as in the paper; the
+        cosine runs on within them.
+        """
+        if self.recipe.schedule == "exponential":
+            factor = LEARNING_RATE_DECAY**epoch
+        else:
+            factor = 0.5 + 0.5 * math.cos(math.pi * (epoch + fraction) / self.budget.epochs)
+        for group in self.optimiser.param_groups:
+            rates = self.rates[group["layer"]]
+            group["lr"] = rates.learning_rate * factor
+            if self.recipe.optimiser == "sgd":
+                group["momentum"] = momentum_at(epoch, rates.momentum, self.budget.momentum_epochs)
+            else:
+                group["betas"] = (rates.momentum, 0.999)
+
+
+def momentum_at(epoch: int, final: float, epochs: int) -> float:
+    """Return a layer's momentum in ``epoch`` (from 0): a line from 0.5 to ``final``, then level."""
+    return INITIAL_MOMENTUM + (final - INITIAL_MOMENTUM) * min(epoch / max(epochs, 1), 1.0)
