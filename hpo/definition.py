@@ -1,0 +1,223 @@
+"""A study file: read, checked once, then frozen."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hpo.errors import DefinitionError
+from hpo.space import SearchSpace
+from hpo.specification import read
+from model.hyperparameters import Budget
+
+SamplerName = Literal["gp", "tpe", "cmaes", "random"]
+PrunerName = Literal["none", "median", "hyperband"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_SHIPPED = Path(__file__).resolve().parent.parent / "studies"
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Data(_Section):
+    """What a study learns from: the arguments of ``data.sources.load`` and of the split."""
+
+    dataset: str = Field("auto", min_length=1)
+    background: Literal["full", "small1", "small2"] = "full"
+    image_size: int = Field(ge=8, le=256)
+    drawers: Literal["paper", "all"] = "paper"
+
+
+class Validation(_Section):
+    """The one-shot trials that decide, and the pairs of the verification accuracy beside them."""
+
+    way: int = Field(20, ge=2, le=1000)
+    trials: Count = 320
+    variant: Literal["two_drawers", "all_drawers"] = "two_drawers"
+    verification_pairs: Count = 1000
+
+
+class Training(_Section):
+    """Every trial's budget; see `model.hyperparameters.Budget`."""
+
+    epochs: int = Field(ge=1, le=100_000)
+    pairs_per_epoch: Count
+    patience: Count
+    momentum_epochs: Count
+    seconds: float | None = Field(None, gt=0)
+
+
+class Search(_Section):
+    """Which sampler proposes, which pruner stops, for how many trials."""
+
+    sampler: SamplerName = "gp"
+    pruner: PrunerName = "none"
+    trials: Count = 200
+    startup: int = Field(20, ge=1, le=10_000)
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class StudyDefinition(_Section):
+    """All that a study is, but for where it is kept.
+
+    Example:
+        >>> definition = load("compact")
+        >>> definition.space().searched["fc.units"].high
+        2048
+    """
+
+    name: str
+    description: str = ""
+    data: Data
+    budget: Training
+    validation: Validation
+    search: Search
+    parameters: dict[str, Any]
+    start: tuple[dict[str, Any], ...] = ()
+
+    def space(self) -> SearchSpace:
+        """Return the search space of ``[parameters]``, its corners checked.
+
+        Raises:
+            DefinitionError: a parameter is wrong, or some configuration cannot be trained.
+        """
+        return SearchSpace(self.parameters, self.start, image_size=self.data.image_size)
+
+    def training_budget(self) -> Budget:
+        """Return ``[budget]`` as what a trainer takes."""
+        return Budget(**self.budget.model_dump())
+
+    def changed(self, **options: Any) -> "StudyDefinition":
+        """Return the definition with a command's options in it; None leaves what is there.
+
+        Args:
+            options: ``dataset``, ``sampler``, ``pruner``, ``seed`` or ``trials``.
+        """
+        raw = self.model_dump()
+        for option, value in options.items():
+            if value is not None:
+                raw["data" if option == "dataset" else "search"][option] = value
+        return _validated(raw, "the command line")
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes this study this study, as plain JSON values with dotted keys.
+
+        A study goes on only with the same identity. The total of trials and the description may
+        change.
+        """
+        sections = self.model_dump(mode="json", include={"data", "budget", "validation", "search"})
+        del sections["search"]["trials"]
+        flat = {f"{s}.{key}": value for s, keys in sections.items() for key, value in keys.items()}
+        for name, specification in read(self.parameters).items():
+            plain = {k: v for k, v in vars(specification).items() if v not in ({}, None)}
+            flat[f"parameters.{name}"] = _plain(plain)
+        for i, start in enumerate(self.space().starts):
+            flat[f"start.{i}"] = _plain(start)
+        return flat
+
+
+def load(study: str) -> StudyDefinition:
+    """Return the study named ``study``, or the one in the file ``study`` if it ends in ``.toml``.
+
+    A name is looked up in the project's own ``studies/``, then in ``./studies/``.
+
+    Raises:
+        DefinitionError: there is no such study, or its file is wrong; says which key and why.
+    """
+    path = Path(study) if study.endswith(".toml") else _find(study)
+    check_name(path.stem)
+    try:
+        raw = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise DefinitionError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DefinitionError(f"{path} is not a TOML file: {error}") from None
+    if "name" in raw:
+        raise DefinitionError(f'{path}: unknown key "name"; a study is named as its file')
+    return _validated({**raw, "name": path.stem}, str(path))
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if a study may have it, so that its folder cannot lie elsewhere.
+
+    Raises:
+        DefinitionError: it holds anything but ``a-z 0-9 . _ -`` or starts with a sign.
+    """
+    if not _NAME.fullmatch(name):
+        raise DefinitionError(
+            f'"{name}" cannot name a study: use a-z, 0-9, ".", "_" and "-", '
+            "with a letter or digit first"
+        )
+    return name
+
+
+def available() -> dict[str, Path]:
+    """Return the study files that can be named without a path."""
+    folders = (Path.cwd() / "studies", _SHIPPED)
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def _find(name: str) -> Path:
+    check_name(name)
+    found = available()
+    if name not in found:
+        close = difflib.get_close_matches(name, found, n=1)
+        hint = f', did you mean "{close[0]}"?' if close else "."
+        raise DefinitionError(
+            f'there is no study "{name}"{hint} There are: {", ".join(sorted(found))}; '
+            "or give the path of a .toml file"
+        )
+    return found[name]
+
+
+def _validated(raw: Mapping[str, Any], source: str) -> StudyDefinition:
+    try:
+        definition = StudyDefinition.model_validate(
+            {**raw, "start": tuple(raw["start"])} if isinstance(raw.get("start"), list) else raw
+        )
+    except ValidationError as error:
+        raise DefinitionError(f"{source}: {_explain(error)}") from None
+    try:
+        definition.space()
+    except DefinitionError as error:
+        raise DefinitionError(f"{source}: {error}") from None
+    return definition
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "missing":
+            lines.append(f"{key} is missing")
+        elif problem["type"] == "extra_forbidden":
+            known = _keys(problem["loc"][:-1])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f'did you mean "{close[0]}"? ' if close else ""
+            lines.append(f'unknown key "{key}"; {hint}Allowed: {", ".join(known)}')
+        else:
+            message = problem["msg"].replace("Input should", "it should")
+            lines.append(f"{key} = {problem['input']!r}: {message}")
+    return "\n  ".join(lines)
+
+
+def _keys(section: tuple[int | str, ...]) -> list[str]:
+    model: Any = StudyDefinition
+    for key in section:
+        model = model.model_fields[key].annotation
+    return [key for key in model.model_fields if key != "name"]
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as it comes back from JSON."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
