@@ -1,0 +1,184 @@
+"""Where a study is kept: its folder, its database, its lock."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo.definition import check_name
+from hpo.errors import StudyError
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+DEFAULT_OUT = Path("studies")
+
+HEARTBEAT_SECONDS = 10
+"""How often a running trial says that it is alive."""
+GRACE_SECONDS = 60
+"""For how long it may say nothing before it counts as dead."""
+_LOCK_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the study ``name`` is kept.
+
+    Attributes:
+        name: the study's.
+        out: the folder that holds the study's own folder.
+        storage: a database's URL where it is not ``study.db`` in the study's folder.
+    """
+
+    name: str
+    out: Path = DEFAULT_OUT
+    storage: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        self.sqlite_file()
+
+    @property
+    def folder(self) -> Path:
+        """The study's own folder."""
+        return self.out / self.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where running trials save what they need to go on."""
+        return self.folder / "checkpoints"
+
+    @property
+    def url(self) -> str:
+        """The database's URL, password and all: not to be shown."""
+        return self.storage or f"sqlite:///{self.folder / 'study.db'}"
+
+    @property
+    def shown_url(self) -> str:
+        """The database's URL as it may be printed."""
+        from sqlalchemy.engine import make_url
+
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    def options(self) -> str:
+        """Return the options that name this place to another command, password hidden."""
+        import shlex
+
+        words = ["--study", self.name]
+        if self.out != DEFAULT_OUT:
+            words += ["--out", str(self.out)]
+        if self.storage is not None:
+            words += ["--storage", self.shown_url]
+        return shlex.join(words)
+
+    def sqlite_file(self) -> Path | None:
+        """Return the database's file if it is one of SQLite.
+
+        Raises:
+            StudyError: the URL is not one, or of a kind of database that is not supported.
+        """
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(self.url)
+        except (ArgumentError, ValueError):
+            raise StudyError(
+                "--storage is not a database URL; give one such as "
+                "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+            ) from None
+        backend = url.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise StudyError(f"--storage {self.shown_url}: use a sqlite or a postgresql database")
+        if backend == "postgresql":
+            return None
+        if not url.database or url.database == ":memory:":
+            raise StudyError(f"--storage {self.shown_url}: name the database's file")
+        return Path(url.database)
+
+    def database(self) -> "RDBStorage":
+        """Return the database, made if it is not there; call it under `exclusive`.
+
+        Raises:
+            StudyError: it cannot be reached, opened or read.
+        """
+        from optuna.storages import RDBStorage
+
+        from hpo.samplers import quiet
+
+        file = self.sqlite_file()
+        with self.explained(), quiet():
+            if file is not None:
+                # Readers go on beside a writer; the mode stays with the file.
+                with sqlite3.connect(file, timeout=_LOCK_SECONDS) as connection:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                connection.close()
+            return RDBStorage(
+                self.url,
+                # A transaction that starts as a writer never finds, half way, that it is late.
+                engine_kwargs={"connect_args": {"timeout": 60, "isolation_level": "IMMEDIATE"}}
+                if file is not None
+                else {"pool_pre_ping": True},
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+            )
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the study for oneself among all processes; a process that dies lets go."""
+        with self.explained():
+            file = self.sqlite_file()
+            context = _file_lock(file) if file is not None else self._server_lock()
+            with context:
+                yield
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what a database or a file system complains of into a `StudyError`."""
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError) as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+            raise StudyError(
+                f"the study's database {self.shown_url} cannot be used: {self._safe(reason)}"
+            ) from None
+        except OSError as error:
+            raise StudyError(
+                f"the study's folder {self.folder} cannot be used: {error.strerror or error}"
+            ) from None
+
+    def _safe(self, text: str) -> str:
+        from sqlalchemy.engine import make_url
+
+        password = make_url(self.url).password
+        return text.replace(str(password), "***") if password else text
+
+    @contextmanager
+    def _server_lock(self) -> Iterator[None]:
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(self.url, poolclass=sqlalchemy.NullPool)
+        key = {"key": f"siamese-hpo/{self.name}"}
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtext(:key))"), key)
+            yield
+
+
+@contextmanager
+def _file_lock(file: Path) -> Iterator[None]:
+    # SQLite's own lock on a file of its own: on every system, and gone with its process.
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = sqlite3.connect(f"{file}.lock", timeout=_LOCK_SECONDS, isolation_level=None)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        lock.close()

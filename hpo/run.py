@@ -1,0 +1,72 @@
+"""A study from its definition to its results, on this machine."""
+
+from pathlib import Path
+
+from hpo.definition import StudyDefinition
+from hpo.place import Place
+from hpo.progress import StudyProgress, console
+from hpo.study import open_study
+from hpo.summary import print_plan, print_results
+from hpo.worker import Job
+from hpo.workers import run_workers
+
+
+def run_study(
+    definition: StudyDefinition,
+    place: Place,
+    *,
+    data_root: Path | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    deadline: float | None = None,
+) -> bool:
+    """Run the study to its total of trials, showing how it goes; return False if interrupted.
+
+    Args:
+        definition: what to run.
+        place: where it is kept; a study that is there goes on.
+        data_root: where data sets lie, None for the usual places.
+        device: what to train on.
+        workers: processes that run trials.
+        deadline: no trial starts after this time (`time.time`), if given.
+
+    Raises:
+        StudyError: the study cannot be opened, or cannot go on.
+        DataError: its data cannot be had.
+    """
+    total, output = definition.search.trials, console()
+    study = open_study(definition, place)
+    job = Job(
+        definition=definition,
+        place=place,
+        total=total,
+        data_root=data_root,
+        device=device,
+        deadline=deadline,
+    )
+    output.print(
+        f"Study {place.name}: up to {total} trials on {device}, kept in {place.shown_url}",
+        markup=False,
+        highlight=False,
+    )
+    interrupted = False
+    with StudyProgress(study, total, definition.budget.epochs, output):
+        try:
+            run_workers(job, workers)
+        except KeyboardInterrupt:
+            interrupted = True
+    print_results(output, study, place)
+    if interrupted:
+        output.print("Interrupted. The same command goes on from here.", highlight=False)
+    return not interrupted
+
+
+def dry_run_study(definition: StudyDefinition, place: Place, device: str) -> None:
+    """Print what would run."""
+    output = console()
+    output.print(
+        f"Study {place.name}, kept in {place.shown_url}: {definition.description}",
+        markup=False,
+        highlight=False,
+    )
+    print_plan(output, definition, definition.search.trials, device)

@@ -1,0 +1,59 @@
+"""A sampler made anew for each trial, from the trial's own seed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+
+class SeededSampler(BaseSampler):
+    """Hands each trial to a fresh sampler seeded by the trial's user attribute ``seed``.
+
+    Optuna's samplers are seeded once and keep state in memory (random numbers drawn, the last
+    fit), which a study resumed in another process has lost: it would draw its first configurations
+    again. Made anew, a sampler knows what the database knows and nothing else.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler]):
+        self._make = make
+        self._sampler = make(0)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Make the sampler of this trial."""
+        # A trial that someone else queued has no seed of ours.
+        self._sampler = self._make(trial.user_attrs.get("seed", trial.number))
+        self._sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return what is sampled together."""
+        return self._sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the parameters sampled together."""
+        return self._sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return one parameter sampled by itself."""
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Let the sampler record what it wants."""
+        self._sampler.after_trial(study, trial, state, values)
+
+    def reseed_rng(self) -> None:
+        """Do nothing: each trial brings its seed."""

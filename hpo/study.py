@@ -1,0 +1,132 @@
+"""Opening a study, and making sure that it is the study it is taken for."""
+
+import json
+import logging
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from hpo.definition import StudyDefinition
+from hpo.errors import StudyError
+from hpo.place import Place
+from hpo.samplers import make_pruner, make_sampler, quiet
+
+METRIC = "one-shot validation accuracy"
+
+optuna.logging.set_verbosity(logging.ERROR)
+
+
+def open_study(definition: StudyDefinition, place: Place) -> optuna.Study:
+    """Return the study, made if it is not there yet.
+
+    Raises:
+        StudyError: its database cannot be used, or holds it with another definition.
+    """
+    with place.exclusive():
+        storage = place.database()
+        search = definition.search
+        with quiet():
+            study = optuna.create_study(
+                storage=storage,
+                study_name=place.name,
+                direction="maximize",
+                load_if_exists=True,
+                sampler=make_sampler(search.sampler, search.startup),
+                pruner=make_pruner(search.pruner, definition.budget.epochs, search.startup),
+            )
+            study.set_metric_names([METRIC])
+        attributes = study.user_attrs
+        if "definition" not in attributes:
+            if study.get_trials(deepcopy=False):
+                raise StudyError(
+                    f"{place.shown_url} holds a study {place.name} that was not made here; "
+                    "choose another --out or --storage"
+                )
+            study.set_user_attr("description", definition.description)
+            study.set_user_attr("versions", versions())
+            study.set_user_attr("definition", definition.identity())
+        _refuse_other_definition(attributes.get("definition"), definition.identity(), place)
+    return study
+
+
+def open_finished(place: Place) -> optuna.Study:
+    """Return a study that is there, to read it.
+
+    Raises:
+        StudyError: there is none.
+    """
+    file = place.sqlite_file()
+    if file is not None and not file.exists():
+        raise StudyError(f"there is no study {place.name} in {file}; run it first")
+    with place.exclusive():
+        try:
+            with quiet():
+                return optuna.load_study(study_name=place.name, storage=place.database())
+        except KeyError:
+            raise StudyError(f"there is no study {place.name} in {place.shown_url}") from None
+
+
+def remember_data(study: optuna.Study, place: Place, name: str, digest: str) -> None:
+    """Tie the study to the data of this digest.
+
+    Raises:
+        StudyError: it has learnt from other data.
+    """
+    with place.exclusive():
+        known = study.user_attrs.get("data")
+        if known is None:
+            study.set_user_attr("data", {"name": name, "digest": digest})
+        elif known["digest"] != digest:
+            raise StudyError(
+                f"study {place.name} was started on other data:\n"
+                f"  data: was {known['name']} ({known['digest'][:12]}), "
+                f"now {name} ({digest[:12]})\n"
+                "Give it that data again (--dataset, --data-root), or start anew with another --out"
+            )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on, the code's own revision among them."""
+    found = {name: _version(name) for name in ("siamese-hpo", "torch", "optuna", "numpy")}
+    return {**found, "python": platform.python_version(), "revision": _revision()}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _revision() -> str:
+    """Return the git revision of this code, ``+`` behind it if files were changed since."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    try:
+        here = Path(__file__).resolve().parent
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def _refuse_other_definition(known: Any, now: dict[str, Any], place: Place) -> None:
+    if known is None or known == now:
+        return
+    lines = [
+        f"  {key}: was {_shown(known, key)}, now {_shown(now, key)}"
+        for key in sorted(known.keys() | now.keys())
+        if _shown(known, key) != _shown(now, key)
+    ]
+    raise StudyError(
+        f"study {place.name} was started with another definition:\n"
+        + "\n".join(lines)
+        + "\nGo on with the first one, or start anew with another --out or file name"
+    )
+
+
+def _shown(flat: dict[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "not there"

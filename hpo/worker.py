@@ -1,0 +1,131 @@
+"""One process's part of a study: claim a trial, run it, tell the result, until there is none."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from hpo.checkpoints import Checkpoints
+from hpo.claims import Heartbeat, claim, finished, root, unsettled
+from hpo.definition import StudyDefinition
+from hpo.errors import StudyError
+from hpo.inputs import load_inputs
+from hpo.objective import Objective
+from hpo.place import Place
+from hpo.samplers import quiet
+from hpo.study import open_study, remember_data
+
+FAILURES = 3
+"""A failure that comes this often in a row would come for ever."""
+
+_WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that a worker process needs to know; it can be sent to another process or machine.
+
+    Attributes:
+        definition: the study's.
+        place: where it is kept.
+        total: how many trials are to finish, all workers' together.
+        data_root: where data sets lie, None for the usual places.
+        device: what to train on.
+        threads: CPU threads to train with, None for all.
+        deadline: no trial starts after this time (`time.time`), if given.
+    """
+
+    definition: StudyDefinition
+    place: Place
+    total: int
+    data_root: Path | None = None
+    device: str = "cpu"
+    threads: int | None = None
+    deadline: float | None = None
+
+
+def work(job: Job) -> None:
+    """Run trials until the study's total is finished or the deadline is past.
+
+    Raises:
+        StudyError: the study cannot be used, or fails again and again for one reason.
+        DataError: its data cannot.
+        KeyboardInterrupt: the running trial is given back, to go on from its last checkpoint.
+    """
+    import torch
+
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    study = open_study(job.definition, job.place)
+    inputs = load_inputs(job.definition, job.data_root, job.device)
+    remember_data(study, job.place, inputs.name, inputs.digest)
+    checkpoints = Checkpoints(job.place.checkpoints)
+    with job.place.exclusive():
+        checkpoints.sweep(keep=unsettled(study))
+    objective = Objective(job.definition, inputs, device=job.device, checkpoints=checkpoints)
+    with job.place.explained(), quiet():
+        _run_trials(job, study, objective, checkpoints)
+
+
+def _run_trials(
+    job: Job, study: optuna.Study, objective: Objective, checkpoints: Checkpoints
+) -> None:
+    reasons: list[str] = []
+    while job.deadline is None or time.time() < job.deadline:
+        trial = claim(
+            study,
+            job.place,
+            job.total,
+            seed=job.definition.search.seed,
+            starts=objective.space.starts,
+        )
+        if trial is None:
+            if finished(study) >= job.total:
+                return
+            # Other workers have the last ones; should one die, its trial is tried again.
+            time.sleep(_WAIT_SECONDS)
+            continue
+        reason = run_trial(study, trial, objective)
+        if root(trial) not in unsettled(study):
+            checkpoints.remove(root(trial))
+        reasons = [*reasons, reason] if reason else []
+        if len(reasons) >= FAILURES and len(set(reasons[-FAILURES:])) == 1:
+            raise StudyError(
+                f"{FAILURES} trials in a row failed for the same reason, so the study stops: "
+                f"{reason}"
+            )
+
+
+def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) -> str | None:
+    """Run a claimed trial and tell the study; return why it failed, None if it did not."""
+    state, value, reason = TrialState.FAIL, None, None
+    with Heartbeat(study, trial):
+        try:
+            value = objective(trial)
+            state = TrialState.COMPLETE
+        except TrialPruned:
+            state = TrialState.PRUNED
+        except UpdateFinishedTrialError:
+            # Taken for dead and given to another process: that one's result counts.
+            return None
+        except StorageInternalError:
+            raise
+        except KeyboardInterrupt:
+            # Failed without a reason, it is tried again.
+            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            raise
+        except Exception as error:
+            reason = _reason(error)
+            trial.set_user_attr("failure", reason)
+    study.tell(trial, value, state=state, skip_if_finished=True)
+    return reason
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    first_line = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first_line[:500]}"

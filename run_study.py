@@ -1,0 +1,79 @@
+"""Search the hyperparameters of a siamese one-shot net: the command line of the main job."""
+
+import signal
+import time
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from hpo import options
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(
+    epilog="Examples:  python run_study.py --trials 200  |  "
+    "python run_study.py --study smoke --trials 3  |  "
+    "python run_study.py --study paper --dry-run"
+)
+def main(
+    study: options.Study = None,
+    trials: options.Trials = None,
+    timeout: options.Timeout = None,
+    out: options.Out = options.OUT,
+    storage: options.Storage = None,
+    dataset: options.Dataset = None,
+    data_root: options.DataRoot = None,
+    sampler: options.Sampler = None,
+    pruner: options.Pruner = None,
+    seed: options.Seed = None,
+    workers: options.Workers = 1,
+    device: options.Device = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would run, and run nothing."),
+    ] = False,
+) -> None:
+    """Search the hyperparameters of a siamese one-shot net, as Koch et al. (2015) did.
+
+    The same command goes on where it stopped, and ends at the same total of trials.
+    """
+    with options.reported():
+        from hpo.run import dry_run_study, run_study
+
+        device = options.device_named(device)
+        definition, place = options.named_study(
+            study,
+            device,
+            out=out,
+            storage=storage,
+            dataset=dataset,
+            sampler=sampler,
+            pruner=pruner,
+            seed=seed,
+            trials=trials,
+        )
+        if dry_run:
+            dry_run_study(definition, place, device)
+            return
+        signal.signal(signal.SIGTERM, _interrupt)
+        deadline = None if timeout is None else time.time() + timeout
+        finished = run_study(
+            definition,
+            place,
+            data_root=data_root,
+            device=device,
+            workers=workers,
+            deadline=deadline,
+        )
+    if not finished:
+        raise typer.Exit(130)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    app()
