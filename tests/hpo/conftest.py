@@ -1,0 +1,19 @@
+from pathlib import Path
+
+import pytest
+
+import hpo.inputs
+from hpo.worker import Job
+from tests.hpo.support import tiny_dataset, tiny_job
+
+
+@pytest.fixture(autouse=True)
+def tiny_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every study of these tests learns from the tiny data set, unless in another process."""
+    monkeypatch.setattr(hpo.inputs, "load", lambda **_: tiny_dataset())
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """The work on a fresh tiny study."""
+    return tiny_job(tmp_path)

@@ -1,0 +1,113 @@
+"""A data set and a study small enough to train in a fraction of a second."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from data.dataset import Dataset
+from data.drawings import Drawings
+from hpo.definition import StudyDefinition
+from hpo.place import Place
+from hpo.worker import Job
+
+SIZE = 16
+ALPHABETS = {
+    "train": ("a", "b", "c"),
+    "validation": ("d", "e"),
+    "test": ("f",),
+}
+
+
+def tiny_dataset(seed: int = 0, characters: int = 6, drawers: int = 6) -> Dataset:
+    """Return a blurred blob pattern for each character, shifted and spotted by each drawer."""
+    generator = torch.Generator().manual_seed(seed)
+    names = [name for role in ALPHABETS.values() for name in role]
+    count = len(names) * characters
+    patterns = torch.rand(count, 1, 5, 5, generator=generator)
+    patterns = F.interpolate(patterns, SIZE, mode="bilinear") > 0.55
+    ink = patterns.squeeze(1).repeat_interleave(drawers, 0).float()
+    noise = torch.rand(ink.shape, generator=generator)
+    character = torch.arange(count).repeat_interleave(drawers)
+    drawings = Drawings(
+        ink=((ink * 0.8 + noise * 0.2) * 255).byte(),
+        alphabet=character // characters,
+        character=character,
+        drawer=torch.arange(1, drawers + 1).repeat(count),
+        alphabet_names=tuple(names),
+        character_names=tuple(f"{n}/{i}" for n in names for i in range(characters)),
+    )
+    everyone = tuple(range(1, drawers + 1))
+    roles = dict.fromkeys(ALPHABETS, everyone)
+    return Dataset("tiny", drawings, ALPHABETS, roles, drawings.digest())  # type: ignore[arg-type]
+
+
+def tiny_definition(**search: object) -> StudyDefinition:
+    """Return a study of two convolutions over the tiny data set."""
+    return StudyDefinition.model_validate(
+        {
+            "name": "tiny",
+            "data": {"image_size": SIZE, "drawers": "all"},
+            "budget": {
+                "epochs": 3,
+                "pairs_per_epoch": 128,
+                "patience": 3,
+                "momentum_epochs": 3,
+            },
+            "validation": {"way": 4, "trials": 40, "verification_pairs": 32},
+            "search": {"sampler": "random", "trials": 4, "startup": 2, **search},
+            "parameters": {
+                "net.depth": 2,
+                "net.poolings": 1,
+                "conv*.filters": {"low": 2, "high": 6, "step": 2},
+                "conv*.kernel_size": {"low": 3, "high": 5},
+                "fc.units": {"low": 8, "high": 32, "step": 8},
+                "*.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+                "*.momentum": {"low": 0, "high": 0.99},
+                "*.l2": {"low": 1e-6, "high": 1e-1, "log": True},
+            },
+            "start": (
+                {
+                    "conv*.filters": 4,
+                    "conv*.kernel_size": 3,
+                    "fc.units": 16,
+                    "*.learning_rate": 1e-2,
+                    "*.momentum": 0.5,
+                    "*.l2": 1e-4,
+                },
+            ),
+        }
+    )
+
+
+def tiny_job(out: Path, total: int = 4, **search: object) -> Job:
+    """Return the work on the tiny study kept in ``out``."""
+    definition = tiny_definition(**search)
+    return Job(definition=definition, place=Place("tiny", out), total=total)
+
+
+def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
+    """Work on the tiny study in a process of its own, its epochs slowed down."""
+    import hpo.inputs
+    import hpo.objective
+    from hpo.worker import work
+    from model.training import Trainer
+
+    torch.set_num_threads(1)
+    hpo.inputs.load = lambda **_: tiny_dataset()
+    hpo.objective.CHECKPOINT_SECONDS = 0
+    epoch = Trainer._epoch
+
+    def slow(self: Trainer, number: int) -> object:
+        time.sleep(float(epoch_seconds))
+        return epoch(self, number)
+
+    Trainer._epoch = slow  # type: ignore[method-assign, assignment]
+    work(tiny_job(Path(out), int(total), **json.loads(options)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
