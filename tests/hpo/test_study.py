@@ -1,0 +1,84 @@
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+
+from hpo.definition import StudyDefinition
+from hpo.errors import StudyError
+from hpo.place import Place
+from hpo.study import METRIC, open_finished, open_study, remember_data, versions
+from hpo.worker import Job
+from tests.hpo.support import tiny_definition
+
+
+def test_a_study_knows_what_it_is(job: Job) -> None:
+    study = open_study(job.definition, job.place)
+    assert study.study_name == "tiny"
+    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert study.metric_names == [METRIC]
+    assert study.user_attrs["definition"] == job.definition.identity()
+    assert set(study.user_attrs["versions"]) >= {"siamese-hpo", "torch", "optuna", "revision"}
+    assert versions()["optuna"] == optuna.__version__
+    databases = [path.name for path in job.place.folder.iterdir()]
+    assert "study.db" in databases
+
+
+def test_another_definition_is_refused_with_the_difference(job: Job) -> None:
+    open_study(job.definition, job.place)
+    with pytest.raises(StudyError, match=r'search\.sampler: was "random", now "tpe"'):
+        open_study(tiny_definition(sampler="tpe"), job.place)
+    raw = job.definition.model_dump()
+    raw["parameters"]["fc.units"]["high"] = 40
+    with pytest.raises(StudyError, match=r"parameters\.fc\.units: was .*32.*, now .*40"):
+        open_study(StudyDefinition.model_validate(raw), job.place)
+    open_study(tiny_definition(trials=99), job.place)
+
+
+def test_other_data_is_refused(job: Job) -> None:
+    study = open_study(job.definition, job.place)
+    remember_data(study, job.place, "one", "a" * 64)
+    remember_data(study, job.place, "one", "a" * 64)
+    with pytest.raises(StudyError, match=r"was one \(aaaaaaaaaaaa\), now two \(bbbbbbbbbbbb\)"):
+        remember_data(study, job.place, "two", "b" * 64)
+
+
+def test_a_foreign_study_is_not_touched(job: Job) -> None:
+    with job.place.exclusive():
+        foreign = optuna.create_study(study_name="tiny", storage=job.place.database())
+    foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    with pytest.raises(StudyError):
+        open_study(job.definition, job.place)
+
+
+def test_reading_never_makes_a_study(tmp_path: Path, job: Job) -> None:
+    with pytest.raises(StudyError, match="there is no study tiny"):
+        open_finished(job.place)
+    assert not job.place.folder.exists()
+    open_study(job.definition, job.place)
+    assert open_finished(job.place).study_name == "tiny"
+    other = replace(job.place, name="other", storage=job.place.url)
+    with pytest.raises(StudyError, match="there is no study other"):
+        open_finished(other)
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + bytes(2000)])
+def test_a_corrupt_database_is_one_message(job: Job, content: bytes) -> None:
+    job.place.folder.mkdir()
+    (job.place.folder / "study.db").write_bytes(content)
+    with pytest.raises(StudyError, match="cannot be used"):
+        open_study(job.definition, job.place)
+    assert (job.place.folder / "study.db").read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path, job: Job) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="cannot be used"):
+        open_study(job.definition, Place("tiny", tmp_path / "file"))
+
+
+def test_passwords_are_in_no_error() -> None:
+    place = Place("tiny", storage="postgresql+psycopg://me:secret@127.0.0.1:1/db")
+    with pytest.raises(StudyError) as caught:
+        open_study(tiny_definition(), place)
+    assert "secret" not in str(caught.value)

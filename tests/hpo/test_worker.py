@@ -1,0 +1,286 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import torch
+from optuna.trial import FixedTrial, TrialState
+
+import hpo.inputs
+import hpo.objective
+import hpo.worker
+from hpo.checkpoints import Checkpoints
+from hpo.claims import ATTEMPTS, claim, finished
+from hpo.errors import StudyError
+from hpo.inputs import load_inputs
+from hpo.objective import Objective
+from hpo.study import open_finished, open_study
+from hpo.worker import Job, work
+from tests.hpo.support import tiny_dataset, tiny_job
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def outcomes(job: Job) -> dict[str, float | None]:
+    """Return the value of each configuration that finished, by its parameters and seed."""
+    found = {}
+    for trial in open_finished(job.place).trials:
+        if trial.state.is_finished() and trial.state != TrialState.FAIL:
+            key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
+            assert key not in found, "a configuration finished twice"
+            found[key] = trial.value
+    return found
+
+
+def start(job: Job, epoch_seconds: float, **search: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.hpo.support", str(job.place.out), str(job.total)]
+    return subprocess.Popen(
+        [*command, str(epoch_seconds), json.dumps(search)], cwd=ROOT, start_new_session=True
+    )
+
+
+def wait_until(happened: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_study_runs_to_its_total_and_goes_on(job: Job) -> None:
+    work(replace(job, total=2))
+    work(replace(job, total=2))
+    study = open_finished(job.place)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+    assert study.trials[0].params == dict(job.definition.space().starts[0])
+    work(job)
+    assert finished(open_finished(job.place)) == 4
+
+
+def test_a_broken_study_equals_an_unbroken_one(tmp_path: Path) -> None:
+    whole, broken = tiny_job(tmp_path / "whole"), tiny_job(tmp_path / "broken")
+    work(whole)
+    for total in (1, 2, 4):
+        work(replace(broken, total=total))
+    first, second = (open_finished(one.place).trials for one in (whole, broken))
+    assert [t.params for t in first] == [t.params for t in second]
+    assert [t.values for t in first] == [t.values for t in second]
+    assert [t.intermediate_values for t in first] == [t.intermediate_values for t in second]
+
+
+def test_a_trial_keeps_what_it_was(job: Job) -> None:
+    work(replace(job, total=1))
+    study = open_finished(job.place)
+    trial = study.trials[0]
+    attributes = trial.user_attrs
+    history = attributes["history"]
+    assert trial.value == max(result["one_shot_accuracy"] for result in history)
+    assert trial.intermediate_values == {r["epoch"]: r["one_shot_accuracy"] for r in history}
+    assert attributes["best_epoch"] in range(1, 4)
+    assert attributes["pairs_seen"] == history[-1]["pairs_seen"]
+    assert attributes["device"] == "cpu"
+    assert attributes["parameters"] > 0
+    assert attributes["seconds"] > 0
+    assert attributes["versions"]["optuna"] == optuna.__version__
+    assert 0 <= attributes["verification_accuracy"] <= 1
+    assert study.user_attrs["data"] == {"name": "tiny", "digest": tiny_dataset().digest}
+
+
+def test_no_test_drawing_enters_the_study(job: Job) -> None:
+    inputs = load_inputs(job.definition, None, "cpu")
+    validation = inputs.validation
+    for drawings in (inputs.train, validation.drawings, validation.trials.drawings):
+        names = {drawings.alphabet_names[i] for i in drawings.alphabet.unique()}
+        assert "f" not in names
+    assert len(validation.trials) == job.definition.validation.trials
+
+
+def test_the_objective_is_a_function_of_its_trial(job: Job) -> None:
+    inputs = load_inputs(job.definition, None, "cpu")
+    objective = Objective(job.definition, inputs, device="cpu")
+    start = dict(job.definition.space().starts[0])
+    assert objective(FixedTrial(start)) == objective(FixedTrial(start))
+
+
+def test_deadline_starts_no_trial(job: Job) -> None:
+    work(replace(job, deadline=time.time() - 1))
+    assert not open_finished(job.place).trials
+
+
+def test_failures_are_recorded_and_replaced(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    train, calls = Objective._train, Counter[str]()
+
+    def fail_once(self: Objective, *arguments: Any) -> Any:
+        calls["train"] += 1
+        if calls["train"] in (2, 3):
+            raise MemoryError(f"no room for {calls['train']}")
+        return train(self, *arguments)
+
+    monkeypatch.setattr(Objective, "_train", fail_once)
+    work(job)
+    trials = open_finished(job.place).trials
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    assert [t.user_attrs["failure"] for t in failed] == [
+        "MemoryError: no room for 2",
+        "MemoryError: no room for 3",
+    ]
+    assert len(trials) == 6
+    assert finished(open_finished(job.place)) == 4
+
+
+def test_a_failure_that_comes_again_ends_the_study(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise OSError(28, "No space left on device", "/some/file")
+
+    monkeypatch.setattr(Objective, "_train", fail)
+    with pytest.raises(StudyError, match=r"3 trials in a row .* No space left on device$"):
+        work(job)
+    assert len(open_finished(job.place).trials) == 3
+
+
+def test_a_diverged_trial_is_worth_chance(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "model.training.Trainer.loss", lambda self: torch.tensor(float("nan"), requires_grad=True)
+    )
+    work(replace(job, total=1))
+    trial = open_finished(job.place).trials[0]
+    assert trial.value == 1 / job.definition.validation.way
+    assert trial.user_attrs["diverged"]
+    assert trial.user_attrs["history"][0]["loss"] is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_process_loses_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    whole, broken = tiny_job(tmp_path / "whole", total=3), tiny_job(tmp_path / "broken", total=3)
+    work(whole)
+    process = start(broken, epoch_seconds=0.5)
+    # Stopped while its second trial runs and has a checkpoint.
+    wait_until(lambda: (broken.place.checkpoints / "trial-00001.pt").exists())
+    os.kill(process.pid, number)
+    process.wait(30)
+    work(broken)
+    trials = open_finished(broken.place).trials
+    assert [t.state.name for t in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    again = trials[2]
+    assert again.user_attrs["retry_of"] == 1
+    assert again.params == trials[1].params
+    assert again.user_attrs["resumed_after_epoch"] >= 1
+    assert len(again.intermediate_values) == 3
+    assert outcomes(broken) == outcomes(whole)
+    assert not list(broken.place.checkpoints.iterdir())
+
+
+def test_several_processes_end_at_the_total(tmp_path: Path) -> None:
+    whole, shared = tiny_job(tmp_path / "whole", 9), tiny_job(tmp_path / "shared", 9)
+    work(whole)
+    processes = [start(shared, epoch_seconds=0.02) for _ in range(3)]
+    wait_until(lambda: (shared.place.folder / "study.db").exists() and _running(shared))
+    processes[0].kill()
+    for process in processes[1:]:
+        assert process.wait(90) == 0
+    assert outcomes(shared) == outcomes(whole)
+    assert len(outcomes(shared)) == 9
+
+
+def _running(job: Job) -> bool:
+    try:
+        study = open_finished(job.place)
+    except StudyError:
+        return False
+    return bool(study.get_trials(states=(TrialState.RUNNING,)))
+
+
+def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
+    study = open_study(job.definition, job.place)
+    options = {"seed": 0, "starts": job.definition.space().starts}
+    for _ in range(ATTEMPTS):
+        trial = claim(study, job.place, 2, **options)
+        assert trial is not None
+        assert trial.user_attrs.get("retry_of", 0) == 0
+        job.definition.space().suggest(trial)
+        # As if its process, on this machine, had died.
+        dead = trial.user_attrs["worker"] | {"started": "0"}
+        study._storage.set_trial_user_attr(trial._trial_id, "worker", dead)
+    assert len(study.trials) == ATTEMPTS
+    trial = claim(study, job.place, 2, **options)
+    assert trial is not None
+    assert "retry_of" not in trial.user_attrs
+    assert claim(study, job.place, 1, **options) is None
+
+
+def test_slots_are_never_given_twice(job: Job) -> None:
+    claimed: list[int] = []
+
+    def take() -> None:
+        study = open_study(job.definition, job.place)
+        while (trial := claim(study, job.place, 6, seed=0)) is not None:
+            claimed.append(trial.number)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == list(range(6))
+
+
+def test_a_silent_trial_of_another_machine_is_taken_over(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.place.GRACE_SECONDS", 1)
+    study = open_study(job.definition, job.place)
+    trial = claim(study, job.place, 1, seed=0)
+    assert trial is not None
+    elsewhere = trial.user_attrs["worker"] | {"machine": "elsewhere"}
+    study._storage.set_trial_user_attr(trial._trial_id, "worker", elsewhere)
+    assert claim(study, job.place, 1, seed=0) is None
+    time.sleep(2.1)
+    again = claim(study, job.place, 1, seed=0)
+    assert again is not None
+    assert again.user_attrs["retry_of"] == trial.number
+    # The one taken for dead comes back: its result is not counted.
+    objective = Objective(job.definition, load_inputs(job.definition, None, "cpu"), device="cpu")
+    assert hpo.worker.run_trial(study, trial, objective) is None
+    assert finished(study) == 0
+
+
+def test_checkpoints_are_whole_tied_and_swept(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(3, "key", {"value": torch.ones(2)})
+    loaded = checkpoints.load(3, "key")
+    assert loaded is not None
+    assert torch.equal(loaded["value"], torch.ones(2))
+    assert checkpoints.load(3, "other key") is None
+    assert checkpoints.load(4, "key") is None
+    path = next(checkpoints.folder.iterdir())
+    path.write_bytes(path.read_bytes()[:-40])
+    assert checkpoints.load(3, "key") is None
+    checkpoints.save(4, "key", {})
+    checkpoints.sweep(keep={4})
+    assert [p.name for p in checkpoints.folder.iterdir()] == ["trial-00004.pt"]
+
+
+def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, 8, pruner="median", startup=2)
+    work(job)
+    trials = open_finished(job.place).trials
+    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    assert pruned
+    assert all(trial.user_attrs["history"] for trial in pruned)
+    assert len(trials) == 8
+
+
+def test_optuna_itself_can_read_the_study(job: Job) -> None:
+    work(replace(job, total=2))
+    study = optuna.load_study(study_name="tiny", storage=job.place.url)
+    assert study.best_value == max(trial.value for trial in study.trials)
