@@ -40,9 +40,6 @@ def main(
     The same command goes on where it stopped, and ends at the same total of trials.
     """
     with options.reported():
-        from hpo.run import dry_run_study, run_study
-
-        device = options.device_named(device)
         definition, place = options.named_study(
             study,
             device,
@@ -54,6 +51,10 @@ def main(
             seed=seed,
             trials=trials,
         )
+        device = options.device_named(device)
+        # Torch takes seconds to import, which a wrong option should not cost.
+        from hpo.run import dry_run_study, run_study
+
         if dry_run:
             dry_run_study(definition, place, device)
             return

@@ -164,6 +164,8 @@ def device_named(name: str) -> str:
     Raises:
         DefinitionError: there is no such device here.
     """
+    if name == "cpu":
+        return name
     import torch
 
     if name == "auto":
@@ -181,6 +183,9 @@ def device_named(name: str) -> str:
     return name
 
 
+_WHAT = {"paper": "a CUDA GPU", "compact": "a CPU"}
+
+
 def default_study(device: str) -> str:
     """Return the study to run on ``device`` where none is named."""
     return "paper" if device.startswith("cuda") else "compact"
@@ -195,8 +200,8 @@ def named_study(
         DefinitionError: there is none, its file is wrong, or an option does not fit it.
     """
     if study is None:
-        study = default_study(device)
-        print(f"No --study given: {study}, the one for a {device.upper()}.")
+        study = default_study(device_named(device))
+        print(f"No --study given: {study}, the one for {_WHAT[study]}.")
     definition = load(study).changed(**changes)
     return definition, Place(definition.name, out, storage)
 

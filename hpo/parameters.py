@@ -16,7 +16,7 @@ Value = int | float | str | bool
 MAX_DEPTH = 6
 """The most convolutions that a study may ask for."""
 
-_INF = float("inf")
+_UNBOUNDED = 10**9
 # Bounds of the fields for which "a positive whole number" or "a number from 0" would be too wide.
 _BOUNDS: dict[str, tuple[float, float]] = {
     "net.poolings": (0, MAX_DEPTH),
@@ -49,7 +49,7 @@ class Parameter:
     name: str
     kind: Literal["int", "float", "bool", "str"]
     low: float = 0
-    high: float = _INF
+    high: float = _UNBOUNDED
     options: tuple[Value, ...] = ()
     default: Value | None = None
 
@@ -65,7 +65,9 @@ class Parameter:
         if self.options:
             return "one of " + ", ".join(map(toml, self.options))
         kind = "a whole number" if self.kind == "int" else "a number"
-        return f"{kind} from {self.low:g}" + (f" to {self.high:g}" if self.high < _INF else " up")
+        return f"{kind} from {self.low:g}" + (
+            f" to {self.high:g}" if self.high < _UNBOUNDED else " up"
+        )
 
     def check(self, value: object) -> Value:
         """Return ``value`` in this parameter's type.
@@ -126,7 +128,7 @@ def _of_fields(prefix: str, owner: type, left_out: set[str]) -> list[Parameter]:
         elif hint is bool:
             made.append(Parameter(name, "bool", options=(False, True), default=default))
         else:
-            low, high = _BOUNDS.get(name, (1 if hint is int else 0, _INF))
+            low, high = _BOUNDS.get(name, (1 if hint is int else 0, _UNBOUNDED))
             kind: Literal["int", "float"] = "int" if hint is int else "float"
             made.append(Parameter(name, kind, low, high, default=default))
     return made

@@ -147,8 +147,14 @@ class Place:
             while cause.__cause__ is not None:
                 cause = cause.__cause__
             reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+            hint = (
+                '; install the extra for it, pip install -e ".[postgres]", '
+                "and name it postgresql+psycopg://"
+                if isinstance(cause, ImportError)
+                else ""
+            )
             raise StudyError(
-                f"the study's database {self.shown_url} cannot be used: {self._safe(reason)}"
+                f"the study's database {self.shown_url} cannot be used: {self._safe(reason)}{hint}"
             ) from None
         except OSError as error:
             raise StudyError(

@@ -78,7 +78,8 @@ class StudyProgress:
                 self._last_line = time.monotonic()
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         finished = sum(trial.state in FINISHED for trial in trials)
-        note = "  ".join(filter(None, (_best(trials), self._left(finished))))
+        part = sum((trial.last_step or 0) / self._epochs for trial in running)
+        note = "  ".join(filter(None, (_best(trials), self._left(finished + part))))
         self._bars.update(self._overall, completed=finished, note=note)
         self._show_running(running)
         if not self._console.is_terminal and time.monotonic() - self._last_line > LINE_SECONDS:
@@ -100,11 +101,11 @@ class StudyProgress:
             epoch = trial.last_step or 0
             self._bars.update(self._tasks[trial.number], completed=epoch, note=note)
 
-    def _left(self, finished: int) -> str:
-        here = finished - self._before
-        if here < 1 or finished >= self._total:
+    def _left(self, done: float) -> str:
+        here = done - self._before
+        if here <= 0 or done >= self._total:
             return ""
-        seconds = (time.monotonic() - self._started) / here * (self._total - finished)
+        seconds = (time.monotonic() - self._started) / here * (self._total - done)
         return f"about {duration(seconds)} left"
 
 

@@ -1,6 +1,8 @@
 """What is searched and what is fixed: from a study's ``[parameters]`` to ``Hyperparameters``."""
 
 import itertools
+import math
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
 
-_MOST_CORNERS = 4096
+_MOST_COMBINATIONS = 200
+"""Of choices, tried out when a study is read; where there are more, as many at random."""
 
 
 class SearchSpace:
@@ -80,7 +83,10 @@ class SearchSpace:
         return found
 
     def corners(self) -> Iterator[dict[str, Value]]:
-        """Yield values of the searched parameters: every choice, numbers all low and all high."""
+        """Yield values of the searched parameters: choices combined, numbers all low or all high.
+
+        Where the choices have more combinations than can be tried in a moment, some are drawn.
+        """
         searched = self.searched
         several = {n: s.options for n, s in searched.items() if isinstance(s, Choices)}
         if isinstance(depth := searched.get("net.depth"), Range):
@@ -88,12 +94,10 @@ class SearchSpace:
             several["net.depth"] = tuple(
                 range(int(depth.low), int(depth.high) + 1, int(depth.step or 1))
             )
-        combinations = itertools.product(*several.values())
-        for combination in itertools.islice(combinations, _MOST_CORNERS):
-            chosen = dict(zip(several, combination, strict=True))
+        for combination in _combinations(several):
             for end in (0, -1):
                 numbers = {n: s.ends()[end] for n, s in searched.items() if n not in several}
-                yield self._resolve(_chooser(numbers | chosen), only_searched=True)
+                yield self._resolve(_chooser(numbers | combination), only_searched=True)
 
     def _start(self, index: int, start: Mapping[str, Any]) -> dict[str, Value]:
         key = f"start.{index}"
@@ -187,6 +191,16 @@ class SearchSpace:
                 raise DefinitionError(
                     f"not every configuration can be trained: {error} (at {shown})"
                 ) from None
+
+
+def _combinations(several: Mapping[str, tuple[Value, ...]]) -> Iterator[dict[str, Value]]:
+    if math.prod(map(len, several.values())) <= _MOST_COMBINATIONS:
+        for values in itertools.product(*several.values()):
+            yield dict(zip(several, values, strict=True))
+        return
+    draw = random.Random(0)
+    for _ in range(_MOST_COMBINATIONS):
+        yield {name: draw.choice(values) for name, values in several.items()}
 
 
 def _chooser(values: Mapping[str, Any]) -> Callable[[str, Range | Choices], Value]:

@@ -1,5 +1,6 @@
 """What a study is, before it runs, and what came of it, after."""
 
+import shlex
 import time
 from collections.abc import Iterator
 
@@ -32,8 +33,9 @@ def print_results(console: Console, study: optuna.Study, place: Place) -> None:
             f"{attributes['parameters']:,}",
             duration(attributes["seconds"]),
         )
-    if best:
-        console.print(table)
+    if not best:
+        return
+    console.print(table)
     console.print("Next:", highlight=False)
     for command in next_commands(place):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
@@ -42,7 +44,11 @@ def print_results(console: Console, study: optuna.Study, place: Place) -> None:
 def next_commands(place: Place) -> list[str]:
     """Return what to type once a study has results."""
     options = place.options()
-    return [f"python -m hpo.{module} {options}" for module in ("dashboard", "final_fit", "report")]
+    return [
+        shlex.join(["optuna-dashboard", place.shown_url]),
+        f"python -m hpo.final_fit {options}",
+        f"python -m hpo.report {options}",
+    ]
 
 
 def print_plan(console: Console, definition: StudyDefinition, total: int, device: str) -> None:

@@ -33,8 +33,13 @@ def run_workers(job: Job, number: int) -> None:
         for i in range(number)
     ]
     try:
-        for process in processes:
-            process.start()
+        # Ctrl-C reaches every process of a terminal; the workers are stopped by this one.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            for process in processes:
+                process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
         for process in processes:
             process.join()
     finally:

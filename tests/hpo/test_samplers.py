@@ -12,7 +12,7 @@ from hpo.place import Place
 from hpo.samplers import PRUNERS, SAMPLERS, make_pruner, make_sampler, trial_seed
 
 EPOCHS = 9
-TRIALS = 12
+TRIALS = 10
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -85,7 +85,8 @@ def test_samplers_that_learn_beat_chance_on_a_bowl(sampler: str, tmp_path: Path)
             study.tell(trial, -((x - 0.3) ** 2) - (y - 0.7) ** 2)
         return study.best_value
 
-    assert best(sampler, 40) > best("random", 40)
+    total = 40 if sampler == "cmaes" else 20
+    assert best(sampler, total) > best("random", total)
 
 
 @pytest.mark.parametrize(

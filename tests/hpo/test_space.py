@@ -70,6 +70,13 @@ def test_first_trial_of_the_paper_is_its_net() -> None:
     assert architecture.units == 4096
 
 
+@pytest.mark.parametrize("study", ["paper", "compact", "smoke"])
+def test_largest_kernels_leave_one_pixel(study: str) -> None:
+    space = load(study).space()
+    sizes = [space.hyperparameters(c).architecture.map_sizes()[-1][1] for c in space.corners()]
+    assert min(sizes) == 1
+
+
 def test_names_of_the_contract() -> None:
     layers = [f"conv{i}" for i in range(1, 5)]
     rates = ("learning_rate", "momentum", "l2")

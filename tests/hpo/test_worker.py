@@ -20,12 +20,15 @@ import hpo.objective
 import hpo.worker
 from hpo.checkpoints import Checkpoints
 from hpo.claims import ATTEMPTS, claim, finished
+from hpo.definition import StudyDefinition
 from hpo.errors import StudyError
 from hpo.inputs import load_inputs
 from hpo.objective import Objective
+from hpo.place import Place
+from hpo.samplers import SAMPLERS
 from hpo.study import open_finished, open_study
 from hpo.worker import Job, work
-from tests.hpo.support import tiny_dataset, tiny_job
+from tests.hpo.support import tiny_dataset, tiny_definition, tiny_job
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -278,6 +281,22 @@ def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
     assert pruned
     assert all(trial.user_attrs["history"] for trial in pruned)
     assert len(trials) == 8
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_parameters_that_hang_on_others_are_searched(tmp_path: Path, sampler: str) -> None:
+    raw = tiny_definition(sampler=sampler, startup=1, trials=4).model_dump()
+    raw["parameters"] |= {
+        "recipe.batch": {"choices": ["pairs", "episodes"]},
+        "recipe.way": {"low": 2, "high": 5, "when": {"recipe.batch": "episodes"}},
+    }
+    raw["start"] = ()
+    definition = StudyDefinition.model_validate(raw)
+    job = Job(definition=definition, place=Place("tiny", tmp_path), total=4)
+    work(job)
+    for trial in open_finished(job.place).trials:
+        assert trial.state == TrialState.COMPLETE
+        assert ("recipe.way" in trial.params) == (trial.params["recipe.batch"] == "episodes")
 
 
 def test_optuna_itself_can_read_the_study(job: Job) -> None:
