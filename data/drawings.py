@@ -114,5 +114,5 @@ class Drawings:
             sha.update("\n".join(names).encode())
         for ids in (self.alphabet, self.character, self.drawer, self.ink):
             sha.update(str(tuple(ids.shape)).encode())
-            sha.update(memoryview(ids.cpu().contiguous().numpy()).cast("B"))
+            sha.update(ids.cpu().contiguous().numpy().data)
         return sha.hexdigest()

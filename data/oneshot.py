@@ -70,7 +70,7 @@ def generate(
     """
     generator = torch.Generator().manual_seed(seed)
     pool = drawings.to("cpu")
-    usable = []
+    usable: list[tuple[Tensor, Tensor | None]] = []
     for alphabet in pool.alphabet.unique():
         table = _table(pool, (pool.alphabet == alphabet).nonzero().squeeze(1))
         if variant == "two_drawers":

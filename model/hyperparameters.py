@@ -91,6 +91,9 @@ class Recipe:
         distortion: strength of the paper's affine distortions, 1 as printed, 0 for none.
         elastic: strength of smooth random deformation, in pixels of a 105-pixel drawing.
         rotations: turn whole alphabets by 90, 180 and 270 degrees into new alphabets.
+        precision: of the convolutions and the fully connected layer in training: ``fp32``,
+            ``bf16``, or ``auto``: bf16 where the processor or GPU computes in it natively. Scores,
+            losses, weights and evaluation are always fp32.
     """
 
     batch: Literal["pairs", "episodes"] = "pairs"
@@ -104,6 +107,7 @@ class Recipe:
     distortion: float = 1.0
     elastic: float = 0.0
     rotations: bool = False
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     def __post_init__(self) -> None:
         if self.loss == "episode" and self.batch != "episodes":

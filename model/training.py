@@ -14,6 +14,7 @@ from data.distort import Distortion
 from data.drawings import Drawings
 from data.oneshot import OneShotTrials
 from data.pairs import EpisodeSampler, Pairs, PairSampler
+from model.cost import available_memory, pairs_that_fit
 from model.evaluation import (
     credit,
     one_shot_scores,
@@ -95,11 +96,16 @@ class Trainer:
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
         self.distortion = Distortion(strength=recipe.distortion, elastic=recipe.elastic)
         self.generator = torch.Generator(self.device)
+        self.bf16 = recipe.precision == "bf16" or (
+            recipe.precision == "auto" and computes_bf16(self.device)
+        )
         # Drawn on the CPU, so that a seed is the same net on every device.
         generator = torch.Generator().manual_seed(seed)
         self.net = SiameseNet(hyperparameters.architecture, generator).to(self.device)
         self.optimiser = build_optimiser(self.net, hyperparameters.rates, recipe)
         self.schedule = Schedule(self.optimiser, hyperparameters.rates, recipe, budget)
+        architecture = hyperparameters.architecture
+        self.pairs_that_fit = pairs_that_fit(architecture, available_memory(self.device))
         self.history: list[EpochResult] = []
         self.best: EpochResult | None = None
         self.best_parameters: dict[str, Tensor] = {}
@@ -143,11 +149,9 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for step in range(steps):
             self.schedule.set(number, step / steps)
-            loss = self.loss()
             self.optimiser.zero_grad()
-            loss.backward()
+            total += self.accumulate_gradients()
             self.optimiser.step()
-            total += loss.detach()
             # On a GPU the question would make the host wait for the device at every step.
             if self.device.type == "cpu" and not math.isfinite(total.item()):
                 break
@@ -177,21 +181,45 @@ class Trainer:
             diverged=diverged,
         )
 
-    def loss(self) -> Tensor:
-        """Draw the next minibatch and return its loss, a scalar with a gradient."""
+    def accumulate_gradients(self) -> Tensor:
+        """Draw the next minibatch, add its gradients, and return its mean loss (a scalar).
+
+        A minibatch whose activations would not fit memory goes through the net in parts, whose
+        gradients add up to the same; batch normalisation needs it whole.
+        """
         recipe = self.hyperparameters.recipe
         if isinstance(self.sampler, PairSampler):
             pairs = self.sampler.draw(recipe.pairs)
-            first, second = self.embed(torch.cat([pairs.a, pairs.b])).chunk(2)
-            return F.binary_cross_entropy_with_logits(self.net.score(first, second), pairs.same)
-        index = self.sampler.draw(recipe.episodes, recipe.way, recipe.across)
-        embeddings = self.embed(index.flatten()).view(*index.shape, -1)
-        first, second = embeddings.unbind(2)
-        return episode_loss(self.net.score(first[:, :, None], second[:, None]), recipe.loss)
+            index, same = torch.stack([pairs.a, pairs.b], 1)[:, None], pairs.same
+        else:
+            # [episodes, way, 2]: row by row like pairs, so that both kinds are cut alike.
+            index, same = self.sampler.draw(recipe.episodes, recipe.way, recipe.across), None
+        images = self.distortion(self.train_drawings.images(index.flatten()), self.generator)
+        rows, way = index.shape[:2]
+        images = images.view(rows, way * 2, *images.shape[1:])
+        part = rows
+        if self.hyperparameters.architecture.normalisation == "none":
+            part = min(rows, max(1, self.pairs_that_fit // way))
+        total = torch.zeros((), device=self.device)
+        for start in range(0, rows, part):
+            twins = self._embed(images[start : start + part].flatten(0, 1)).unflatten(0, (-1, 2))
+            first, second = twins.unbind(1)
+            if same is not None:
+                loss = F.binary_cross_entropy_with_logits(
+                    self.net.score(first, second), same[start : start + part]
+                )
+            else:
+                first, second = first.unflatten(0, (-1, way)), second.unflatten(0, (-1, way))
+                loss = episode_loss(self.net.score(first[:, :, None], second[:, None]), recipe.loss)
+            loss = loss * (min(part, rows - start) / rows)
+            loss.backward()
+            total += loss.detach()
+        return total
 
-    def embed(self, index: Tensor) -> Tensor:
-        """Return the embeddings ``[B, units]`` of the training drawings at ``index``, distorted."""
-        return self.net.embed(self.distortion(self.train_drawings.images(index), self.generator))
+    def _embed(self, images: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            embeddings = self.net.embed(images)
+        return embeddings.float()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that training needs to go on: tensors and plain values only."""
@@ -211,6 +239,13 @@ class Trainer:
         best = state["best_epoch"]
         self.best = self.history[best - 1] if best else None
         self.best_parameters = dict(state["best_parameters"])
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Return whether ``device`` has bfloat16 arithmetic of its own, at least twice as fast."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()
 
 
 def episode_loss(scores: Tensor, kind: str) -> Tensor:

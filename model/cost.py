@@ -1,0 +1,84 @@
+"""What a configuration costs, known before it trains: arithmetic, memory, seconds."""
+
+import time
+
+import psutil
+import torch
+import torch.nn.functional as F
+
+from model.hyperparameters import Architecture, Budget, Hyperparameters
+from model.net import SiameseNet
+
+# Of the memory that is free, the part that activations may take; the rest is for gradients, the
+# optimiser and whoever else lives on the machine.
+MEMORY_SHARE = 0.4
+
+
+def training_flops_per_pair(architecture: Architecture) -> int:
+    """Return the floating-point operations of one pair's forward and backward pass.
+
+    A multiply and an add are two operations; the backward pass costs twice the forward one.
+    """
+    multiplications = 0
+    channels = 1
+    for filters, kernel, (before, _) in zip(
+        architecture.filters, architecture.kernel_sizes, architecture.map_sizes(), strict=True
+    ):
+        multiplications += before**2 * filters * channels * kernel**2
+        channels = filters
+    side = architecture.map_sizes()[-1][1]
+    multiplications += channels * side**2 * architecture.units + architecture.units
+    return 2 * 3 * 2 * multiplications
+
+
+def activation_bytes_per_pair(architecture: Architecture) -> int:
+    """Return about how many bytes one pair's activations hold until its backward pass."""
+    numbers = architecture.image_size**2
+    for i, (filters, (before, after)) in enumerate(
+        zip(architecture.filters, architecture.map_sizes(), strict=True)
+    ):
+        copies = 3 if architecture.normalisation == "batch" else 2
+        numbers += copies * filters * before**2
+        if i < architecture.poolings:
+            # The pooled map, its ReLU, and the int64 places of the maxima.
+            numbers += 4 * filters * after**2
+    return 2 * 4 * (numbers + 3 * architecture.units)
+
+
+def available_memory(device: torch.device) -> int:
+    """Return the bytes that activations may take on ``device`` now."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+    else:
+        free = psutil.virtual_memory().available
+    return int(free * MEMORY_SHARE)
+
+
+def pairs_that_fit(architecture: Architecture, memory: int) -> int:
+    """Return how many pairs' activations fit ``memory`` bytes, at least one."""
+    return max(1, memory // activation_bytes_per_pair(architecture))
+
+
+def estimate_seconds(
+    hyperparameters: Hyperparameters, budget: Budget, device: torch.device | str
+) -> float:
+    """Return the seconds that training for the whole budget takes here, from timing a few steps.
+
+    Validation and early stopping are left out. Takes about a second for a small net.
+    """
+    device = torch.device(device)
+    architecture = hyperparameters.architecture
+    net = SiameseNet(architecture).to(device)
+    fits = pairs_that_fit(architecture, available_memory(device))
+    pairs = min(16, fits)
+    images = torch.rand(2 * pairs, 1, architecture.image_size, architecture.image_size).to(device)
+    same = (torch.arange(pairs, device=device) % 2).float()
+    fastest = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        logits = net(*images.chunk(2))
+        F.binary_cross_entropy_with_logits(logits, same).backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        fastest = min(fastest, time.perf_counter() - start)
+    return fastest / pairs * budget.pairs_per_epoch * budget.epochs
