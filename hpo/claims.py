@@ -29,6 +29,9 @@ trains it must not do so for ever."""
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
+SUGGESTED = "parameters"
+"""The user attribute, a net's parameter count, that says that all of a trial is suggested."""
+
 
 def finished(study: optuna.Study) -> int:
     """Return how many trials count towards the total."""
@@ -136,12 +139,23 @@ def _queue_again(study: optuna.Study) -> None:
         study.add_trial(
             optuna.trial.create_trial(
                 state=TrialState.WAITING,
-                params=trial.params,
-                distributions=trial.distributions,
                 user_attrs=attributes,
-                system_attrs=trial.system_attrs,
+                **_configuration(trial),
             )
         )
+
+
+def _configuration(trial: FrozenTrial) -> dict[str, Any]:
+    if SUGGESTED in trial.user_attrs:
+        return {
+            "params": trial.params,
+            "distributions": trial.distributions,
+            "system_attrs": trial.system_attrs,
+        }
+    # It died while its parameters were being drawn. Drawn anew from its seed they come out the
+    # same, but not if the first few were given and the others took their random numbers.
+    system = trial.system_attrs
+    return {"system_attrs": {key: system[key] for key in system if key == "fixed_params"}}
 
 
 def _to_try_again(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

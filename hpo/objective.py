@@ -10,6 +10,7 @@ import torch
 from optuna.trial import BaseTrial
 
 from hpo.checkpoints import Checkpoints
+from hpo.claims import SUGGESTED
 from hpo.definition import StudyDefinition
 from hpo.inputs import Inputs
 from hpo.samplers import trial_seed
@@ -54,8 +55,8 @@ class Objective:
             seed = trial_seed(self.definition.search.seed, trial.number)
             trial.set_user_attr("seed", seed)
         hyperparameters = self.space.suggest(trial)
+        trial.set_user_attr(SUGGESTED, parameter_count(hyperparameters.architecture))
         trial.set_user_attr("device", _device_name(self.device))
-        trial.set_user_attr("parameters", parameter_count(hyperparameters.architecture))
         trial.set_user_attr("versions", self._versions)
         trainer = Trainer(
             hyperparameters,

@@ -28,6 +28,7 @@ from hpo.place import Place
 from hpo.samplers import SAMPLERS
 from hpo.study import open_finished, open_study
 from hpo.worker import Job, work
+from model.training import EpochResult, Trainer
 from tests.hpo.support import tiny_dataset, tiny_definition, tiny_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,9 +153,15 @@ def test_a_failure_that_comes_again_ends_the_study(
 
 
 def test_a_diverged_trial_is_worth_chance(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "model.training.Trainer.loss", lambda self: torch.tensor(float("nan"), requires_grad=True)
-    )
+    epoch = Trainer._epoch
+
+    def diverge(self: Trainer, number: int) -> EpochResult:
+        way = self.validation.trials.way
+        return replace(
+            epoch(self, number), diverged=True, loss=float("nan"), one_shot_accuracy=1 / way
+        )
+
+    monkeypatch.setattr(Trainer, "_epoch", diverge)
     work(replace(job, total=1))
     trial = open_finished(job.place).trials[0]
     assert trial.value == 1 / job.definition.validation.way
@@ -210,7 +217,6 @@ def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
         trial = claim(study, job.place, 2, **options)
         assert trial is not None
         assert trial.user_attrs.get("retry_of", 0) == 0
-        job.definition.space().suggest(trial)
         # As if its process, on this machine, had died.
         dead = trial.user_attrs["worker"] | {"started": "0"}
         study._storage.set_trial_user_attr(trial._trial_id, "worker", dead)
@@ -219,6 +225,20 @@ def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
     assert trial is not None
     assert "retry_of" not in trial.user_attrs
     assert claim(study, job.place, 1, **options) is None
+
+
+def test_a_configuration_half_drawn_is_drawn_again_the_same(tmp_path: Path) -> None:
+    whole, broken = tiny_job(tmp_path / "whole", 2), tiny_job(tmp_path / "broken", 2)
+    work(whole)
+    work(replace(broken, total=1))
+    study = open_study(broken.definition, broken.place)
+    trial = claim(study, broken.place, 2, seed=0)
+    assert trial is not None
+    trial.suggest_int("conv1.filters", 2, 6, step=2)
+    dead = trial.user_attrs["worker"] | {"started": "0"}
+    study._storage.set_trial_user_attr(trial._trial_id, "worker", dead)
+    work(broken)
+    assert outcomes(broken) == outcomes(whole)
 
 
 def test_slots_are_never_given_twice(job: Job) -> None:
