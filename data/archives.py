@@ -1,0 +1,119 @@
+"""Reading zip archives that a stranger may have made, without writing anything to disk."""
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from data.errors import DataError
+
+MAX_ENTRIES = 200_000
+MAX_ENTRY_BYTES = 64_000_000
+MAX_TOTAL_BYTES = 2_000_000_000
+
+# What zipfile and its decompressors raise on archives that are cut off, damaged or hostile.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+)
+
+
+def read_zip(
+    path: Path,
+    wanted: Callable[[str], bool] = lambda name: True,
+    *,
+    max_entries: int = MAX_ENTRIES,
+    max_entry_bytes: int = MAX_ENTRY_BYTES,
+    max_total_bytes: int = MAX_TOTAL_BYTES,
+) -> Iterator[tuple[str, bytes]]:
+    """Yield ``(name, content)`` of the archive's files that are ``wanted``, in stored order.
+
+    The whole directory is judged before the first file is read, wanted or not.
+
+    Raises:
+        DataError: the archive is damaged, cut off, encrypted, larger than the limits, or names
+            a path twice, outside itself, or a link. The message names archive and entry.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            _judge(path, entries, max_entries, max_entry_bytes, max_total_bytes)
+            for entry in entries:
+                if not entry.is_dir() and wanted(entry.filename):
+                    yield entry.filename, _content(path, archive, entry)
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path}: not a whole zip archive ({error or type(error).__name__}); get it again"
+        ) from error
+
+
+def _content(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(entry) as file:
+            # One byte more than declared shows an entry that says less than it holds.
+            content = file.read(entry.file_size + 1)
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path}: {entry.filename} is damaged ({error or type(error).__name__}); "
+            "get the archive again"
+        ) from error
+    if len(content) != entry.file_size:
+        raise DataError(
+            f"{path}: {entry.filename} holds {len(content)} bytes, not {entry.file_size} as declared"
+        )
+    return content
+
+
+def _judge(
+    path: Path,
+    entries: list[zipfile.ZipInfo],
+    max_entries: int,
+    max_entry_bytes: int,
+    max_total_bytes: int,
+) -> None:
+    if len(entries) > max_entries:
+        raise DataError(f"{path}: {len(entries):,} entries; at most {max_entries:,} are read")
+    total = sum(entry.file_size for entry in entries)
+    if total > max_total_bytes:
+        raise DataError(f"{path}: {total:,} bytes unpacked; at most {max_total_bytes:,} are read")
+    seen: set[str] = set()
+    for entry in entries:
+        name = entry.filename
+        if _escapes(name) or _escapes(entry.orig_filename):
+            raise DataError(f"{path}: unsafe path {name!r} in the archive; do not use it")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise DataError(f"{path}: {name!r} is a link; do not use this archive")
+        if entry.flag_bits & 0x1:
+            raise DataError(
+                f"{path}: {name!r} is encrypted; unpack it and pack it without password"
+            )
+        if name in seen:
+            raise DataError(f"{path}: {name!r} is there twice; do not use this archive")
+        if entry.file_size > max_entry_bytes:
+            raise DataError(
+                f"{path}: {name!r} has {entry.file_size:,} bytes; at most {max_entry_bytes:,} are read"
+            )
+        seen.add(name)
+
+
+def _escapes(name: str) -> bool:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return (
+        not parts
+        or parts[0].startswith("/")
+        or ".." in parts
+        or parts[0].endswith(":")
+        or "\0" in name
+    )
