@@ -60,10 +60,14 @@ class Distortion:
         scale_x, scale_y = 1 + size[3:5] * self.scale
         shift = size[5:7] * (2 * self.shift / REFERENCE_SIZE)
         cosine, sine = angle.cos(), angle.sin()
-        rotate = torch.stack([cosine, -sine, sine, cosine], -1).view(batch, 2, 2)
-        ones = torch.ones_like(angle)
-        shear = torch.stack([ones, shear_x, shear_y, ones], -1).view(batch, 2, 2)
-        scale = torch.stack([scale_x, scale_y], -1)
-        forward = rotate @ shear * scale[:, None, :]
-        inverse = torch.linalg.inv(forward)
-        return torch.cat([inverse, -inverse @ shift.T[:, :, None]], -1)
+        # rotation @ shear @ scale, multiplied out, and its inverse in closed form: an inverse from
+        # a solver makes the host wait for a GPU, and raises where a strong distortion is singular.
+        a, b = (cosine - sine * shear_y) * scale_x, (cosine * shear_x - sine) * scale_y
+        c, d = (sine + cosine * shear_y) * scale_x, (sine * shear_x + cosine) * scale_y
+        determinant = (1 - shear_x * shear_y) * scale_x * scale_y
+        determinant = torch.where(determinant.abs() < 1e-3, 1e-3, determinant)
+        inverse = torch.stack([d, -b, -c, a]) / determinant
+        offset_x = -(inverse[0] * shift[0] + inverse[1] * shift[1])
+        offset_y = -(inverse[2] * shift[0] + inverse[3] * shift[1])
+        rows = [inverse[0], inverse[1], offset_x, inverse[2], inverse[3], offset_y]
+        return torch.stack(rows, -1).view(batch, 2, 3)
