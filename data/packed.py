@@ -107,9 +107,9 @@ def join(parts: Sequence[Packed], size: int | None = None) -> Drawings:
     start = 0
     for part in parts:
         for chunk in range(0, len(part), CHUNK):
-            full = _nameless(torch.from_numpy(part.ink(slice(chunk, chunk + CHUNK))))
-            ink[start : start + len(full)] = full.reduced(side).ink
-            start += len(full)
+            filled = torch.from_numpy(part.ink(slice(chunk, chunk + CHUNK)))
+            ink[start : start + len(filled)] = reduce(filled, side, part.binary)
+            start += len(filled)
         alphabet.append(torch.from_numpy(part.alphabet) + len(alphabet_names))
         character.append(torch.from_numpy(part.character) + len(character_names))
         drawer.append(torch.from_numpy(part.drawer))
@@ -121,6 +121,19 @@ def join(parts: Sequence[Packed], size: int | None = None) -> Drawings:
     )  # fmt: skip
 
 
-def _nameless(ink: torch.Tensor) -> Drawings:
-    none = torch.zeros(len(ink), dtype=torch.int64)
-    return Drawings(ink, none, none, none, ("",), ("",))
+def reduce(ink: torch.Tensor, size: int, binary: bool) -> torch.Tensor:
+    """Return ink, uint8 ``[N, H, W]``, at ``size`` pixels, as ``Drawings.reduced`` does.
+
+    Black and white ink by a whole factor is counted in bytes, which is several times faster.
+    """
+    factor, rest = divmod(ink.shape[-1], size)
+    if factor == 1 and not rest:
+        return ink
+    if rest or not binary or factor > 15:  # 15 * 15 is the most that a byte counts
+        none = torch.zeros(len(ink), dtype=torch.int64)
+        return Drawings(ink, none, none, none, ("",), ("",)).reduced(size).ink
+    ones = (ink & 1).numpy()
+    down = sum(ones[:, step::factor] for step in range(1, factor)) + ones[:, ::factor]
+    count = sum(down[:, :, step::factor] for step in range(1, factor)) + down[:, :, ::factor]
+    grey = (np.arange(factor * factor + 1) * 255 / factor**2).round().astype(np.uint8)
+    return torch.from_numpy(grey[count])
