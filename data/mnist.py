@@ -1,4 +1,4 @@
-"""MNIST's test digits, for the paper's transfer experiment (section 4.4): ten-way, no fine-tuning."""
+"""MNIST's test digits, for the transfer of the paper's section 4.4: ten-way, no fine-tuning."""
 
 import gzip
 import math

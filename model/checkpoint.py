@@ -128,9 +128,8 @@ def _architecture(values: Mapping[str, Any]) -> Architecture:
     known = {f.name for f in fields(Architecture)}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"unknown key {unknown[0]}")
-    return Architecture(
-        **{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    )
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return Architecture(**plain)
 
 
 def _shown(tensor: tuple[torch.Size, torch.dtype] | None) -> str:

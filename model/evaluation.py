@@ -24,8 +24,19 @@ def embed(net: SiameseNet, drawings: Drawings, index: Tensor) -> Tensor:
 def one_shot_scores(net: SiameseNet, trials: OneShotTrials) -> Tensor:
     """Return each trial's logits ``[T, N]``, the query against every drawing of its support."""
     used, place = torch.cat([trials.query[:, None], trials.support], 1).unique(return_inverse=True)
-    embeddings = embed(net, trials.drawings, used)
-    step = max(1, SCORE_BATCH // (trials.way * embeddings.shape[1]))
+    return scores_of(net, embed(net, trials.drawings, used), place)
+
+
+@torch.inference_mode()
+def scores_of(net: SiameseNet, embeddings: Tensor, place: Tensor) -> Tensor:
+    """Return the logits ``[T, N]`` of the first against the others in each row of ``place``.
+
+    Args:
+        net: the net whose embeddings they are.
+        embeddings: ``[M, units]``.
+        place: int64 ``[T, 1 + N]``, which embeddings to compare.
+    """
+    step = max(1, SCORE_BATCH // ((place.shape[1] - 1) * embeddings.shape[1]))
     return torch.cat(
         [net.score(embeddings[part[:, :1]], embeddings[part[:, 1:]]) for part in place.split(step)]
     )
