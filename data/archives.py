@@ -71,7 +71,8 @@ def _content(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> by
         ) from error
     if len(content) != entry.file_size:
         raise DataError(
-            f"{path}: {entry.filename} holds {len(content)} bytes, not {entry.file_size} as declared"
+            f"{path}: {entry.filename} holds {len(content)} bytes, "
+            f"not {entry.file_size} as declared; do not use this archive"
         )
     return content
 
@@ -103,7 +104,8 @@ def _judge(
             raise DataError(f"{path}: {name!r} is there twice; do not use this archive")
         if entry.file_size > max_entry_bytes:
             raise DataError(
-                f"{path}: {name!r} has {entry.file_size:,} bytes; at most {max_entry_bytes:,} are read"
+                f"{path}: {name!r} has {entry.file_size:,} bytes; "
+                f"at most {max_entry_bytes:,} are read"
             )
         seen.add(name)
 

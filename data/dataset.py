@@ -23,7 +23,8 @@ class Dataset:
             asked for (Koch et al., section 4.1).
         digest: SHA-256 of the full-size content (names, ids, pixels), whatever size was loaded;
             a study remembers it and refuses other data.
-        official_runs: Lake's 20 runs, 400 trials, 20-way, over ``drawings``; only Omniglot has them.
+        official_runs: Lake's 20 runs, 400 trials, 20-way, over ``drawings``; only Omniglot has
+            them.
     """
 
     name: str

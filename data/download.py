@@ -9,9 +9,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -69,7 +69,7 @@ def download(
                         file.truncate(0)
                     if error.code not in _WORTH_ANOTHER_TRY:
                         break
-                except (urllib.error.URLError, http.client.HTTPException, _Broken) as error:
+                except (urllib.error.URLError, http.client.HTTPException, _BrokenOffError) as error:
                     trouble = error
                 except (ConnectionError, TimeoutError) as error:
                     trouble = error
@@ -93,11 +93,11 @@ def download(
     )
 
 
-class _Broken(Exception):
+class _BrokenOffError(Exception):
     """The connection ended before the file did."""
 
 
-def _fetch(url: str, file: BinaryIO, name: str, timeout: float) -> None:
+def _fetch(url: str, file: BufferedRandom, name: str, timeout: float) -> None:
     """Append to ``file`` what it lacks, or write it anew where the server cannot resume."""
     have = file.seek(0, os.SEEK_END)
     request = urllib.request.Request(url, headers={"User-Agent": "siamese-hpo"})
@@ -125,11 +125,11 @@ def _fetch(url: str, file: BinaryIO, name: str, timeout: float) -> None:
                     raise urllib.error.URLError(f"more than {MAX_BYTES:,} bytes came")
                 bar(len(block))
         if total is not None and have != total:
-            raise _Broken(f"broke off after {have:,} of {total:,} bytes")
+            raise _BrokenOffError(f"broke off after {have:,} of {total:,} bytes")
 
 
 @contextlib.contextmanager
-def _progress(name: str, have: int, total: int | None):  # type: ignore[no-untyped-def]
+def _progress(name: str, have: int, total: int | None) -> Iterator[Callable[[int], None]]:
     """Give a function to tell of new bytes: a bar on a terminal, a line in a log."""
     if not sys.stderr.isatty():
         log.info("downloading %s%s", name, f" ({total:,} bytes)" if total else "")
@@ -147,7 +147,7 @@ def _progress(name: str, have: int, total: int | None):  # type: ignore[no-untyp
 
 
 @contextlib.contextmanager
-def _alone(file: BinaryIO) -> Iterator[None]:
+def _alone(file: BufferedRandom) -> Iterator[None]:
     """Let one process at a time fill the file, where the system has such locks."""
     try:
         import fcntl
@@ -161,6 +161,6 @@ def _alone(file: BinaryIO) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _md5(file: BinaryIO) -> str:
+def _md5(file: BufferedRandom) -> str:
     file.seek(0)
     return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -102,7 +102,7 @@ def prune(skeleton: np.ndarray) -> np.ndarray:
     # True strokes grow back from where they were cut; removed branches have no end to grow from.
     tips = _ends(kept)
     for _ in range(_SPUR):
-        tips = ndimage.binary_dilation(tips, _EIGHT) & skeleton & ~kept | tips
+        tips = (_ring(np.pad(tips, 1).astype(np.uint8)) > 0) & skeleton & ~kept
         kept |= tips
     # Dots and short marks would have gone altogether.
     marks, count = ndimage.label(skeleton, _EIGHT)
@@ -126,9 +126,8 @@ def distinct(skeletons: np.ndarray, apart: float) -> list[int]:
     The distance of two characters is the modified Hausdorff distance of their strokes; of a pair
     too near, the earlier stays.
     """
-    flat = skeletons.reshape(len(skeletons), -1).astype(np.float32)
-    far = distance(skeletons).reshape(len(skeletons), -1)
-    one_way = (flat @ far.T) / flat.sum(1, keepdims=True)
+    far = distance(skeletons)
+    one_way = np.stack([far[:, one].mean(1) for one in skeletons])
     both = np.maximum(one_way, one_way.T)
     kept: list[int] = []
     for index in range(len(skeletons)):

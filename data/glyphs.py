@@ -129,17 +129,19 @@ def draw(field: np.ndarray, hands: list[Hand], random: np.random.Generator) -> n
             for one in hands
         ]
     )
-    shift = random.normal(0, 0.06, (count, 1, 1, 2))
+    shift = random.normal(0, 0.06, (count, 2))
     bend = np.stack([one.bend for one in hands])
     bend = bend + random.normal(0, _BEND, (count, 2, COARSE, COARSE))
     tremble = random.normal(0, _TREMBLE, (count, 2, FINE, FINE))
-    moved = _smooth(bend) + _smooth(tremble)
-    place = _paper() @ matrices.transpose(0, 2, 1)[:, None] + shift
-    place = place + moved.transpose(0, 2, 3, 1) * (2 / SIDE)
+    place = (_smooth(bend) + _smooth(tremble)) * (2 / SIDE)
+    line = (2 * np.arange(SIDE) + 1) / SIDE - 1  # the paper's pixel centres
+    place += (matrices[:, :, 0, None] * line)[:, :, None, :]
+    place += (matrices[:, :, 1, None] * line)[:, :, :, None]
+    place += shift[:, :, None, None]
     # In double precision, so that no machine's rounding moves a pixel.
     sampled = F.grid_sample(
         torch.from_numpy(field).double().expand(count, 1, SIDE, SIDE),
-        torch.from_numpy(place),
+        torch.from_numpy(place.transpose(0, 2, 3, 1)),
         padding_mode="border",
         align_corners=False,
     )
@@ -164,13 +166,6 @@ def _matrix(slant: float, turn: float, width: float, height: float) -> np.ndarra
     cosine, sine = np.cos(turn), np.sin(turn)
     rotation = np.array([[cosine, sine], [-sine, cosine]])
     return np.array([[1 / width, slant], [0, 1 / height]]) @ rotation
-
-
-@functools.cache
-def _paper() -> np.ndarray:
-    """The paper's pixel centres as ``[105, 105, (x, y)]`` in [-1, 1]."""
-    line = (2 * np.arange(SIDE) + 1) / SIDE - 1
-    return np.stack(np.meshgrid(line, line), axis=-1)
 
 
 @functools.cache

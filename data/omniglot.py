@@ -178,7 +178,8 @@ def check(rows: Iterable[LabelledRow], facts: Mapping[str, AlphabetFacts], where
     again = "the copy is incomplete or altered; get it again"
     if missing := sorted(set(facts) - set(found)):
         raise DataError(
-            f"{where}: {len(missing)} of {len(facts)} alphabets missing ({', '.join(missing)}); {again}"
+            f"{where}: {len(missing)} of {len(facts)} alphabets missing ({', '.join(missing)}); "
+            f"{again}"
         )
     if extra := sorted(set(found) - set(facts)):
         raise DataError(
