@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from model.hyperparameters import Architecture, Budget, Hyperparameters
 from model.net import SiameseNet
+from model.precision import uses_bf16
 
 # Of the memory that is free, the part that activations may take; the rest is for gradients, the
 # optimiser and whoever else lives on the machine.
@@ -74,9 +75,13 @@ def estimate_seconds(
     images = torch.rand(2 * pairs, 1, architecture.image_size, architecture.image_size).to(device)
     same = (torch.arange(pairs, device=device) % 2).float()
     fastest = float("inf")
-    for _ in range(3):
+    bf16 = uses_bf16(hyperparameters.recipe, device)
+    # The fastest of a few: the first one sets up, and others may share the machine.
+    for _ in range(5):
         start = time.perf_counter()
-        logits = net(*images.chunk(2))
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            first, second = net.embed(images).chunk(2)
+        logits = net.score(first.float(), second.float())
         F.binary_cross_entropy_with_logits(logits, same).backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)

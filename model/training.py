@@ -24,6 +24,7 @@ from model.evaluation import (
 from model.hyperparameters import Budget, Hyperparameters
 from model.net import SiameseNet
 from model.optimiser import Schedule, build_optimiser
+from model.precision import uses_bf16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +97,7 @@ class Trainer:
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
         self.distortion = Distortion(strength=recipe.distortion, elastic=recipe.elastic)
         self.generator = torch.Generator(self.device)
-        self.bf16 = recipe.precision == "bf16" or (
-            recipe.precision == "auto" and computes_bf16(self.device)
-        )
+        self.bf16 = uses_bf16(recipe, self.device)
         # Drawn on the CPU, so that a seed is the same net on every device.
         generator = torch.Generator().manual_seed(seed)
         self.net = SiameseNet(hyperparameters.architecture, generator).to(self.device)
@@ -239,13 +238,6 @@ class Trainer:
         best = state["best_epoch"]
         self.best = self.history[best - 1] if best else None
         self.best_parameters = dict(state["best_parameters"])
-
-
-def computes_bf16(device: torch.device) -> bool:
-    """Return whether ``device`` has bfloat16 arithmetic of its own, at least twice as fast."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported()
 
 
 def episode_loss(scores: Tensor, kind: str) -> Tensor:
