@@ -1,0 +1,1 @@
+"""What a report says: tables, sections, and the document they are put in."""

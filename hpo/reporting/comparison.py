@@ -1,0 +1,123 @@
+"""The section that compares studies: samplers, pruners, or whatever else tells them apart."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+
+from hpo.metrics import interval
+from hpo.plots.search import best_so_far
+from hpo.reporting.curves import Curve, at, curve
+from hpo.reporting.document import Block, Heading, Table, Text
+from hpo.reporting.pictures import Pictures
+from hpo.reporting.rows import rows
+from hpo.reporting.tables import between, percent
+
+_SAME_SCORE = ("data.dataset", "data.image_size", "data.drawers", "validation.")
+"""Keys of a definition, and beginnings of keys, without which two scores are of two things."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    definition: Mapping[str, Any]
+    curve: Curve | None
+
+
+def comparison(studies: Sequence[optuna.Study], pictures: Pictures) -> list[Block]:
+    """Return the section, or nothing where there is but one study."""
+    if len(studies) < 2:
+        return []
+    blocks: list[Block] = [Heading(2, "Studies compared")]
+    entries = [
+        _Entry(s.study_name, s.user_attrs.get("definition", {}), curve(rows(s))) for s in studies
+    ]
+    if empty := [entry.name for entry in entries if entry.curve is None]:
+        blocks.append(Text(f"Without a complete trial, left out: {', '.join(empty)}."))
+    entries = [entry for entry in entries if entry.curve is not None]
+    if len(entries) < 2:
+        return [*blocks, Text("There are not two studies to compare yet.")]
+    if odd := _differences(entries):
+        text = f"Their scores are not of the same thing ({', '.join(odd)} differ): do not compare."
+        blocks.append(Text(text))
+    groups = _groups(entries)
+    picture = best_so_far({label: [e.curve for e in g if e.curve] for label, g in groups.items()})
+    caption = "Studies that differ only by their seed are one line, their mean, in a band from the "
+    caption += "lowest to the highest of them; it ends where the shortest does."
+    title = "Best accuracy so far of each"
+    return [
+        *blocks,
+        pictures.add(picture, "comparison", title, caption),
+        _table(groups, entries[0].definition),
+    ]
+
+
+def _differences(entries: Sequence[_Entry]) -> list[str]:
+    keys = {key for entry in entries for key in entry.definition if key.startswith(_SAME_SCORE)}
+    first = entries[0].definition
+    return sorted(
+        key for key in keys if any(e.definition.get(key) != first.get(key) for e in entries)
+    )
+
+
+def _groups(entries: Sequence[_Entry]) -> dict[str, list[_Entry]]:
+    """Return the studies that differ only by their seed together, by a label."""
+    by_key: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        plain = {k: v for k, v in entry.definition.items() if k != "search.seed"}
+        key = json.dumps(plain, sort_keys=True) if plain else entry.name
+        by_key.setdefault(key, []).append(entry)
+    groups = list(by_key.values())
+    labels = [_label(group, groups) for group in groups]
+    return dict(zip(labels, groups, strict=True))
+
+
+def _label(group: Sequence[_Entry], groups: Sequence[Sequence[_Entry]]) -> str:
+    """Return the sampler and pruner where these tell all groups apart, else the study's name."""
+
+    def method(entries: Sequence[_Entry]) -> tuple[Any, ...]:
+        definition = entries[0].definition
+        return definition.get("search.sampler"), definition.get("search.pruner")
+
+    methods = [method(entries) for entries in groups]
+    sampler, pruner = method(group)
+    if len(set(methods)) < len(groups) or sampler is None:
+        names = ", ".join(entry.name for entry in group[:3])
+        return names + (", ..." if len(group) > 3 else "")
+    return sampler if pruner in ("none", None) else f"{sampler}, {pruner} pruner"
+
+
+def _table(groups: Mapping[str, Sequence[_Entry]], definition: Mapping[str, Any]) -> Table:
+    curves = {label: [e.curve for e in group if e.curve] for label, group in groups.items()}
+    every = [line for group in curves.values() for line in group]
+    trials = definition.get("validation.trials")
+    measures = [
+        ("trials", [line.trials for line in every], "{:,.0f} trials"),
+        ("seconds", [line.seconds for line in every], "{:,.0f} s in trials"),
+    ]
+    if all(line.flops for line in every):
+        measures.append(("flops", [line.flops for line in every], "{:.3g} FLOP of training"))
+    lines = []
+    for name, along, words in measures:
+        end = min(points[-1] for points in along)
+        for label, group in curves.items():
+            values = [at(getattr(line, name), line.best, end) for line in group]
+            lines.append((label, words.format(end), *_summary(values, trials)))
+    return Table(
+        ("studies", "at equal", "best accuracy", "95 % interval", "trials", "seeds"),
+        lines,
+        "Mean of the best one-shot validation accuracy at as many trials, seconds and operations "
+        "as every study has reached.",
+    )
+
+
+def _summary(values: Sequence[float], trials: Any) -> tuple[str, str, str, str]:
+    seeds = str(len(values))
+    if any(value != value for value in values):
+        return "none yet", "", "", seeds
+    if not isinstance(trials, int):
+        return percent(sum(values) / len(values)), "unknown", "unknown", seeds
+    mean, low, high = interval(values, trials)
+    return percent(mean), between(low, high), f"{trials:,}", seeds

@@ -1,0 +1,89 @@
+"""The final fits of a study: those at hand, and how to make those that are not."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.errors import StudyError
+from hpo.metrics import METRICS, Figure, Metrics, Protocol, load_metrics
+from hpo.place import Place
+from hpo.reporting.document import Block, Command, Text
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A final fit.
+
+    Attributes:
+        label: what to call it in tables and pictures.
+        folder: where its net and its gallery lie.
+        metrics: what it scored.
+    """
+
+    label: str
+    folder: Path
+    metrics: Metrics
+
+
+def find_fits(place: Place) -> list[Fit]:
+    """Return the study's final fits, the best configuration's first; damaged ones are left out."""
+    folders = [place.folder / "final", *sorted(place.folder.glob("final-trial-*"))]
+    found: dict[int, Fit] = {}
+    for folder in folders:
+        if not (folder / METRICS).is_file():
+            continue
+        try:
+            metrics = load_metrics(folder)
+        except StudyError as error:
+            _log.warning("%s", error)
+            continue
+        if metrics.trial not in found:
+            found[metrics.trial] = Fit(_label(metrics), folder, metrics)
+    return list(found.values())
+
+
+def _label(metrics: Metrics) -> str:
+    names = {(True, True): "best and the paper's", (True, False): "best", (False, True): "paper's"}
+    name = names.get((metrics.title == "best", metrics.trial == 0), "another")
+    return f"ours, {name} configuration (trial {metrics.trial})"
+
+
+def missing_fits(fits: list[Fit], place: Place) -> list[Block]:
+    """Return what says which fits there are not, and what makes them."""
+    command = f"python -m hpo.final_fit {place.options()}"
+    blocks: list[Block] = []
+    if not any(fit.folder.name == "final" for fit in fits):
+        blocks += [Text("The best configuration has no final fit yet; this makes it:")]
+        blocks += [Command(command)]
+    if not any(fit.metrics.trial == 0 for fit in fits):
+        blocks += [Text("The paper's configuration, trial 0, has no final fit yet; this makes it:")]
+        blocks += [Command(f"{command} --trial 0")]
+    return blocks
+
+
+def of_alphabets(metrics: Metrics, protocol: Protocol, way: int) -> list[Figure]:
+    """Return the net's figures of all alphabets together and of each, that there are."""
+    names: list[str | None] = [None, *metrics.alphabets()]
+    figures = (metrics.find(protocol, way=way, alphabet=name) for name in names)
+    return [figure for figure in figures if figure is not None]
+
+
+def n_way(metrics: Metrics, system: str = "net") -> list[Figure]:
+    """Return a system's figures over all test alphabets, one per N."""
+    figures = (metrics.find("n_way", system, way) for way in metrics.ways())  # type: ignore[arg-type]
+    return [figure for figure in figures if figure is not None]
+
+
+def fixed_or(
+    metrics: Metrics, definition: Mapping[str, object], name: str, default: float
+) -> float:
+    """Return a number of the fitted configuration, searched, fixed by the study, or neither."""
+    if name in metrics.parameters:
+        return float(metrics.parameters[name])
+    specification = definition.get(f"parameters.{name}")
+    if isinstance(specification, Mapping) and "value" in specification:
+        return float(specification["value"])
+    return default

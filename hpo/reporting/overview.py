@@ -1,0 +1,67 @@
+"""The head of a report: which study, how far it is, what came out of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import optuna
+
+from hpo.metrics import interval
+from hpo.place import Place
+from hpo.reporting.document import Block, Command, Heading, Text
+from hpo.reporting.fits import Fit
+from hpo.reporting.rows import Row, best
+from hpo.reporting.tables import between, percent
+
+
+def overview(
+    study: optuna.Study, rows: list[Row], fits: Sequence[Fit], place: Place, now: datetime
+) -> list[Block]:
+    """Return the title and the paragraphs under it."""
+    attributes = study.user_attrs
+    definition = attributes.get("definition", {})
+    blocks: list[Block] = [Heading(1, f"Study {study.study_name}")]
+    if description := attributes.get("description"):
+        blocks.append(Text(f"{description}."))
+    running = sum(row.state in ("RUNNING", "WAITING") for row in rows)
+    finished = sum(row.state in ("COMPLETE", "PRUNED") for row in rows)
+    going = f"; {running} running or waiting, so this is not the last word" if running else ""
+    blocks.append(Text(f"As of {now:%Y-%m-%d %H:%M} UTC: {finished} finished trials{going}."))
+    if basis := _basis(attributes):
+        blocks.append(Text(basis))
+    for fit in fits:
+        if (figure := fit.metrics.find("official_runs")) is not None:
+            blocks.append(Text(f"{fit.label}, on the official 20-way runs: {figure.shown()}."))
+    if (winner := best(rows)) is not None:
+        blocks.append(Text(_found(winner, definition.get("validation.trials"))))
+    again = f"python -m hpo.report {place.options()}"
+    return [*blocks, Text("This report is made again by:"), Command(again)]
+
+
+def _found(winner: Row, trials: object) -> str:
+    accuracy = winner.accuracy or 0.0
+    said = f"The search's best: trial {winner.number}, {percent(accuracy)} on validation alphabets"
+    if isinstance(trials, int):
+        _, low, high = interval([accuracy], trials)
+        said += f" ({between(low, high)}; {trials:,} trials, 1 seed)"
+    return f"{said}."
+
+
+def _basis(attributes: dict) -> str:
+    definition, data = attributes.get("definition", {}), attributes.get("data", {})
+    parts = []
+    if data:
+        parts.append(f"data {data['name']} ({data['digest'][:12]})")
+    if definition:
+        get = definition.get
+        parts += [
+            f"{get('data.image_size')} px",
+            f"background {get('data.background')}",
+            f"sampler {get('search.sampler')}",
+            f"pruner {get('search.pruner')}",
+            f"seed {get('search.seed')}",
+        ]
+    if versions := attributes.get("versions"):
+        parts += [f"{name} {versions[name]}" for name in ("torch", "optuna") if name in versions]
+        parts.append(f"revision {versions.get('revision', 'unknown')}")
+    text = ", ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -1,0 +1,42 @@
+"""What others published, figure by figure; accuracies and errors in percent."""
+
+PAPER = "Koch, Zemel and Salakhutdinov (2015)"
+
+VERIFICATION = (("30k", 90.61, 91.90), ("90k", 91.54, 93.15), ("150k", 91.63, 93.42))
+"""The paper's first table: training pairs, test accuracy without distortions, and with."""
+
+ONE_SHOT = (
+    ("humans", 95.5),
+    ("HBPL", 95.2),
+    ("Koch's net", 92.0),
+    ("affine model", 81.8),
+    ("hierarchical deep", 65.2),
+    ("DBM", 62.0),
+    ("siamese without convolutions", 58.3),
+    ("simple stroke", 35.2),
+    ("1-NN", 21.7),
+)
+"""The paper's second table: 20-way, within alphabets, on the official runs."""
+
+MNIST = (("Koch's net", 70.3), ("1-NN", 26.5))
+"""The paper's third table: 10-way, digits, no fine-tuning."""
+
+ERRORS = (
+    ("ARC", 1.5),
+    ("BPL", 3.3),
+    ("people", 4.5),
+    ("GNS", 5.7),
+    ("RCN", 7.3),
+    ("Koch's net", 8.0),
+    ("simple convnet", 13.5),
+    ("prototypical net", 13.7),
+    ("VHE", 18.7),
+)
+"""Errors of other systems on the official runs, all background alphabets."""
+
+ERRORS_SMALL = (("BPL", 4.2), ("simple convnet", 23.2), ("prototypical net", 30.1))
+"""Likewise, with only the five alphabets of a small background set."""
+
+N_WAY = {2: 97.4, 5: 88.6, 10: 83.7, 15: 77.2, 20: 70.8}
+"""A README implementation's within-alphabet accuracies. It offers one character more than the N
+that it states."""

@@ -1,0 +1,152 @@
+"""The paper's tables and the other systems', our rows beside the published ones."""
+
+from collections.abc import Mapping, Sequence
+
+from hpo.metrics import Figure, Protocol, System
+from hpo.reporting import published
+from hpo.reporting.document import Table
+from hpo.reporting.fits import Fit, fixed_or, n_way
+from model.hyperparameters import Recipe
+
+BASELINES: tuple[System, ...] = ("pixel 1-NN", "modified Hausdorff")
+
+_NOT_GIVEN = "not given"
+_EVIDENCE = ("95 % interval", "trials", "seeds")
+_UNKNOWN = (_NOT_GIVEN, _NOT_GIVEN, _NOT_GIVEN)
+
+
+def percent(accuracy: float) -> str:
+    """Return an accuracy in [0, 1] as it stands in every table."""
+    return f"{100 * accuracy:.1f} %"
+
+
+def between(low: float, high: float) -> str:
+    """Return an interval in [0, 1] as it stands in every table."""
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def evidence(figure: Figure) -> tuple[str, str, str]:
+    """Return what stands beside a figure: its interval, its trials, its seeds."""
+    seeds = str(len(figure.values)) if figure.system == "net" else "none"
+    return between(figure.low, figure.high), f"{figure.trials:,}", seeds
+
+
+def verification(fits: Sequence[Fit], definition: Mapping[str, object]) -> Table:
+    """Return the paper's first table."""
+    rows: list[tuple[str, ...]] = []
+    for pairs, plain, distorted in published.VERIFICATION:
+        for how, accuracy in (("none", plain), ("affine, 8 copies", distorted)):
+            rows.append((published.PAPER, pairs, how, f"{accuracy:.2f} %", *_UNKNOWN))
+    for fit in fits:
+        if (figure := fit.metrics.find("verification")) is not None:
+            seen = [seed.pairs_seen for seed in fit.metrics.seeds]
+            strength = fixed_or(fit.metrics, definition, "recipe.distortion", Recipe().distortion)
+            how = f"affine, strength {strength:g}, anew each time" if strength else "none"
+            drawn = f"{sum(seen) / len(seen):,.0f} drawn" if seen else "unknown"
+            rows.append((fit.label, drawn, how, percent(figure.mean), *evidence(figure)))
+    rows += _baselines(fits, "verification", ("none", "none"))
+    return Table(
+        ("system", "training pairs", "distortions", "accuracy", "95 % interval", "pairs", "seeds"),
+        rows,
+        "Verification: are two drawings of the test alphabets the same character? Ours: balanced "
+        "pairs, the threshold chosen on validation pairs.",
+    )
+
+
+def one_shot(fits: Sequence[Fit]) -> Table:
+    """Return the paper's second table."""
+    rows: list[tuple[str, ...]] = [
+        (name, f"{accuracy} %", *_UNKNOWN) for name, accuracy in published.ONE_SHOT
+    ]
+    rows += _ours(fits, "official_runs")
+    rows += _baselines(fits, "official_runs")
+    return Table(
+        ("system", "official runs", *_EVIDENCE),
+        rows,
+        "20-way one-shot accuracy within alphabets, on Lake's 20 official runs. Published rows "
+        f"as in {published.PAPER}.",
+    )
+
+
+def mnist(fits: Sequence[Fit]) -> Table:
+    """Return the paper's third table."""
+    rows: list[tuple[str, ...]] = [
+        (f"{name}, published", f"{acc} %", *_UNKNOWN) for name, acc in published.MNIST
+    ]
+    rows += _ours(fits, "mnist")
+    rows += _baselines(fits, "mnist")
+    return Table(
+        ("system", "MNIST, 10-way", *_EVIDENCE),
+        rows,
+        "Digits, never trained on, 10-way one-shot accuracy. Published rows as in "
+        f"{published.PAPER}.",
+    )
+
+
+def errors(fits: Sequence[Fit], background: str) -> list[Table]:
+    """Return other systems' errors, of the full background set and of the small ones."""
+    small = background.startswith("small")
+    tables = []
+    for name, known, ours in (
+        ("all 30 background alphabets", published.ERRORS, not small),
+        ("five background alphabets alone", published.ERRORS_SMALL, small),
+    ):
+        rows: list[tuple[float, tuple[str, ...]]] = [
+            (error, (system, f"{error} %", *_UNKNOWN)) for system, error in known
+        ]
+        for fit in fits if ours else ():
+            if (figure := fit.metrics.find("official_runs")) is not None:
+                _, trials, seeds = evidence(figure)
+                interval = between(1 - figure.high, 1 - figure.low)
+                wrong = 1 - figure.mean
+                row = (fit.label, percent(wrong), interval, trials, seeds)
+                rows.append((100 * wrong, row))
+        tables.append(
+            Table(
+                ("system", "error", *_EVIDENCE),
+                [row for _, row in sorted(rows, key=lambda entry: entry[0])],
+                f"Errors on the official runs, learnt from {name}, the least first.",
+            )
+        )
+    return tables
+
+
+def within_alphabets(fits: Sequence[Fit]) -> Table:
+    """Return the N-way accuracies over all test alphabets and drawers, beside the README's."""
+    rows: list[tuple[str, ...]] = []
+    for fit in fits:
+        rows += [_way_row(fit.label, figure) for figure in n_way(fit.metrics)]
+    if fits:
+        for system in BASELINES:
+            rows += [_way_row(system, figure) for figure in n_way(fits[0].metrics, system)]
+    for way, accuracy in published.N_WAY.items():
+        name = "a README implementation, published"
+        rows.append((name, f"{way} (really {way + 1})", f"{accuracy} %", *_UNKNOWN))
+    return Table(
+        ("system", "N", "accuracy", *_EVIDENCE),
+        rows,
+        "N-way one-shot accuracy within alphabets, all test alphabets and all drawers: other "
+        "trials than the official runs.",
+    )
+
+
+def _way_row(name: str, figure: Figure) -> tuple[str, ...]:
+    return (name, str(figure.way), percent(figure.mean), *evidence(figure))
+
+
+def _ours(fits: Sequence[Fit], protocol: Protocol) -> list[tuple[str, ...]]:
+    found = ((fit.label, fit.metrics.find(protocol)) for fit in fits)
+    return [(label, percent(f.mean), *evidence(f)) for label, f in found if f is not None]
+
+
+def _baselines(
+    fits: Sequence[Fit], protocol: Protocol, between_cells: tuple[str, ...] = ()
+) -> list[tuple[str, ...]]:
+    if not fits:
+        return []
+    found = ((system, fits[0].metrics.find(protocol, system)) for system in BASELINES)
+    return [
+        (f"{system}, measured here", *between_cells, percent(f.mean), *evidence(f))
+        for system, f in found
+        if f is not None
+    ]

@@ -1,0 +1,271 @@
+"""Studies and final fits that look like real ones, made without any training."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import optuna
+import torch
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from safetensors.torch import save_file
+
+from hpo.definition import StudyDefinition, load
+from hpo.metrics import (
+    GALLERY,
+    Confusion,
+    Figure,
+    Gallery,
+    Metrics,
+    SeedFit,
+    Shown,
+    figure,
+    save_metrics,
+)
+from hpo.place import Place
+from hpo.space import SearchSpace
+from hpo.study import open_study
+from model.net import parameter_count
+
+ALPHABETS = {
+    "Angelic": 20,
+    "Atemayar_Qelisayer": 26,
+    "Atlantean": 26,
+    "Aurek-Besh": 26,
+    "Ge_ez": 26,
+    "Glagolitic": 45,
+    "Kannada": 41,
+    "Malayalam": 47,
+    "Old_Church_Slavonic_(Cyrillic)": 45,
+    "ULOG": 12,
+}
+WAYS = (2, 5, 10, 15, 20)
+_START = datetime(2026, 3, 1, 8)
+
+
+def fake_study(
+    place: Place,
+    states: str,
+    *,
+    base: str = "compact",
+    sampler: str = "random",
+    seed: int = 0,
+) -> optuna.Study:
+    """Make a study with a trial for each letter: Complete, Pruned, Failed, Died, Running."""
+    definition = load(base).changed(sampler=sampler, seed=seed)
+    definition = definition.model_copy(update={"name": place.name})
+    study = open_study(definition, place)
+    study.set_user_attr("data", {"name": "omniglot", "digest": "0123456789abcdef"})
+    generator = np.random.default_rng(seed)
+    clock, high = _START, 0.5 if sampler == "random" else 0.65
+    trials, space = [], definition.space()
+    distributions = space.distributions()
+    for number, letter in enumerate(states):
+        trial = _trial(definition, space, distributions, generator, letter, number, high)
+        if number == 20:
+            # The study was stopped for a night.
+            clock += timedelta(hours=11)
+        trial.datetime_start = clock
+        clock += timedelta(seconds=trial.user_attrs.get("seconds", 20))
+        if trial.state.is_finished():
+            trial.datetime_complete = clock
+        trials.append(trial)
+    study.add_trials(trials)
+    return study
+
+
+def _trial(
+    definition: StudyDefinition,
+    space: SearchSpace,
+    distributions: dict[str, BaseDistribution],
+    generator: np.random.Generator,
+    letter: str,
+    number: int,
+    high: float,
+) -> FrozenTrial:
+    params = {}
+    for name, distribution in distributions.items():
+        assert not isinstance(distribution, optuna.distributions.CategoricalDistribution)
+        low, top = distribution.low, distribution.high
+        if isinstance(distribution, optuna.distributions.IntDistribution):
+            params[name] = int(generator.integers(0, (top - low) // distribution.step + 1))
+            params[name] = low + params[name] * distribution.step
+        elif distribution.log:
+            params[name] = float(np.exp(generator.uniform(np.log(low), np.log(top))))
+        else:
+            params[name] = float(generator.uniform(low, top))
+    if number == 0:
+        params = dict(space.starts[0])
+    net = space.hyperparameters(params).architecture
+    good = -abs(np.log10(params["conv1.learning_rate"]) + 2) / 4 + params["fc.units"] / 9000
+    good -= 0.12 * (number == 0)
+    top = float(np.clip(high + good + generator.normal(0, 0.05), 0.05, 0.95))
+    epochs = definition.budget.epochs
+    reached = {"C": epochs, "P": int(generator.integers(1, epochs)), "F": 2, "D": 1, "R": 3}
+    values = {
+        epoch: round(320 * (0.05 + (top - 0.05) * (1 - 0.6**epoch))) / 320
+        for epoch in range(1, reached[letter] + 1)
+    }
+    if letter == "F" and number % 2:
+        values = {}
+    state = {
+        "C": TrialState.COMPLETE,
+        "P": TrialState.PRUNED,
+        "R": TrialState.RUNNING,
+    }.get(letter, TrialState.FAIL)
+    attributes: dict = {"parameters": (count := parameter_count(net)), "device": "cpu"}
+    if letter in "CP":
+        attributes["pairs_seen"] = reached[letter] * definition.budget.pairs_per_epoch
+        attributes["seconds"] = reached[letter] * (3 + count / 4e5)
+        attributes["best_epoch"] = max(values, key=lambda epoch: values[epoch])
+    if letter == "F":
+        attributes["failure"] = (
+            "RuntimeError: DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+            "1234567890 bytes | <b>buy more</b>"
+            if number % 2
+            else "ValueError: the loss is not finite"
+        )
+    trial = create_trial(
+        state=TrialState.COMPLETE if letter == "C" else TrialState.PRUNED,
+        value=max(values.values()) if letter == "C" else None,
+        params=params,
+        distributions=distributions,
+        user_attrs=attributes,
+        intermediate_values=values,
+    )
+    trial.state = state
+    trial.datetime_complete = None
+    return trial
+
+
+def fake_fit(
+    place: Place, folder: str, *, trial: int, seeds: int = 3, level: float = 0.7
+) -> Metrics:
+    """Write a final fit's metrics, gallery and first weights, and return the metrics."""
+    generator = np.random.default_rng(trial)
+    path = place.folder / folder
+    path.mkdir(parents=True)
+    metrics = Metrics(
+        study=place.name,
+        trial=trial,
+        title="best" if folder == "final" else f"trial {trial}",
+        parameters={"conv1.filters": 64},
+        data={"name": "omniglot", "digest": "0123456789abcdef"},
+        image_size=35,
+        net_parameters=1_234_567,
+        device="cpu",
+        minutes=12.5,
+        kept_seed=11,
+        seeds=[_seed_fit(11 + i) for i in range(seeds)],
+        figures=list(_figures(generator, seeds, level)),
+        gallery=_gallery(path, generator),
+        versions={"torch": torch.__version__},
+    )
+    save_metrics(metrics, path)
+    save_file(
+        {"convolutions.0.weight": torch.randn(64, 1, 5, 5, generator=torch.Generator())},
+        path / "model.safetensors",
+    )
+    return metrics
+
+
+def _seed_fit(seed: int) -> SeedFit:
+    return SeedFit(
+        seed=seed,
+        epochs=8,
+        best_epoch=7,
+        validation_accuracy=0.71,
+        verification_threshold=0.48,
+        pairs_seen=51_200,
+        seconds=80.5,
+        history=[],
+    )
+
+
+def _figures(generator: np.random.Generator, seeds: int, level: float) -> list[Figure]:
+    def scores(mean: float, count: int = seeds) -> list[float]:
+        return [float(np.clip(mean + generator.normal(0, 0.015), 0, 1)) for _ in range(count)]
+
+    made = []
+    for protocol, way, trials, net, neighbour, hausdorff in (
+        ("official_runs", 20, 400, level - 0.03, 0.2175, 0.6125),
+        ("verification", None, 10_000, 0.9, 0.62, 0.7),
+        ("mnist", 10, 400, level, 0.265, 0.4),
+    ):
+        chance = 1 / way if way else 0.5
+        common = {"protocol": protocol, "way": way, "trials": trials, "chance": chance}
+        for system, values in (
+            ("net", scores(net)),
+            ("pixel 1-NN", [neighbour]),
+            ("modified Hausdorff", [hausdorff]),
+        ):
+            made.append(figure(values, system=system, title=protocol, **common))
+    for way in WAYS:
+        for name in (None, *ALPHABETS):
+            if name and ALPHABETS[name] < way:
+                continue
+            trials = 400 if name else 4000
+            mean = level ** (np.log(way) / np.log(20)) + (generator.normal(0, 0.05) if name else 0)
+            left_out = [other for other, count in ALPHABETS.items() if count < way]
+            for system, values in (
+                ("net", scores(mean)),
+                ("pixel 1-NN", scores(0.24 ** (np.log(way) / np.log(20)), 1)),
+                ("modified Hausdorff", scores(0.6 ** (np.log(way) / np.log(20)), 1)),
+            ):
+                made.append(
+                    figure(
+                        values,
+                        trials=trials,
+                        protocol="n_way",
+                        system=system,
+                        title=f"{way}-way",
+                        way=way,
+                        alphabet=name,
+                        chance=1 / way,
+                        left_out=[] if name else left_out,
+                    )
+                )
+    return made
+
+
+def _gallery(path: Path, generator: np.random.Generator) -> Gallery:
+    ink = np.zeros((126, 35, 35), np.uint8)
+    for drawing in ink:
+        x, y = generator.integers(6, 29, 2)
+        for _ in range(140):
+            x, y = np.clip([x, y] + generator.integers(-2, 3, 2), 2, 32)
+            drawing[y - 1 : y + 1, x - 1 : x + 1] = 255
+    np.savez_compressed(path / GALLERY, ink=ink)
+    names = list(ALPHABETS)
+    shown = []
+    for i in range(6):
+        answer = int(generator.integers(20))
+        chosen = int(generator.integers(20)) if i < 3 else answer
+        scores = generator.uniform(0, 0.8, 20)
+        scores[chosen] = 0.93
+        support = list(range(21 * i + 1, 21 * i + 21))
+        shown.append(
+            Shown(
+                alphabet=names[i],
+                query=21 * i,
+                support=support,
+                answer=answer,
+                chosen=chosen,
+                scores=scores.tolist(),
+            )
+        )
+    confused = [
+        Confusion(
+            alphabet=names[i],
+            asked=f"{names[i]}/character{i + 1:02}",
+            answered=f"{names[i]}/character{i + 3:02}",
+            count=20 - i,
+            offered=38,
+            asked_drawing=7 * i,
+            answered_drawing=7 * i + 3,
+        )
+        for i in (8, *range(7))
+    ]
+    return Gallery(
+        source="official_runs", trials=shown, confusion_source="n_way", confusions=confused
+    )
