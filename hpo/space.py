@@ -106,7 +106,8 @@ class SearchSpace:
             used = self._resolve(_chooser(values), only_searched=True)
         except DefinitionError as error:
             raise DefinitionError(f"{key}: {error}") from None
-        if unused := sorted(set(values) - set(used)):
+        # A pattern may also match layers that this configuration does not have.
+        if unused := sorted((set(values) - set(used)) & set(start)):
             raise DefinitionError(f"{key}: {unused[0]} is not searched in this configuration")
         return used
 
