@@ -4,6 +4,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,6 +56,15 @@ class Training(_Section):
     seconds: float | None = Field(None, gt=0)
 
 
+class Final(_Section):
+    """Where the final fit's budget differs from a trial's; None: it does not."""
+
+    epochs: int | None = Field(None, ge=1, le=100_000)
+    pairs_per_epoch: Count | None = None
+    patience: Count | None = None
+    momentum_epochs: Count | None = None
+
+
 class Search(_Section):
     """Which sampler proposes, which pruner stops, for how many trials."""
 
@@ -80,6 +90,7 @@ class StudyDefinition(_Section):
     budget: Training
     validation: Validation
     search: Search
+    final: Final = Field(default_factory=lambda: Final.model_validate({}))
     parameters: dict[str, Any]
     start: tuple[dict[str, Any], ...] = ()
 
@@ -94,6 +105,10 @@ class StudyDefinition(_Section):
     def training_budget(self) -> Budget:
         """Return ``[budget]`` as what a trainer takes."""
         return Budget(**self.budget.model_dump())
+
+    def final_budget(self) -> Budget:
+        """Return the final fit's budget: a trial's, but for what ``[final]`` says."""
+        return replace(self.training_budget(), **self.final.model_dump(exclude_none=True))
 
     def changed(self, **options: Any) -> "StudyDefinition":
         """Return the definition with a command's options in it; None leaves what is there.

@@ -76,8 +76,8 @@ class SeedFit(_Record):
         seed: of the weights and of all that is random in training.
         epochs: how many it trained.
         best_epoch: the one whose weights are kept, by one-shot validation accuracy; from 1.
-        validation_accuracy: one-shot, of that epoch, in [0, 1]. The best of many epochs, so it
-            flatters; the test figures do not.
+        validation_accuracy: one-shot, of that epoch's weights, on the fresh validation trials that
+            the candidates are compared on; in [0, 1].
         verification_threshold: the similarity, in [0, 1], above which two drawings count as of
             one character; chosen on validation pairs.
         pairs_seen: in training.

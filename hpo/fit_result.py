@@ -1,0 +1,193 @@
+"""What a final fit leaves: its figures, measured once, and the files of its folder."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from optuna.trial import FrozenTrial
+from rich.console import Console
+from rich.table import Table
+
+from hpo.answers import make_gallery
+from hpo.curve import draw_curve
+from hpo.definition import StudyDefinition
+from hpo.errors import StudyError
+from hpo.fit_inputs import load_benchmark
+from hpo.fitting import Fit
+from hpo.inputs import Inputs
+from hpo.metrics import METRICS, Candidate, Figure, Metrics, SeedFit, load_metrics, save_metrics
+from hpo.scoring import baseline_figures, net_figures
+from hpo.study import versions
+from model.checkpoint import SavedNet, load_net, save_net
+from model.errors import ModelError
+from model.export import export_onnx
+from model.net import parameter_count
+
+ONNX = "siamese.onnx"
+
+PUBLISHED = {
+    "official_runs": "Koch 92.0, people 95.5, best 98.5",
+    "verification": "Koch 93.42",
+    "mnist": "Koch 70.3, 1-NN 26.5",
+}
+"""In percent, on the same protocol; of N-way trials within all test alphabets there is none."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FinalFit:
+    """All that was trained, before it is tested.
+
+    Attributes:
+        definition: the study's.
+        trial: whose configuration it is.
+        title: ``best`` or ``trial N``.
+        candidates: that it was chosen among, the chosen one first.
+        fits: one per seed.
+        validated: each fit's accuracy on the fresh validation trials.
+        seconds: that training and validation took, the candidates' too.
+        inputs: the study's.
+        device: what it was trained on and is tested on.
+        digest: of all that the fit depends on.
+    """
+
+    definition: StudyDefinition
+    trial: FrozenTrial
+    title: str
+    candidates: list[Candidate]
+    fits: Sequence[Fit]
+    validated: Sequence[float]
+    seconds: float
+    inputs: Inputs
+    device: str
+    digest: str
+
+    def test_and_write(
+        self, folder: Path, data_root: Path | None, say: Callable[[str], None]
+    ) -> Metrics:
+        """Test the fits, once, and write the folder; ``metrics.json`` comes last.
+
+        Raises:
+            DataError: the data cannot be had any more.
+            OSError: the folder cannot be written.
+        """
+        say("testing")
+        full, missing = load_benchmark(self.definition, data_root)
+        if missing:
+            say(f"warning: no MNIST figure: {missing}")
+        small = full.at(self.definition.data.image_size, self.device)
+        nets = [fit.net(self.device) for fit in self.fits]
+        figures, thresholds = net_figures(nets, small, self.inputs.validation)
+        figures += baseline_figures(full)
+        best = max(range(len(nets)), key=lambda i: self.validated[i])
+        gallery, pictures = make_gallery(nets[best], small, full)
+        similarities = [float(torch.tensor(t, dtype=torch.float64).sigmoid()) for t in thresholds]
+        metrics = Metrics(
+            study=self.definition.name,
+            trial=self.trial.number,
+            title=self.title,
+            parameters=self.trial.params,
+            data={"name": self.inputs.name, "digest": self.inputs.digest},
+            image_size=self.definition.data.image_size,
+            net_parameters=parameter_count(nets[best].architecture),
+            device=_device_name(self.device),
+            minutes=self.seconds / 60,
+            kept_seed=self.fits[best].seed,
+            seeds=[
+                _seed_fit(fit, accuracy, threshold)
+                for fit, accuracy, threshold in zip(
+                    self.fits, self.validated, similarities, strict=True
+                )
+            ],
+            selection=self.candidates,
+            figures=figures,
+            gallery=gallery,
+            versions=versions(),
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        # Without its metrics a folder counts as unfinished, whatever else of an older fit it has.
+        (folder / METRICS).unlink(missing_ok=True)
+        provenance = {
+            "study": metrics.study,
+            "trial": metrics.trial,
+            "seed": metrics.kept_seed,
+            "epoch": self.fits[best].best_epoch,
+            "data": metrics.data,
+            "versions": metrics.versions,
+            "fit": self.digest,
+        }
+        saved = SavedNet(net=nets[best], threshold=similarities[best], provenance=provenance)
+        save_net(folder, saved)
+        export_onnx(nets[best], folder / ONNX)
+        pictures.save(folder)
+        draw_curve(
+            metrics.seeds,
+            folder,
+            f"Study {metrics.study}, trial {metrics.trial}",
+            1 / self.inputs.validation.trials.way,
+        )
+        save_metrics(metrics, folder)
+        return metrics
+
+
+def complete(folder: Path, digest: str) -> Metrics | None:
+    """Return the metrics of a folder that holds this very fit, all of it; None otherwise."""
+    try:
+        if load_net(folder).provenance.get("fit") == digest:
+            return load_metrics(folder)
+    except (ModelError, StudyError):
+        pass
+    return None
+
+
+def print_figures(console: Console, metrics: Metrics) -> None:
+    """Print the net's figures beside the baselines' and the published ones, in percent."""
+    table = Table(
+        title=f"Study {metrics.study}, trial {metrics.trial}: accuracy in % [95 % interval], "
+        f"{len(metrics.seeds)} seeds"
+    )
+    for heading in ("test", "trials", "net", "1-NN", "Hausdorff", "published"):
+        table.add_column(heading, justify="left" if heading in ("test", "published") else "right")
+    for figure in metrics.figures:
+        if figure.system != "net" or figure.alphabet is not None:
+            continue
+        title = figure.title + (f" (not {', '.join(figure.left_out)})" if figure.left_out else "")
+        others = [
+            metrics.find(figure.protocol, system, figure.way)
+            for system in ("pixel 1-NN", "modified Hausdorff")
+        ]
+        table.add_row(
+            title,
+            f"{figure.trials:,}",
+            _percent(figure, figure),
+            *(_percent(other, figure) for other in others),
+            PUBLISHED.get(figure.protocol, ""),
+        )
+    console.print(table)
+
+
+def _percent(figure: Figure | None, beside: Figure) -> str:
+    if figure is None:
+        return ""
+    trials = "" if figure.trials == beside.trials else f" ({figure.trials:,} trials)"
+    ends = f"[{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
+    return f"{100 * figure.mean:.1f} {ends}{trials}"
+
+
+def _seed_fit(fit: Fit, accuracy: float, threshold: float) -> SeedFit:
+    return SeedFit(
+        seed=fit.seed,
+        epochs=len(fit.history),
+        best_epoch=fit.best_epoch,
+        validation_accuracy=accuracy,
+        verification_threshold=threshold,
+        pairs_seen=fit.history[-1].pairs_seen,
+        seconds=fit.seconds,
+        history=[asdict(result) for result in fit.history],
+    )
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
