@@ -32,6 +32,7 @@ class StudyProgress:
         self._before = sum(trial.state in FINISHED for trial in _trials(study))
         self._started = time.monotonic()
         self._last_line = self._started
+        self._done_then, self._end = float(self._before), self._started
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
@@ -102,11 +103,15 @@ class StudyProgress:
             self._bars.update(self._tasks[trial.number], completed=epoch, note=note)
 
     def _left(self, done: float) -> str:
+        now = time.monotonic()
         here = done - self._before
         if here <= 0 or done >= self._total:
             return ""
-        seconds = (time.monotonic() - self._started) / here * (self._total - done)
-        return f"about {duration(seconds)} left"
+        if done != self._done_then:
+            # Between two epochs nothing new is known, so the time only runs down.
+            self._done_then = done
+            self._end = now + (now - self._started) / here * (self._total - done)
+        return f"about {duration(max(0.0, self._end - now))} left"
 
 
 def describe(trial: FrozenTrial) -> str:

@@ -1,8 +1,7 @@
 """What a study is, before it runs, and what came of it, after."""
 
 import shlex
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import optuna
 from optuna.trial import TrialState
@@ -10,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hpo.definition import StudyDefinition
+from hpo.parameters import Value
 from hpo.place import Place
 from hpo.progress import duration
-from model.hyperparameters import Architecture, Hyperparameters
+from hpo.space import SearchSpace
+from model.hyperparameters import Hyperparameters
 from model.net import parameter_count
 
 
@@ -77,27 +78,32 @@ def print_plan(console: Console, definition: StudyDefinition, total: int, device
     nets = Table(title=f"The nets, and a trial's longest time here on {device}")
     for heading in ("net", "parameters", "time of a trial"):
         nets.add_column(heading, justify="right")
-    for label, hyperparameters in _nets(definition):
-        started = time.perf_counter()
+    for label, hyperparameters in _nets(space):
         try:
             seconds = estimate_seconds(hyperparameters, definition.training_budget(), device)
             cost = duration(seconds)
         except (MemoryError, RuntimeError):
-            cost = f"no memory ({time.perf_counter() - started:.0f} s)"
+            cost = "not enough memory"
         count = parameter_count(hyperparameters.architecture)
         nets.add_row(label, f"{count:,}", cost)
     console.print(nets)
 
 
-def _nets(definition: StudyDefinition) -> Iterator[tuple[str, Hyperparameters]]:
-    space = definition.space()
+def _nets(space: SearchSpace) -> Iterator[tuple[str, Hyperparameters]]:
     if space.starts:
         yield "trial 0", space.hyperparameters(space.starts[0])
-    corners = [space.hyperparameters(corner) for corner in space.corners()]
+    yield "smallest", _extreme(space, -1)
+    yield "largest", _extreme(space, 1)
 
-    def size(hyperparameters: Hyperparameters) -> int:
-        architecture: Architecture = hyperparameters.architecture
-        return parameter_count(architecture)
 
-    yield "smallest", min(corners, key=size)
-    yield "largest", max(corners, key=size)
+def _extreme(space: SearchSpace, sign: int) -> Hyperparameters:
+    """Return the configuration of the most (sign 1) or fewest (sign -1) parameters, or nearly."""
+
+    def size(values: Mapping[str, Value]) -> int:
+        return sign * parameter_count(space.hyperparameters(values).architecture)
+
+    best = max(space.corners(), key=size)
+    # A larger kernel has more weights but leaves a smaller map, and so fewer of the next layer's.
+    for name in [name for name in best if name.endswith("kernel_size")]:
+        best = max(({**best, name: end} for end in space.searched[name].ends()), key=size)
+    return space.hyperparameters(best)
