@@ -149,7 +149,7 @@ def _slice(
         ax.set_xlim(low / 1.5, high * 1.5)
     else:
         whole = isinstance(distribution, IntDistribution)
-        ax.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
+        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], integer=whole))
     ax.scatter(
         values,
         [row.accuracy or 0.0 for row in with_it],

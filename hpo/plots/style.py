@@ -28,6 +28,8 @@ COLOUR_MAP = "cividis"
 WIDTH = 8.0
 """Of every figure, in inches: 10 points of text come out at 14 pixels of an 800-pixel column."""
 _DPI = 150
+_LARGE = 150_000
+"""Bytes from which a picture gets fewer colours."""
 _LEGEND_CHARACTERS = 88
 """That fit one line of a legend."""
 
@@ -127,7 +129,7 @@ def legend(figure: Figure, ax: Axes, first: Iterable[str] = (), columns: int = 2
 
 def whole_numbers(axis: Any) -> None:
     """Put ticks of an axis at whole numbers alone."""
-    axis.set_major_locator(MaxNLocator("auto", integer=True))
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
 
 
 def log_ticks(ax: Axes, low: float, high: float, most: int) -> None:
@@ -148,17 +150,20 @@ def _short(number: float) -> str:
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
             return f"{number / size:g}{letter}"
-    if number >= 1e-2:
+    if number >= 0.1:
         return f"{number:g}"
     digit, power = f"{number:.0e}".split("e")
     return ("" if digit == "1" else f"{digit}·") + f"$10^{{{int(power)}}}$"
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG of few colours, so that many fit a page."""
+    """Write the figure as a PNG, of fewer colours where it is large, so that many fit a page."""
     buffer = io.BytesIO()
     with styled():
         figure.savefig(buffer, dpi=_DPI, format="png", facecolor="white")
+    if buffer.tell() <= _LARGE:
+        path.write_bytes(buffer.getvalue())
+        return
     with Image.open(buffer) as image:
         small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         small.save(path, optimize=True)

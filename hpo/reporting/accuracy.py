@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hpo.metrics import GALLERY, Metrics
+from hpo.metrics import GALLERY, Metrics, Protocol, Shown
 from hpo.place import Place
 from hpo.plots import gallery, nway
 from hpo.reporting import published, tables
@@ -70,8 +70,9 @@ def _basis(fits: Sequence[Fit], way: int | None = None) -> str:
             many = f"{trials[0]:,} to {trials[-1]:,}"
         seeds = len(figures[0].values) if figures else 0
         each = "at each N" if way is None else "a bar"
-        said.append(f"{fit.label}: {many} trials {each}, {seeds} seed{'s' * (seeds != 1)}.")
-    return " ".join(said)
+        said.append(f"{fit.label}: {many} trials {each}, {seeds} seed{'s' * (seeds != 1)}")
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _left_out(metrics: Metrics, way: int) -> str:
@@ -88,12 +89,13 @@ def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list
     blocks: list[Block] = [Heading(2, "Beside the published figures")]
     if not fits:
         blocks.append(Text("Published figures alone, for there is no final fit yet."))
-    for name, protocol in (
-        ("the official runs", "official_runs"),
-        ("verification", "verification"),
-        ("MNIST", "mnist"),
-    ):
-        if fits and all(fit.metrics.find(protocol) is None for fit in fits):  # type: ignore[arg-type]
+    protocols: dict[str, Protocol] = {
+        "the official runs": "official_runs",
+        "verification": "verification",
+        "MNIST": "mnist",
+    }
+    for name, protocol in protocols.items():
+        if fits and all(fit.metrics.find(protocol) is None for fit in fits):
             blocks.append(Text(f"Of {name} the final fit has no figure."))
     blocks += [Heading(3, "Verification"), tables.verification(fits, definition)]
     blocks += [Heading(3, "20-way one-shot"), tables.one_shot(fits)]
@@ -142,7 +144,7 @@ _PROTOCOLS = {
 }
 
 
-def _trials(shown: list, ink: np.ndarray, pictures: Pictures, source: str) -> Block:
+def _trials(shown: Sequence[Shown], ink: np.ndarray, pictures: Pictures, source: str) -> Block:
     if not shown:
         return Text("No trials were kept to be shown.")
     caption = (

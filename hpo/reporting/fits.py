@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.errors import StudyError
-from hpo.metrics import METRICS, Figure, Metrics, Protocol, load_metrics
+from hpo.metrics import METRICS, Figure, Metrics, Protocol, System, load_metrics
 from hpo.place import Place
 from hpo.reporting.document import Block, Command, Text
 
@@ -71,9 +71,9 @@ def of_alphabets(metrics: Metrics, protocol: Protocol, way: int) -> list[Figure]
     return [figure for figure in figures if figure is not None]
 
 
-def n_way(metrics: Metrics, system: str = "net") -> list[Figure]:
+def n_way(metrics: Metrics, system: System = "net") -> list[Figure]:
     """Return a system's figures over all test alphabets, one per N."""
-    figures = (metrics.find("n_way", system, way) for way in metrics.ways())  # type: ignore[arg-type]
+    figures = (metrics.find("n_way", system, way) for way in metrics.ways())
     return [figure for figure in figures if figure is not None]
 
 

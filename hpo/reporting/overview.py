@@ -10,7 +10,7 @@ from hpo.place import Place
 from hpo.reporting.document import Block, Command, Heading, Text
 from hpo.reporting.fits import Fit
 from hpo.reporting.rows import Row, best
-from hpo.reporting.tables import between, percent
+from hpo.reporting.tables import between, in_words, percent
 
 
 def overview(
@@ -30,7 +30,8 @@ def overview(
         blocks.append(Text(basis))
     for fit in fits:
         if (figure := fit.metrics.find("official_runs")) is not None:
-            blocks.append(Text(f"{fit.label}, on the official 20-way runs: {figure.shown()}."))
+            said = f"On the official 20-way runs, {fit.label}: {in_words(figure)}."
+            blocks.append(Text(said))
     if (winner := best(rows)) is not None:
         blocks.append(Text(_found(winner, definition.get("validation.trials"))))
     again = f"python -m hpo.report {place.options()}"
@@ -42,7 +43,7 @@ def _found(winner: Row, trials: object) -> str:
     said = f"The search's best: trial {winner.number}, {percent(accuracy)} on validation alphabets"
     if isinstance(trials, int):
         _, low, high = interval([accuracy], trials)
-        said += f" ({between(low, high)}; {trials:,} trials, 1 seed)"
+        said += f" (95 % interval {between(low, high)}; {trials:,} trials, 1 seed)"
     return f"{said}."
 
 

@@ -34,19 +34,23 @@ def search(
     blocks: list[Block] = [Heading(2, "The search")]
     if not rows:
         return [*blocks, Text("The study has no trials yet.")]
-    scored = [row for row in rows if row.accuracy is not None and row.state != "RUNNING"]
+    scored = [r for r in rows if r.state in ("COMPLETE", "PRUNED") and r.accuracy is not None]
     complete = [row for row in rows if row.counts]
+    basis = _basis(definition)
     if not complete:
         blocks.append(Text("No trial is complete yet, so there is no best one to show."))
     else:
-        blocks += [_best(complete, definition), *_best_so_far(study.study_name, rows, pictures)]
+        blocks += [
+            _best(complete, definition),
+            *_best_so_far(study.study_name, rows, basis, pictures),
+        ]
     blocks += [Heading(3, "What became of the trials"), *_fates(rows, pictures)]
     if not complete:
         return blocks
     important, importance_blocks = _importances(study, complete, pictures)
     blocks += [Heading(3, "What mattered"), *importance_blocks]
-    blocks += _slices(scored, important, pictures)
-    caption = "Left out: trials that failed. Pruned ones stand at their best epoch."
+    blocks += _slices(scored, important, basis, pictures)
+    caption = f"Left out: trials that failed. Pruned ones stand at their best epoch. {basis}"
     picture = plots.cost(scored)
     return [
         *blocks,
@@ -77,10 +81,23 @@ def _best(complete: list[Row], definition: Mapping[str, object]) -> Table:
     )
 
 
-def _best_so_far(name: str, rows: list[Row], pictures: Pictures) -> list[Block]:
+def _basis(definition: Mapping[str, object]) -> str:
+    """Say what every accuracy of a search rests on."""
+    trials = definition.get("validation.trials")
+    if not isinstance(trials, int):
+        return "What the accuracies rest on is not known."
+    # Nowhere is the interval wider than about one half.
+    mean, low, _ = interval([0.5], trials)
+    return (
+        f"Each accuracy: {trials:,} validation trials and 1 seed, a 95 % interval of at most "
+        f"± {100 * (mean - low):.1f} points."
+    )
+
+
+def _best_so_far(name: str, rows: list[Row], basis: str, pictures: Pictures) -> list[Block]:
     line = curve(rows)
     assert line is not None
-    caption = "A pruned trial stands at its best epoch and never counts as the best."
+    caption = f"A pruned trial stands at its best epoch and never counts as the best. {basis}"
     if not line.flops:
         caption += " Operations are left out, for some net's are not known."
     picture = plots.best_so_far({name: [line]}, rows)
@@ -162,10 +179,10 @@ def _importances(
     return ranked, [pictures.add(picture, "importances", "Importance of each parameter", caption)]
 
 
-def _slices(rows: list[Row], important: list[str], pictures: Pictures) -> list[Block]:
+def _slices(rows: list[Row], important: list[str], basis: str, pictures: Pictures) -> list[Block]:
     named = list(dict.fromkeys(name for row in rows for name in row.params))
     layers = _layers(named)
-    drawn = "Each dot is a complete or a pruned trial, the lighter the later."
+    drawn = f"Each dot is a complete or a pruned trial, the lighter the later. {basis}"
     blocks: list[Block] = []
     for kinds, file, title in (
         (_RATES, "slices-rates", "Accuracy against each layer's rates"),
@@ -187,7 +204,8 @@ def _slices(rows: list[Row], important: list[str], pictures: Pictures) -> list[B
         blocks.append(pictures.add(picture, "slices-others", title, drawn))
     along = important[:_AXES]
     if len(along) > 1:
-        caption = "A line for each trial; each axis runs over what was searched, on its own scale."
+        caption = "A line for each trial; each axis runs over what was searched, on its own scale. "
+        caption += basis
         if len(important) > len(along):
             caption += f" {len(along)} of {len(important)} parameters, the most important ones."
         picture = slices.parallel(rows, along)

@@ -31,6 +31,16 @@ def evidence(figure: Figure) -> tuple[str, str, str]:
     return between(figure.low, figure.high), f"{figure.trials:,}", seeds
 
 
+def in_words(figure: Figure) -> str:
+    """Return a figure with all that has to stand beside it, for a sentence."""
+    interval, trials, _ = evidence(figure)
+    seeds = len(figure.values)
+    return (
+        f"{percent(figure.mean)} (95 % interval {interval}; {trials} trials, "
+        f"{seeds} seed{'s' * (seeds != 1)})"
+    )
+
+
 def verification(fits: Sequence[Fit], definition: Mapping[str, object]) -> Table:
     """Return the paper's first table."""
     rows: list[tuple[str, ...]] = []

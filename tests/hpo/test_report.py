@@ -1,0 +1,239 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hpo.metrics import Metrics
+from hpo.place import Place
+from hpo.report import app, write_report
+from hpo.reporting import published
+from hpo.reporting.curves import Curve, at, band, curve
+from hpo.reporting.document import Heading, Table, Text, write
+from hpo.reporting.rows import rows
+from hpo.study import open_finished
+from tests.hpo.report_support import fake_fit, fake_study
+
+SMALL_PNG = 400_000
+
+
+class Sources(HTMLParser):
+    """Collects what a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name in ("src", "srcset", "data") or (name == "href" and tag != "a"):
+                self.found.append(value or "")
+
+
+def checked(folder: Path) -> str:
+    """Return the Markdown of a report that is whole and stands by itself."""
+    markdown = (folder / "report.md").read_text()
+    page = (folder / "report.html").read_text()
+    images = re.findall(r"!\[[^\n]*?\]\(([^)]+)\)", markdown)
+    assert sorted(images) == sorted(path.name for path in folder.glob("*.png"))
+    assert all(0 < (folder / image).stat().st_size < SMALL_PNG for image in images)
+    sources = Sources()
+    sources.feed(page)
+    assert len(sources.found) == len(images)
+    assert all(source.startswith("data:image/png;base64,") for source in sources.found)
+    assert "<script" not in page
+    assert "@import" not in page
+    assert "url(" not in page
+    assert "nan" not in re.findall(r"\b\w+\b", markdown)
+    return markdown
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[int, Metrics], Path]:
+    """A report of a running study with two final fits, compared with studies of two samplers."""
+    out = tmp_path_factory.mktemp("studies")
+    place = Place("smoke", out)
+    fake_study(place, "CPCFCPCCFDCCCCCCR", base="smoke")
+    others = [Place("again", out), Place("tree-0", out), Place("tree-1", out)]
+    fake_study(others[0], "CCCC", base="smoke", seed=1)
+    for seed, other in enumerate(others[1:]):
+        fake_study(other, "CPC", base="smoke", sampler="tpe", seed=seed)
+    metrics = {
+        7: fake_fit(place, "final", trial=7),
+        0: fake_fit(place, "final-trial-0", trial=0, level=0.6),
+    }
+    stale = place.folder / "report" / "of-an-earlier-report.png"
+    stale.parent.mkdir()
+    stale.write_bytes(b"")
+    before = open_finished(place).get_trials()
+    folder = write_report(place, others)
+    assert open_finished(place).get_trials() == before
+    assert not stale.exists()
+    return checked(folder), metrics, folder
+
+
+def cells(markdown: str, *starts: str) -> list[list[str]]:
+    """Return the cells of the table rows that begin with these cells."""
+    lines = [line.strip("|").split(" | ") for line in markdown.splitlines() if line[:1] == "|"]
+    table = [[cell.strip() for cell in line] for line in lines]
+    return [row for row in table if tuple(row[: len(starts)]) == starts]
+
+
+def test_published_figures_stand_exactly(whole: tuple[str, dict, Path]) -> None:
+    markdown = whole[0]
+    paper = "Koch, Zemel and Salakhutdinov (2015)"
+    for pairs, plain, distorted in (
+        ("30k", "90.61 %", "91.90 %"),
+        ("90k", "91.54 %", "93.15 %"),
+        ("150k", "91.63 %", "93.42 %"),
+    ):
+        assert [row[3] for row in cells(markdown, paper, pairs)] == [plain, distorted]
+    one_shot = dict(published.ONE_SHOT)
+    assert one_shot["Koch's net"] == 92.0
+    for name, accuracy in published.ONE_SHOT:
+        assert f"{accuracy} %" in [row[1] for row in cells(markdown, name)]
+    assert cells(markdown, "Koch's net, published")[0][1] == "70.3 %"
+    assert cells(markdown, "1-NN, published")[0][1] == "26.5 %"
+    for name, error in (*published.ERRORS, *published.ERRORS_SMALL):
+        assert f"{error} %" in [row[1] for row in cells(markdown, name)]
+    for way, accuracy in ((2, 97.4), (5, 88.6), (10, 83.7), (15, 77.2), (20, 70.8)):
+        row = cells(markdown, "a README implementation, published", f"{way} (really {way + 1})")
+        assert row[0][2] == f"{accuracy} %"
+
+
+def test_our_figures_are_those_of_the_fit_with_their_evidence(
+    whole: tuple[str, dict[int, Metrics], Path],
+) -> None:
+    markdown, metrics, _ = whole
+    for label, fit in (
+        ("ours, best configuration (trial 7)", metrics[7]),
+        ("ours, paper's configuration (trial 0)", metrics[0]),
+    ):
+        for protocol, trials in (("official_runs", "400"), ("mnist", "400")):
+            figure = fit.find(protocol)  # type: ignore[arg-type]
+            assert figure is not None
+            wanted = [
+                label,
+                f"{100 * figure.mean:.1f} %",
+                f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %",
+                trials,
+                "3",
+            ]
+            assert wanted in cells(markdown, label)
+        for way in fit.ways():
+            figure = fit.find("n_way", way=way)
+            assert figure is not None
+            assert cells(markdown, label, str(way))[0][2] == f"{100 * figure.mean:.1f} %"
+
+
+def test_every_accuracy_of_a_table_has_its_evidence(whole: tuple[str, dict, Path]) -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", whole[0], re.MULTILINE)
+    assert len(tables) >= 9
+    for table in tables:
+        headings = table.splitlines()[0]
+        if "accuracy" in headings or "error" in headings or "runs" in headings:
+            assert "95 % interval" in headings
+            assert "seeds" in headings
+
+
+def test_failures_and_prunings_are_told(whole: tuple[str, dict, Path]) -> None:
+    markdown = whole[0]
+    assert "17 trials: 11 complete, 2 pruned, 3 failed, 1 running." in markdown
+    assert cells(markdown, "ValueError: the loss is not finite")
+    assert "can't allocate memory" in markdown
+    assert r"\<b\>" in markdown
+    assert "<b>" not in (whole[2] / "report.html").read_text()
+    assert "its process died or was stopped" in markdown
+    assert "pruned after epoch" in markdown
+
+
+def test_studies_that_differ_by_seed_alone_are_one_group(whole: tuple[str, dict, Path]) -> None:
+    rows_of_random = cells(whole[0], "random")
+    rows_of_tpe = cells(whole[0], "tpe")
+    assert [row[5] for row in rows_of_random] == ["2", "2", "2"]
+    assert [row[5] for row in rows_of_tpe] == ["2", "2", "2"]
+    assert rows_of_random[0][1] == "3 trials"
+
+
+@pytest.mark.parametrize(
+    ("states", "says"),
+    [
+        ("", "The study has no trials yet."),
+        ("C", "Importances need 10 complete trials; there are 1 so far."),
+        ("FF", "No trial is complete yet"),
+        ("R", "No trial is complete yet"),
+    ],
+)
+def test_a_study_of_any_state_has_a_report(tmp_path: Path, states: str, says: str) -> None:
+    place = Place("smoke", tmp_path)
+    fake_study(place, states, base="smoke")
+    markdown = checked(write_report(place))
+    assert says in markdown
+    command = f"python -m hpo.final_fit --study smoke --out {tmp_path}"
+    assert f"{command}\n" in markdown
+    assert f"{command} --trial 0\n" in markdown
+
+
+def test_another_storage_by_the_command(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    for name in ("one", "two"):
+        fake_study(Place(name, tmp_path / "out", url), "", base="smoke")
+    options = ["--study", "one", "--compare", "two", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*options, "--storage", url])
+    assert done.exit_code == 0, done.output
+    assert "left out: one, two" in checked(tmp_path / "out" / "one" / "report")
+
+
+def test_a_missing_study_is_one_message(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["--study", "none", "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "there is no study none" in done.output
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_damaged_fit_or_gallery_is_left_out(tmp_path: Path) -> None:
+    place = Place("smoke", tmp_path)
+    fake_study(place, "", base="smoke")
+    fake_fit(place, "final", trial=3)
+    (place.folder / "final" / "gallery.npz").write_bytes(b"broken")
+    (place.folder / "final" / "model.safetensors").unlink()
+    (place.folder / "final" / "metrics.json").write_text("{}")
+    markdown = checked(write_report(place))
+    assert "The best configuration has no final fit yet" in markdown
+
+
+def test_cost_of_a_trial_is_known_from_the_database_alone(tmp_path: Path) -> None:
+    place = Place("smoke", tmp_path)
+    study = fake_study(place, "CPFD", base="smoke")
+    found = rows(study)
+    assert all(row.flops_per_pair for row in found)
+    complete, pruned, failed, died = found
+    assert complete.flops == complete.flops_per_pair * complete.pairs  # type: ignore[operator]
+    assert pruned.epochs in (1, 2)
+    assert failed.failure
+    assert died.seconds == 0
+    line = curve(found)
+    assert line is not None
+    assert line.trials == (1, 2)
+    assert line.best == (complete.accuracy, complete.accuracy)
+
+
+def test_a_band_ends_where_the_shortest_curve_does() -> None:
+    slow = Curve((1, 2, 3), (10, 20, 30), (), (0.1, 0.3, 0.4))
+    fast = Curve((1, 2), (5, 15), (), (0.2, 0.2))
+    x, mean, low, high = band([(c.seconds, c.best) for c in (slow, fast)])
+    assert x.tolist() == [5, 10, 15]
+    assert mean[1:] == pytest.approx([0.15, 0.15])
+    assert (low[2], high[2]) == (0.1, 0.2)
+    assert at(slow.seconds, slow.best, 29) == 0.3
+
+
+def test_text_from_outside_is_only_text(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script> | *x* [y](http://z)"
+    write([Heading(1, "Title"), Text(evil), Table(("a", "b"), [(evil, "1")])], tmp_path)
+    assert "<script>" not in (tmp_path / "report.html").read_text()
+    markdown = (tmp_path / "report.md").read_text()
+    assert r"\<script\>" in markdown
+    assert r"\[y\](http" in markdown
+    assert markdown.splitlines()[-1].count(" | ") == 1
