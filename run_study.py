@@ -13,9 +13,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 
 @app.command(
-    epilog="Examples:  python run_study.py --trials 200  |  "
-    "python run_study.py --study smoke --trials 3  |  "
-    "python run_study.py --study paper --dry-run"
+    epilog=options.examples(
+        "python run_study.py --trials 200",
+        "python run_study.py --study smoke --trials 3",
+        "python run_study.py --study paper --dry-run",
+    )
 )
 def main(
     study: options.Study = None,

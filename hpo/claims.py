@@ -150,7 +150,12 @@ def _configuration(trial: FrozenTrial) -> dict[str, Any]:
         return {
             "params": trial.params,
             "distributions": trial.distributions,
-            "system_attrs": trial.system_attrs,
+            # Its pictures, if it came so far, are made again.
+            "system_attrs": {
+                key: value
+                for key, value in trial.system_attrs.items()
+                if not key.startswith("artifacts:")
+            },
         }
     # It died while its parameters were being drawn. Drawn anew from its seed they come out the
     # same, but not if the first few were given and the others took their random numbers.

@@ -9,6 +9,7 @@ import optuna
 import torch
 from optuna.trial import BaseTrial
 
+from hpo.album import Album
 from hpo.checkpoints import Checkpoints
 from hpo.claims import SUGGESTED
 from hpo.definition import StudyDefinition
@@ -38,9 +39,11 @@ class Objective:
         *,
         device: torch.device | str,
         checkpoints: Checkpoints | None = None,
+        album: Album | None = None,
     ):
         self.definition, self.inputs = definition, inputs
         self.device, self.checkpoints = torch.device(device), checkpoints
+        self.album = album
         self.space = definition.space()
         self._versions = versions()
 
@@ -71,6 +74,8 @@ class Objective:
         self._go_on(trial, trainer, root, key)
         pruned = self._train(trial, trainer, root, key)
         _record(trial, trainer)
+        if self.album and isinstance(trial, optuna.Trial):
+            self.album.add(trial, trainer, pruned=pruned is not None)
         if pruned:
             raise optuna.TrialPruned(f"stopped by the pruner after epoch {pruned.epoch}")
         assert trainer.best is not None

@@ -158,6 +158,11 @@ Device = Annotated[
 OUT = DEFAULT_OUT
 
 
+def examples(*commands: str) -> str:
+    """Return the end of a command's help: what one would type, a line each."""
+    return "\n\n".join(("[bold]Examples[/bold]", *commands))
+
+
 def device_named(name: str) -> str:
     """Return the device that ``--device`` names, ``auto`` resolved.
 

@@ -51,6 +51,11 @@ class Place:
         return self.folder / "checkpoints"
 
     @property
+    def artifacts(self) -> Path:
+        """Where the pictures of its trials lie."""
+        return self.folder / "artifacts"
+
+    @property
     def url(self) -> str:
         """The database's URL, password and all: not to be shown."""
         return self.storage or f"sqlite:///{self.folder / 'study.db'}"

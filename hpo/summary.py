@@ -1,6 +1,5 @@
 """What a study is, before it runs, and what came of it, after."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 import optuna
@@ -46,7 +45,7 @@ def next_commands(place: Place) -> list[str]:
     """Return what to type once a study has results."""
     options = place.options()
     return [
-        shlex.join(["optuna-dashboard", place.shown_url]),
+        f"python -m hpo.dashboard {options}",
         f"python -m hpo.final_fit {options}",
         f"python -m hpo.report {options}",
     ]

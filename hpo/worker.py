@@ -8,6 +8,7 @@ import optuna
 from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from hpo.album import Album
 from hpo.checkpoints import Checkpoints
 from hpo.claims import Heartbeat, claim, finished, root, unsettled
 from hpo.definition import StudyDefinition
@@ -65,7 +66,11 @@ def work(job: Job) -> None:
     checkpoints = Checkpoints(job.place.checkpoints)
     with job.place.exclusive():
         checkpoints.sweep(keep=unsettled(study))
-    objective = Objective(job.definition, inputs, device=job.device, checkpoints=checkpoints)
+    album = Album(study, job.definition, job.place)
+    album.begin()
+    objective = Objective(
+        job.definition, inputs, device=job.device, checkpoints=checkpoints, album=album
+    )
     with job.place.explained(), quiet():
         _run_trials(job, study, objective, checkpoints)
 

@@ -1,0 +1,137 @@
+"""A study in the browser: ``python -m hpo.dashboard``."""
+
+import errno
+import signal
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from types import FrameType
+from typing import Annotated, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import typer
+
+from hpo import options
+from hpo.errors import StudyError
+from hpo.place import Place
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+LOOPBACK = "127.0.0.1"
+PORTS_TRIED = 20
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that hung up."""
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+def serve(place: Place, host: str = LOOPBACK, port: int = 8080) -> tuple[_Server, str]:
+    """Return a server of the study's dashboard, bound but not serving yet, and its address.
+
+    Args:
+        place: the study's.
+        host: the address to listen at.
+        port: the port, or the first of several to try where it is taken.
+
+    Raises:
+        StudyError: there is no such study, or no free port.
+    """
+    from optuna.artifacts import FileSystemArtifactStore
+    from optuna_dashboard import wsgi
+
+    from hpo.samplers import quiet
+    from hpo.study import open_finished
+
+    study = open_finished(place)
+    place.artifacts.mkdir(parents=True, exist_ok=True)
+    with quiet():
+        application = wsgi(study._storage, artifact_store=FileSystemArtifactStore(place.artifacts))
+    server = _bound(host, port)
+    server.set_app(application)
+    taken = server.server_address[1]
+    return server, f"http://{host}:{taken}/dashboard/studies/{study._study_id}"
+
+
+def _bound(host: str, port: int) -> _Server:
+    last = min(port + PORTS_TRIED, 2**16)
+    for candidate in range(port, last):
+        try:
+            return _Server((host, candidate), _Quiet)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+            raise StudyError(
+                f"cannot listen at {host}:{candidate}: {error.strerror or error}; "
+                "give another --host or --port"
+            ) from None
+    raise StudyError(f"the ports {port} to {last - 1} are all taken; give another --port")
+
+
+@app.command(
+    epilog=options.examples(
+        "python -m hpo.dashboard --study compact",
+        "python -m hpo.dashboard --study paper --port 9000",
+    )
+)
+def main(
+    study: Annotated[
+        str,
+        typer.Option("--study", metavar="NAME", help="The study.", rich_help_panel="Study"),
+    ],
+    out: options.Out = options.OUT,
+    storage: options.Storage = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Where to listen. Anyone who reaches it can change and delete studies.",
+            rich_help_panel="Machine",
+        ),
+    ] = LOOPBACK,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            metavar="N",
+            min=1,
+            max=2**16 - 1,
+            help="The port, or the next free one after it.",
+            rich_help_panel="Machine",
+        ),
+    ] = 8080,
+) -> None:
+    """Show a study, finished or still running, in the browser: optuna-dashboard with its pictures.
+
+    Ctrl-C stops it; the study itself does not need it.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    with options.reported():
+        place = Place(Path(study.removesuffix(".toml")).name, out, storage)
+        try:
+            server, address = serve(place, host, port)
+            with server:
+                if server.server_address[1] != port:
+                    print(f"Port {port} is taken; the next free one is used.")
+                if host != LOOPBACK:
+                    print("Anyone who reaches this address can change and delete studies.")
+                print(f"Study {place.name}, kept in {place.shown_url}, is shown at")
+                print(f"  {address}\nCtrl-C stops it.", flush=True)
+                server.serve_forever()
+        except KeyboardInterrupt:
+            print("Stopped.")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    app()
