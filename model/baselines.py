@@ -6,10 +6,13 @@ scorer right: ``python -m model.baselines`` prints 21.75 % correct and 38.75 % w
 
 import argparse
 import sys
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from data.errors import DataError
@@ -34,29 +37,25 @@ def modified_hausdorff_scores(trials: OneShotTrials) -> Tensor:
     other (Dubuisson and Jain 1994), as in the data set's own demonstration.
     """
     used, place = torch.cat([trials.query[:, None], trials.support], 1).unique(return_inverse=True)
-    points = [_centred_ink(ink) for ink in trials.drawings.ink[used].cpu()]
-    scores = torch.empty(trials.support.shape, dtype=torch.float64)
-    known: dict[tuple[int, int], float] = {}
-    for t, row in enumerate(place.tolist()):
-        for n, other in enumerate(row[1:]):
-            pair = (min(row[0], other), max(row[0], other))
-            if pair not in known:
-                distances = torch.cdist(
-                    points[pair[0]], points[pair[1]], compute_mode="donot_use_mm_for_euclid_dist"
-                )
-                there, back = distances.min(1).values.mean(), distances.min(0).values.mean()
-                known[pair] = float(torch.maximum(there, back))
-            scores[t, n] = -known[pair]
-    return scores.to(trials.drawings.device)
+    trees = [cKDTree(_centred_ink(ink)) for ink in trials.drawings.ink[used].cpu()]
+
+    @cache
+    def distance(first: int, second: int) -> float:
+        there, _ = trees[second].query(trees[first].data)
+        back, _ = trees[first].query(trees[second].data)
+        return max(there.mean(), back.mean())
+
+    scores = [[-distance(*sorted((row[0], n))) for n in row[1:]] for row in place.tolist()]
+    return torch.tensor(scores, dtype=torch.float64, device=trials.drawings.device)
 
 
-def _centred_ink(ink: Tensor) -> Tensor:
+def _centred_ink(ink: Tensor) -> np.ndarray:
     """Return the coordinates ``[P, 2]`` of inked pixels about their mean."""
     points = (ink > 127).nonzero().double()
     if not len(points):
         # A blank drawing is as good as a dot in its middle.
         points = points.new_zeros(1, 2)
-    return points - points.mean(0)
+    return (points - points.mean(0)).numpy()
 
 
 # Name -> scores of trials. One row here puts a baseline beside the net everywhere.

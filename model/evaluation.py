@@ -83,8 +83,16 @@ def verification_accuracy(scores: Tensor, same: Tensor, threshold: float = 0.0) 
 def best_threshold(scores: Tensor, same: Tensor) -> float:
     """Return the threshold with the highest accuracy on these pairs (chosen on validation)."""
     order = scores.argsort()
-    ordered, alike = scores[order], same[order] > 0.5
+    ordered, alike = scores[order].double(), same[order] > 0.5
+    edge = ordered.new_full((1,), float("inf"))
+    bounds = torch.cat([-edge, ordered, edge])
     # With the cut below place i, what lies under it is called different, the rest the same.
-    right = (~alike).cumsum(0) - (~alike).long() + alike.flip(0).cumsum(0).flip(0)
-    cut = int(right.argmax())
-    return float(ordered[cut] if cut == 0 else (ordered[cut - 1] + ordered[cut]) / 2)
+    below = torch.cat([ordered.new_zeros(1), (~alike).cumsum(0)])
+    above = torch.cat([alike.flip(0).cumsum(0).flip(0), ordered.new_zeros(1)])
+    # Between equal scores there is nowhere to cut.
+    right = (below + above).masked_fill(bounds[:-1] == bounds[1:], -1)
+    low, high = bounds[right.argmax() :][:2].tolist()
+    # A threshold is a number even where everything lies on one side of it.
+    low = max(low, high - 2) if high < float("inf") else low
+    high = min(high, low + 2)
+    return (low + high) / 2

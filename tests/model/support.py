@@ -1,0 +1,68 @@
+"""A net, drawings and rates small enough to train in a fraction of a second."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from data.oneshot import generate
+from data.pairs import PairSampler
+from model.hyperparameters import Architecture, Budget, Hyperparameters, LayerRates, Recipe
+from model.training import Trainer, Validation
+from tests.synthetic import synthetic
+
+TINY = Architecture(
+    image_size=16,
+    filters=(4, 6, 6, 8),
+    kernel_sizes=(3, 3, 2, 2),
+    poolings=1,
+    units=12,
+    initialisation="kaiming",
+)
+PLAIN = LayerRates(learning_rate=0.02, momentum=0.7, l2=1e-4)
+LAYERS = TINY.layers
+
+
+def tiny_hyperparameters(
+    architecture: Architecture = TINY, rates: LayerRates = PLAIN, **recipe: Any
+) -> Hyperparameters:
+    """Return one configuration, the same rates in every layer, in fp32 but for ``recipe``."""
+    settings = {"pairs": 16, "episodes": 2, "way": 4, "precision": "fp32", **recipe}
+    return Hyperparameters(
+        architecture=architecture,
+        recipe=Recipe(**settings),
+        rates=dict.fromkeys(architecture.layers, rates),
+    )
+
+
+def tiny_trainer(
+    hyperparameters: Hyperparameters | None = None, *, seed: int = 0, **budget: Any
+) -> Trainer:
+    """Return a trainer over two alphabets, validated on two others."""
+    train = synthetic((6, 6), drawers=5, seed=1)
+    other = synthetic((6, 6), drawers=5, seed=2)
+    validation = Validation(
+        generate(other, way=4, trials=60, variant="two_drawers", seed=0),
+        other,
+        PairSampler(other, 0).draw(40),
+    )
+    settings = {"epochs": 3, "pairs_per_epoch": 64, "patience": 9, "momentum_epochs": 4, **budget}
+    return Trainer(
+        hyperparameters or tiny_hyperparameters(),
+        train,
+        validation,
+        Budget(**settings),
+        seed=seed,
+        device="cpu",
+    )
+
+
+def with_rate(hyperparameters: Hyperparameters, layer: str, **changes: float) -> Hyperparameters:
+    """Return the configuration with one layer's rates changed."""
+    rates = {**hyperparameters.rates, layer: replace(hyperparameters.rates[layer], **changes)}
+    return replace(hyperparameters, rates=rates)
+
+
+def random_images(count: int, size: int = 16, seed: int = 0) -> torch.Tensor:
+    """Return images ``[count, 1, size, size]`` of uniform noise."""
+    return torch.rand(count, 1, size, size, generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,95 @@
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+
+from data.oneshot import generate
+from model.baselines import (
+    BASELINES,
+    main,
+    modified_hausdorff_scores,
+    nearest_neighbour_scores,
+)
+from tests.synthetic import synthetic
+
+TRIALS = generate(
+    synthetic((6, 5), drawers=4, size=20), way=4, trials=30, variant="all_drawers", seed=0
+)
+
+
+def test_the_published_figures_come_out_exactly(
+    omniglot_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """21.75 % correct and 38.75 % wrong, or loader or scorer is wrong."""
+    assert main(["--data-root", str(omniglot_root)]) == 0
+    printed = capsys.readouterr().out
+    assert "21.75% correct" in printed
+    assert "38.75% wrong" in printed
+
+
+def test_hausdorff_is_quick_enough() -> None:
+    """400 trials of 20 take seconds: about 40 here, of drawings with as much ink."""
+    start = time.process_time()
+    modified_hausdorff_scores(
+        generate(synthetic((20,), 10, size=32), way=20, trials=40, variant="two_drawers", seed=0)
+    )
+    assert time.process_time() - start < 10
+
+
+def test_nearest_neighbour_is_the_cosine_of_the_ink() -> None:
+    scores = nearest_neighbour_scores(TRIALS)
+    images = TRIALS.drawings.images().flatten(1).double()
+    for trial in range(5):
+        query = images[TRIALS.query[trial]]
+        for place in range(4):
+            other = images[TRIALS.support[trial, place]]
+            cosine = query @ other / query.norm() / other.norm()
+            assert float(scores[trial, place]) == pytest.approx(float(cosine))
+
+
+def test_modified_hausdorff_by_hand() -> None:
+    scores = modified_hausdorff_scores(TRIALS)
+    for trial in range(5):
+        for place in range(4):
+            a, b = (
+                (TRIALS.drawings.ink[i] > 127).nonzero().double()
+                for i in (TRIALS.query[trial], TRIALS.support[trial, place])
+            )
+            distances = cdist(a - a.mean(0), b - b.mean(0))
+            expected = max(distances.min(1).mean(), distances.min(0).mean())
+            assert float(scores[trial, place]) == pytest.approx(-expected)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_blank_and_identical_drawings(name: str) -> None:
+    drawings = synthetic((3,), drawers=3, size=8)
+    drawings.ink[::2] = 0
+    drawings.ink[1::2] = drawings.ink[1].clone()
+    trials = generate(drawings, way=3, trials=9, variant="all_drawers", seed=0)
+    scores = BASELINES[name](trials)
+    assert scores.shape == (9, 3)
+    assert scores.isfinite().all()
+
+
+def test_scores_do_not_know_the_answer() -> None:
+    for scores in BASELINES.values():
+        turned = type(TRIALS)(
+            TRIALS.drawings, TRIALS.query, TRIALS.support.flip(1), 3 - TRIALS.answer
+        )
+        assert torch.allclose(scores(turned), scores(TRIALS).flip(1))
+
+
+def test_missing_data_is_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import model.baselines
+    from data.errors import DataUnavailable
+
+    def load(*_: object) -> None:
+        raise DataUnavailable("nothing here; put it there")
+
+    monkeypatch.setattr(model.baselines, "load", load)
+    assert main(["--data-root", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "error: nothing here; put it there\n"

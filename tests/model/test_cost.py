@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from model.cost import (
+    activation_bytes_per_pair,
+    available_memory,
+    estimate_seconds,
+    pairs_that_fit,
+    training_flops_per_pair,
+)
+from model.hyperparameters import Architecture, Budget
+from model.net import SiameseNet
+from tests.model.support import TINY, tiny_hyperparameters
+
+SHAPES = {
+    "tiny": TINY,
+    "same": replace(TINY, padding="same"),
+    "paper": Architecture(filters=(16, 16, 32, 32), units=64),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_flops_are_those_that_torch_counts(name: str) -> None:
+    architecture = SHAPES[name]
+    net = SiameseNet(architecture)
+    size = architecture.image_size
+    with FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 1, size, size), torch.zeros(1, 1, size, size))
+    # Three times the forward pass; torch leaves out a little (the head), and the first layer's
+    # gradient of the images, which ours counts, is never needed.
+    assert training_flops_per_pair(architecture) == pytest.approx(
+        3 * counter.get_total_flops(), rel=0.01
+    )
+
+
+def test_costs_grow_with_every_width() -> None:
+    for change in ({"units": 24}, {"filters": (8, 6, 6, 8)}, {"image_size": 18}):
+        bigger = replace(TINY, **change)
+        assert training_flops_per_pair(bigger) > training_flops_per_pair(TINY)
+        assert activation_bytes_per_pair(bigger) > activation_bytes_per_pair(TINY)
+
+
+def test_activation_bytes_cover_what_autograd_keeps() -> None:
+    """At least what is saved for the backward pass, at most a few times that."""
+    architecture = Architecture(filters=(16, 16, 32, 32), units=64)
+    net = SiameseNet(architecture)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in net.parameters()}
+    saved: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            saved[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        logits = net(torch.rand(4, 1, 105, 105), torch.rand(4, 1, 105, 105))
+    estimate = 4 * activation_bytes_per_pair(architecture)
+    assert logits.shape == (4,)
+    assert sum(saved.values()) <= estimate <= 3 * sum(saved.values())
+
+
+def test_pairs_that_fit() -> None:
+    each = activation_bytes_per_pair(TINY)
+    assert pairs_that_fit(TINY, 10 * each) == 10
+    assert pairs_that_fit(TINY, 1) == 1
+    assert available_memory(torch.device("cpu")) > 0
+
+
+def test_an_estimate_is_in_proportion_to_the_budget() -> None:
+    short, long = (
+        estimate_seconds(tiny_hyperparameters(), Budget(epochs=n, pairs_per_epoch=64), "cpu")
+        for n in (1, 1000)
+    )
+    assert 0 < short < long < 1000
