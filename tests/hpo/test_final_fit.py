@@ -1,0 +1,218 @@
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import hpo.fit_inputs
+import hpo.fitting
+from data.errors import DataUnavailable
+from hpo.errors import StudyError
+from hpo.final_fit import Plan, app, as_run, final_fit
+from hpo.metrics import GALLERY, Metrics, load_metrics
+from hpo.study import open_finished, open_study
+from hpo.worker import Job, work
+from model.checkpoint import load_net
+from model.evaluation import credit, one_shot_scores
+from model.predict import predict
+from model.training import EpochResult, Trainer
+from tests.hpo.support import tiny_dataset, tiny_definition
+
+PLAN = Plan(top=2, seeds=2)
+
+
+@pytest.fixture(autouse=True)
+def tiny_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_mnist(root: Path) -> None:
+        raise DataUnavailable("there is no MNIST here")
+
+    monkeypatch.setattr(hpo.fit_inputs, "load", lambda **_: tiny_dataset())
+    monkeypatch.setattr(hpo.fit_inputs, "load_mnist", no_mnist)
+    monkeypatch.setattr(hpo.fitting, "CHECKPOINT_SECONDS", 0)
+
+
+def fit(job: Job, plan: Plan = PLAN) -> Metrics:
+    return final_fit(job.definition, job.place, plan)
+
+
+def outcome(metrics: Metrics) -> list[object]:
+    """Return what must be the same of two fits of the same plan."""
+    return [
+        metrics.trial,
+        [(s.seed, s.best_epoch, s.validation_accuracy) for s in metrics.seeds],
+        [c.scores for c in metrics.selection],
+        [f.model_dump() for f in metrics.figures],
+    ]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the seed of every epoch that is trained from here on."""
+    epochs: list[int] = []
+    epoch = Trainer._epoch
+
+    def counted(self: Trainer, number: int) -> EpochResult:
+        epochs.append(self.seed)
+        return epoch(self, number)
+
+    monkeypatch.setattr(Trainer, "_epoch", counted)
+    return epochs
+
+
+def test_fit_export_reload_predict(
+    job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
+) -> None:
+    work(replace(job, total=3))
+    metrics = fit(job)
+    folder = job.place.folder / "final"
+    assert metrics == load_metrics(folder)
+    output = capsys.readouterr().out
+    assert "no MNIST figure: there is no MNIST here" in output
+    assert "2 seeds" in output
+
+    # What was chosen, and on what: nothing of the test alphabet.
+    assert metrics.selection[0].trial == metrics.trial
+    assert metrics.selection[0].mean == max(c.mean for c in metrics.selection)
+    assert [seed.seed for seed in metrics.seeds] == [0, 1]
+    best = max(metrics.seeds, key=lambda seed: seed.validation_accuracy)
+    assert metrics.kept_seed == best.seed
+
+    # The figures are those of the saved net.
+    saved = load_net(folder)
+    assert saved.provenance["seed"] == metrics.kept_seed
+    tests, _ = hpo.fit_inputs.load_benchmark(job.definition, None)
+    assert metrics.ways() == [2, 5]
+    for task in tests.tasks:
+        scores = one_shot_scores(saved.net, task.trials)
+        figure = metrics.find("n_way", "net", task.trials.way)
+        assert figure is not None
+        accuracy = float(credit(scores, task.trials.answer).double().mean())
+        assert figure.values[metrics.kept_seed] == pytest.approx(accuracy, abs=0.01)
+        assert figure.low <= figure.mean <= figure.high
+        assert metrics.find("n_way", "pixel 1-NN", task.trials.way) is not None
+    assert metrics.find("n_way", "modified Hausdorff", 5) is not None
+    assert metrics.find("verification") is not None
+
+    # The gallery needs nothing but its own pictures.
+    ink = np.load(folder / GALLERY)["ink"]
+    assert ink.dtype == np.uint8
+    for shown in metrics.gallery.trials:
+        assert max(shown.query, *shown.support) < len(ink)
+        assert shown.chosen == int(np.argmax(shown.scores))
+    assert (folder / "training_curve.png").stat().st_size > 10_000
+    assert (folder / "siamese.onnx").exists()
+    assert not list((folder / "checkpoints").glob("*"))
+
+    # A stranger's images.
+    support = tmp_path / "support"
+    support.mkdir()
+    for i in range(3):
+        Image.fromarray(255 - ink[i]).resize((60, 60)).save(support / f"{i}.png")
+    (answer,) = predict(folder, support, [support / "1.png"])
+    assert {one.name for one in answer} == {"0", "1", "2"}
+
+    # The same command again trains nothing.
+    trained.clear()
+    assert outcome(fit(job)) == outcome(metrics)
+    assert not trained
+
+
+def test_goes_on_after_a_kill(
+    job: Job, monkeypatch: pytest.MonkeyPatch, trained: list[int]
+) -> None:
+    work(replace(job, total=2))
+    trained.clear()
+    whole = outcome(fit(job))
+    expected = sorted(trained)
+    for path in (job.place.folder / "final").glob("*.*"):
+        path.unlink()
+    trained.clear()
+    counted = Trainer._epoch
+
+    def killed(self: Trainer, number: int) -> EpochResult:
+        if len(trained) == deaths[0]:
+            deaths.pop(0)
+            raise KeyboardInterrupt
+        return counted(self, number)
+
+    deaths = [2, 7, len(expected) - 1, -1]
+    monkeypatch.setattr(Trainer, "_epoch", killed)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            fit(job)
+    assert outcome(fit(job)) == whole
+    assert sorted(trained) == expected, "an epoch was trained twice"
+
+
+def test_any_trial_is_fitted_in_a_folder_of_its_own(job: Job) -> None:
+    work(replace(job, total=1))
+    metrics = fit(job, Plan(trial=0, seeds=1))
+    assert (metrics.title, metrics.trial, metrics.selection) == ("trial 0", 0, [])
+    assert load_metrics(job.place.folder / "final-trial-0") == metrics
+    assert not (job.place.folder / "final").exists()
+    # The only trial there is needs no choosing.
+    assert fit(job, Plan(seeds=1)).selection == []
+
+
+def test_minutes_become_epochs(job: Job) -> None:
+    work(replace(job, total=1))
+    started = time.monotonic()
+    metrics = fit(job, Plan(trial=0, seeds=1, minutes=0.0001))
+    assert time.monotonic() - started < 30
+    assert metrics.seeds[0].epochs >= 1
+
+
+def test_a_final_budget_of_its_own(job: Job) -> None:
+    work(replace(job, total=1))
+    raw = {**job.definition.model_dump(), "final": {"epochs": 5, "patience": 5}}
+    longer = type(job.definition).model_validate(raw)
+    assert longer.identity() == job.definition.identity()
+    metrics = final_fit(longer, job.place, Plan(trial=0, seeds=1))
+    assert metrics.seeds[0].epochs == 5
+
+
+def test_only_failed_trials_are_one_message(job: Job) -> None:
+    study = open_study(job.definition, job.place)
+    trial = study.ask()
+    trial.set_user_attr("failure", "RuntimeError: no memory")
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
+        fit(job)
+    with pytest.raises(StudyError, match="no trial 7"):
+        fit(job, Plan(trial=7))
+
+
+def test_the_options_of_the_run_are_read_off_the_study(job: Job) -> None:
+    changed = job.definition.changed(seed=5, sampler="tpe")
+    open_study(changed, job.place)
+    known = open_finished(job.place).user_attrs["definition"]
+    assert as_run(tiny_definition(), known).identity() == changed.identity()
+
+
+def test_mistakes_are_one_message(tmp_path: Path) -> None:
+    runner = CliRunner()
+    for arguments, code, words in (
+        (["--study", "smoke", "--out", str(tmp_path)], 1, "there is no study smoke"),
+        (["--study", "smok"], 2, "did you mean"),
+        (["--study", "smoke", "--top", "0"], 2, "--top"),
+    ):
+        result = runner.invoke(app, arguments)
+        assert result.exit_code == code, result.output
+        assert words in " ".join(result.output.split())
+        assert "Traceback" not in result.output
+
+
+def test_no_fit_is_taken_for_another(job: Job) -> None:
+    work(replace(job, total=1))
+    fit(job, Plan(seeds=1))
+    config = job.place.folder / "final" / "config.json"
+    before = json.loads(config.read_text())["provenance"]["fit"]
+    fit(job, Plan(seeds=1, seed=9))
+    assert json.loads(config.read_text())["provenance"]["fit"] != before
+    assert torch.isfinite(load_net(config.parent).net.output.weight).all()
