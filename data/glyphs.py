@@ -24,8 +24,9 @@ from data.packed import LabelledRow, Packed, join, pack, row_of
 from data.request import Request
 
 DRAWERS = 20
-RECIPE = 1  # counted up when the same call would give other drawings
+RECIPE = 2  # counted up when the same call would give other drawings
 MOST_CHARACTERS = 45  # in an alphabet, as many as Omniglot's larger ones
+SHORTEST = 30  # pixels of stroke; less is a dot, and all dots look alike
 APART = 2.5  # pixels between any two of an alphabet's characters, see ``distinct``
 _SEED = 20150710
 
@@ -151,11 +152,13 @@ def draw(field: np.ndarray, hands: list[Hand], random: np.random.Generator) -> n
 
 def _rows(hands: list[Hand]) -> Iterator[LabelledRow]:
     for name, alphabet in ALPHABETS.items():
-        codes = codes_of(alphabet)
-        skeletons = strokes(alphabet.font, codes)
+        every_code = codes_of(alphabet)
+        every_skeleton = strokes(alphabet.font, every_code)
+        long = every_skeleton.sum((1, 2)) >= SHORTEST
+        skeletons, codes = every_skeleton[long], np.array(every_code)[long]
         kept = distinct(skeletons, APART)[:MOST_CHARACTERS]
         for index, field in zip(kept, distance(skeletons[kept])):
-            drawn = draw(field, hands, np.random.default_rng([_SEED, 0, codes[index]]))
+            drawn = draw(field, hands, np.random.default_rng([_SEED, 0, int(codes[index])]))
             for drawer, ink in enumerate(drawn, start=1):
                 row = row_of(ink * np.uint8(255), True)
                 yield LabelledRow(name, f"U+{codes[index]:04X}", drawer, row)
