@@ -73,6 +73,7 @@ def best_so_far(groups: Mapping[str, Sequence[Curve]], trials: Sequence[Row] = (
         ax.set_xlabel(label)
         ax.set_xlim(left=0)
     _dots(row[0], trials)
+    whole_numbers(row[0].xaxis)
     row[0].set_ylabel("one-shot validation accuracy")
     percent_axis(row[0].yaxis)
     legend(figure, row[0], columns=3)
@@ -107,7 +108,7 @@ def importances(values: Mapping[str, float]) -> Figure:
     names = list(values)[::-1]
     figure, [[ax]] = axes(height=1.0 + 0.24 * len(names))
     bars = ax.barh(names, [values[name] for name in names], color=BLUE, height=0.7)
-    ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    ax.bar_label(bars, fmt="%.2g", padding=3, fontsize=8)
     ax.set(xlabel="importance (all together: 1)", ylim=(-0.6, len(names) - 0.4))
     ax.margins(x=0.08)
     ax.grid(False, axis="y")
@@ -141,7 +142,9 @@ def states(trials: Sequence[Row]) -> Figure:
         reached = [begun[i].epochs for i in chosen]
         epochs.plot(reached, numbers, look.marker, color=look.colour, markersize=size)
     when.set(xlabel=f"time in which some trial ran, {name}", ylabel="trial")
-    when.invert_yaxis()
+    first, last = begun[0].number, begun[-1].number
+    margin = 0.7 + 0.03 * (last - first)
+    when.set_ylim(last + margin, first - margin)
     epochs.set(xlabel="last epoch", xlim=(-0.5, None))
     whole_numbers(when.yaxis)
     whole_numbers(epochs.xaxis)

@@ -74,7 +74,7 @@ def parallel(rows: Sequence[Row], names: Sequence[str]) -> Figure:
     space = _space(rows)
     figure, [[ax]] = axes(height=4.8)
     accuracies = [row.accuracy or 0.0 for row in rows]
-    colours = Normalize(min(accuracies), max(max(accuracies), min(accuracies) + 1e-6))
+    colours = Normalize(min(accuracies), max(max(accuracies), min(accuracies) + 0.01))
     maps = ScalarMappable(colours, COLOUR_MAP)
     colour_map = maps.get_cmap()
     # The better lie above the worse.
@@ -150,6 +150,9 @@ def _slice(
     else:
         whole = isinstance(distribution, IntDistribution)
         ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], integer=whole))
+        low, high = distribution.low, distribution.high  # type: ignore[attr-defined]
+        margin = 0.07 * (high - low)
+        ax.set_xlim(low - margin, high + margin)
     ax.scatter(
         values,
         [row.accuracy or 0.0 for row in with_it],

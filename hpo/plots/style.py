@@ -112,7 +112,7 @@ def axes(
 
 def percent_axis(axis: Any) -> None:
     """Label the ticks of an axis of accuracies in [0, 1] in percent."""
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axis.set_major_formatter(PercentFormatter(1.0))
 
 
 def legend(figure: Figure, ax: Axes, first: Iterable[str] = (), columns: int = 2) -> None:
@@ -141,7 +141,10 @@ def log_ticks(ax: Axes, low: float, high: float, most: int) -> None:
         ticks = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
         if len(ticks) <= most:
             break
-    ticks = ticks[:: -(-len(ticks) // most)] if ticks else [low]
+    if len(ticks) < 2:
+        # Too short for two round numbers.
+        ticks = sorted({low, *ticks, high} if high > 1.2 * low else {low})[: 2 + len(ticks)]
+    ticks = ticks[:: -(-len(ticks) // most)]
     ax.set_xticks(ticks, [_short(tick) for tick in ticks])
     ax.xaxis.set_minor_locator(NullLocator())
 
@@ -149,9 +152,9 @@ def log_ticks(ax: Axes, low: float, high: float, most: int) -> None:
 def _short(number: float) -> str:
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
-            return f"{number / size:g}{letter}"
+            return f"{number / size:.3g}{letter}"
     if number >= 0.1:
-        return f"{number:g}"
+        return f"{number:.3g}"
     digit, power = f"{number:.0e}".split("e")
     return ("" if digit == "1" else f"{digit}·") + f"$10^{{{int(power)}}}$"
 

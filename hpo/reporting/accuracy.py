@@ -15,6 +15,7 @@ from hpo.reporting.pictures import Pictures
 _WEIGHTS = "model.safetensors"
 _FIRST_CONVOLUTION = "convolutions.0.weight"
 _SHOWN = 6
+"""One-shot trials in the picture."""
 _CONFUSIONS = 8
 
 
@@ -115,7 +116,7 @@ def answers(fits: Sequence[Fit], pictures: Pictures) -> list[Block]:
     if ink is None:
         blocks.append(Text(f"The drawings, `{GALLERY}`, are not there or damaged; fit again."))
     else:
-        blocks.append(_trials(shown.trials[:_SHOWN], ink, pictures, shown.source))
+        blocks.append(_trials(_some(shown.trials), ink, pictures, shown.source))
         if shown.confusions:
             caption = (
                 "A query of the left character was taken for the right one, so many times of "
@@ -144,11 +145,20 @@ _PROTOCOLS = {
 }
 
 
+def _some(shown: Sequence[Shown]) -> list[Shown]:
+    """Return a few trials, half of them answered wrongly where there are enough of both."""
+    wrong = [trial for trial in shown if not trial.right]
+    right = [trial for trial in shown if trial.right]
+    wrong = wrong[: max(_SHOWN // 2, _SHOWN - len(right))]
+    return wrong + right[: _SHOWN - len(wrong)]
+
+
 def _trials(shown: Sequence[Shown], ink: np.ndarray, pictures: Pictures, source: str) -> Block:
     if not shown:
         return Text("No trials were kept to be shown.")
     caption = (
-        f"From {_PROTOCOLS[source]}, a choice that puts wrong answers first. Under each drawing "
+        f"From {_PROTOCOLS[source]}; half of them wrong answers where there are enough, so they "
+        "say nothing of how often the net errs. Under each drawing "
         "stands its similarity to the query, 0 to 1. Solid blue frame: the right one; dashed red "
         "frame: what the net chose instead."
     )

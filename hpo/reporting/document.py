@@ -16,10 +16,9 @@ h1, h2, h3 { line-height: 1.2; margin-top: 2.2em; }
 h1 { margin-top: 1em; }
 .table { overflow-x: auto; margin: 1em 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: .4em; }
 th, td { padding: .25em .7em; border-bottom: 1px solid #8886; text-align: right;
   white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8rem; }
 td.long { white-space: normal; text-align: left; min-width: 12rem; }
 figure { margin: 1.5em 0; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
@@ -156,9 +155,9 @@ def _html(block: Block, folder: Path) -> str:
         case Table(headings, rows, caption):
             head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
             lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in rows)
-            above = f"<caption>{_html_marked(caption)}</caption>" if caption else ""
+            above = f"<p>{_html_marked(caption)}</p>\n" if caption else ""
             return (
-                f'<div class="table"><table>{above}<thead><tr>{head}</tr></thead>\n'
+                f'{above}<div class="table"><table><thead><tr>{head}</tr></thead>\n'
                 f"<tbody>{lines}</tbody></table></div>"
             )
         case Picture(file, title, caption):

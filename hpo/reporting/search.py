@@ -203,7 +203,7 @@ def _slices(rows: list[Row], important: list[str], basis: str, pictures: Picture
         title = "Accuracy against the other parameters"
         blocks.append(pictures.add(picture, "slices-others", title, drawn))
     along = important[:_AXES]
-    if len(along) > 1:
+    if len(along) > 1 and len(rows) > 1:
         caption = "A line for each trial; each axis runs over what was searched, on its own scale. "
         caption += basis
         if len(important) > len(along):
