@@ -1,0 +1,151 @@
+"""The pipeline, and the evaluation, against how they are usually written."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from data.drawings import Drawings
+from data.oneshot import OneShotTrials
+from data.pairs import PairSampler
+from hpo.definition import load
+from model.evaluation import one_shot_scores, verification_scores
+from model.net import SiameseNet
+from model.training import Trainer
+from tests.benchmarks.harness import Context, Row, ratios
+from tests.benchmarks.inputs import compact, toy, trainer_of, trials_of
+from tests.benchmarks.steps import pipeline as our_pipeline
+from tests.benchmarks.steps import whole_step
+
+
+class FilesDataset(Dataset[tuple[Tensor, Tensor, float]]):
+    """Pairs as they are usually made: files opened, distorted and turned to tensors one by one."""
+
+    def __init__(self, folder: Path, drawings: Drawings, size: int, length: int):
+        self.folder, self.length = folder, length
+        pairs = PairSampler(drawings, 0).draw(length)
+        self.pairs = list(zip(pairs.a.tolist(), pairs.b.tolist(), pairs.same.tolist()))
+        for place in {p for a, b, _ in self.pairs for p in (a, b)}:
+            ink = 255 - drawings.ink[place]
+            Image.fromarray(ink.cpu().numpy()).convert("1").save(folder / f"{place}.png")
+        affine = transforms.RandomAffine(
+            10, translate=(2 / 105, 2 / 105), scale=(0.8, 1.2), shear=(-17, 17, -17, 17), fill=255
+        )
+        reduce = [transforms.Resize((size, size))] if size != drawings.size else []
+        self.transform = transforms.Compose([affine, *reduce, transforms.ToTensor()])
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: int) -> tuple[Tensor, Tensor, float]:
+        a, b, same = self.pairs[place]
+        return self._image(a), self._image(b), same
+
+    def _image(self, place: int) -> Tensor:
+        return 1 - self.transform(Image.open(self.folder / f"{place}.png").convert("L"))
+
+
+def pipeline(context: Context) -> Iterator[Row]:
+    """Measure pairs per second of both, nothing trained in between."""
+    length = {"toy": 16, "quick": 1024}.get(context.size, 4096)
+    batch = min(128, length)
+    for name, hyperparameters in context.configurations.items():
+        drawings = context.drawings(hyperparameters)
+        source = context.drawings_at_full_size()
+        trainer = trainer_of(hyperparameters, drawings, batch, context.device)
+        with tempfile.TemporaryDirectory() as folder:
+            dataset = FilesDataset(Path(folder), source, drawings.size, length)
+            loader = DataLoader(
+                dataset,
+                batch_size=batch,
+                num_workers=0 if context.size == "toy" else 2,
+                persistent_workers=context.size != "toy",
+            )
+
+            def conventional(loader: DataLoader[tuple[Tensor, Tensor, float]] = loader) -> None:
+                for a, b, _ in loader:
+                    a.to(context.device), b.to(context.device)
+
+            def ours(trainer: Trainer = trainer) -> None:
+                for _ in range(length // batch):
+                    our_pipeline(trainer)
+
+            taken = context.interleaved({"conventional": conventional, "ours": ours})
+            # Its workers are processes: end them before the folder goes.
+            loader._iterator = None
+        note = f"{drawings.size} px"
+        for which, values in taken.items():
+            speed = [length / each for each in values]
+            yield Row("pipeline", f"{name}: {which}", speed, "pairs/s", note=note)
+        times = ratios(taken["conventional"], taken["ours"])
+        yield Row("pipeline", f"{name}: ours over conventional", times, "x", 50, note=note)
+
+
+@torch.inference_mode()
+def _pair_by_pair(net: SiameseNet, trials: OneShotTrials) -> Tensor:
+    """Score every query against every support through the whole net, trial by trial."""
+    net.eval()
+    rows = [
+        net(trials.drawings.images(query.expand(trials.way)), trials.drawings.images(support))
+        for query, support in zip(trials.query, trials.support)
+    ]
+    return torch.stack(rows)
+
+
+def evaluation(context: Context) -> Iterator[Row]:
+    """Measure trials asked as the official runs are, 20 a run, in both ways."""
+    for name, hyperparameters in context.configurations.items():
+        if name == "paper" and context.device.type == "cpu" and context.size == "quick":
+            continue
+        drawings = context.drawings(hyperparameters)
+        # The ratio is that of a run, so that one will do where the net is slow.
+        number = 400 if context.device.type == "cuda" else 20
+        trials = trials_of(drawings, number)
+        net = SiameseNet(hyperparameters.architecture).to(context.device)
+        taken = context.interleaved(
+            {
+                "each pair": lambda n=net, t=trials: _pair_by_pair(n, t),
+                "ours": lambda n=net, t=trials: one_shot_scores(n, t),
+            }
+        )
+        times = ratios(taken["each pair"], taken["ours"])
+        note = f"{len(trials)} trials, 20-way"
+        yield Row("evaluation", f"{name}: each pair over ours", times, "x", 15, note=note)
+        runs = 400 / len(trials)
+        whole = [runs * each for each in taken["ours"]]
+        yield Row("evaluation", f"{name}: 400 answers of 20 runs", whole, "s", note=note)
+
+
+def hourly(context: Context) -> Iterator[Row]:
+    """Measure what an hour is worth: compact trials, from whole steps and one validation."""
+    if context.size == "toy":
+        hyperparameters, epochs, pairs_per_epoch, answers = toy(), 2, 64, 20
+    else:
+        definition = load("compact")
+        hyperparameters, answers = compact(), definition.validation.trials
+        epochs, pairs_per_epoch = definition.budget.epochs, definition.budget.pairs_per_epoch
+    drawings = context.drawings(hyperparameters)
+    pairs = hyperparameters.recipe.pairs
+    trainer = trainer_of(hyperparameters, drawings, pairs, context.device)
+    trials = trials_of(drawings, answers)
+    verification = PairSampler(drawings, 0).draw(64 if context.size == "toy" else 2000)
+
+    def validate() -> None:
+        one_shot_scores(trainer.net, trials)
+        verification_scores(trainer.net, drawings, verification)
+        trainer.net.train()
+
+    taken = context.interleaved({"step": lambda: whole_step(trainer), "validation": validate})
+    trial = [
+        epochs * (pairs_per_epoch // pairs * step + check)
+        for step, check in zip(taken["step"], taken["validation"], strict=True)
+    ]
+    size = hyperparameters.architecture.image_size
+    note = f"trial 0, {size} px, extrapolated from steps and validations"
+    yield Row("hourly", "a compact trial", trial, "s", note=note)
+    yield Row("hourly", "compact trials per hour", [3600 / each for each in trial], "", note=note)

@@ -1,0 +1,199 @@
+"""The training step: the pipeline's share of it, and how near it comes to the machine's limit."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.cost import training_flops_per_pair
+from model.net import SiameseNet
+from model.training import Trainer
+from tests.benchmarks.harness import Context, Row, ratios
+from tests.benchmarks.inputs import trainer_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def whole_step(trainer: Trainer) -> None:
+    """One step as training takes it: pairs, distortions, gradients, update."""
+    trainer.optimiser.zero_grad()
+    trainer.accumulate_gradients()
+    trainer.optimiser.step()
+
+
+def pipeline(trainer: Trainer) -> tuple[Tensor, Tensor]:
+    """Return what the pipeline makes for one step: images and ``same``."""
+    pairs = trainer.sampler.draw(trainer.hyperparameters.recipe.pairs)  # type: ignore[call-arg]
+    index = torch.stack([pairs.a, pairs.b], 1).flatten()  # type: ignore[union-attr]
+    images = trainer.distortion(trainer.train_drawings.images(index), trainer.generator)
+    return images, pairs.same  # type: ignore[union-attr]
+
+
+def ready_step(trainer: Trainer, images: Tensor, same: Tensor) -> None:
+    """The same step on tensors that lie ready."""
+    trainer.optimiser.zero_grad()
+    first, second = trainer._embed(images).unflatten(0, (-1, 2)).unbind(1)
+    F.binary_cross_entropy_with_logits(trainer.net.score(first, second), same).backward()
+    trainer.optimiser.step()
+
+
+def overhead(context: Context) -> Iterator[Row]:
+    """Measure the whole step against the same on ready tensors."""
+    for name, hyperparameters in context.configurations.items():
+        pairs = context.pairs(name)
+        drawings = context.drawings(hyperparameters)
+        trainer = trainer_of(hyperparameters, drawings, pairs, context.device)
+        images, same = pipeline(trainer)
+        taken = context.interleaved(
+            {
+                "whole": lambda t=trainer: whole_step(t),
+                "ready": lambda t=trainer, i=images, s=same: ready_step(t, i, s),
+                "pipeline": lambda t=trainer: pipeline(t),
+            },
+            repeats=3,
+        )
+        note = f"{pairs} pairs, {drawings.size} px"
+        more = [100 * (r - 1) for r in ratios(taken["whole"], taken["ready"])]
+        yield Row(
+            "overhead", f"{name}: step with pipeline over ready tensors", more, "%", 5, True, note
+        )
+        share = [100 * r for r in ratios(taken["pipeline"], taken["ready"])]
+        yield Row(
+            "overhead", f"{name}: pipeline alone over a ready step", share, "%", 5, True, note
+        )
+        speed = [pairs / seconds for seconds in taken["whole"]]
+        yield Row("overhead", f"{name}: training", speed, "pairs/s", note=note)
+
+
+def peak(context: Context) -> Iterator[Row]:
+    """Measure a plain large matrix product in both precisions."""
+    side = {"toy": 64, "quick": 1536}.get(context.size, 2048)
+    side = 8192 if context.device.type == "cuda" else side
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = (torch.rand(side, side, device=context.device).to(dtype) for _ in range(2))
+        taken = context.interleaved({"matmul": lambda a=a, b=b: a @ b}, repeats=3)["matmul"]
+        speed = [2 * side**3 / seconds / 1e9 for seconds in taken]
+        yield Row("limit", f"peak: matmul {side}, {str(dtype)[6:]}", speed, "GFLOP/s")
+
+
+def embed(net: SiameseNet, images: Tensor, layout: torch.memory_format, pool_first: bool) -> Tensor:
+    """Embed as `SiameseNet.embed` does, in a memory format and an order of one's own."""
+    maps = images.contiguous(memory_format=layout)
+    for i, convolution in enumerate(net.convolutions):
+        maps = convolution(maps)
+        steps: list[Callable[[Tensor], Tensor]] = [F.relu]
+        if i < net.architecture.poolings:
+            steps.insert(0 if pool_first else 1, lambda x: F.max_pool2d(x, 2))
+        for step in steps:
+            maps = step(maps)
+    return net.fc(maps.flatten(1)).sigmoid()
+
+
+def limit(context: Context) -> Iterator[Row]:
+    """Measure the gradient of one minibatch in every variant, in GFLOP/s."""
+    yield from peak(context)
+    kind = context.device.type
+    for name, hyperparameters in context.configurations.items():
+        pairs = 128 if kind == "cuda" else {"toy": 4, "compact": 64, "paper": 8}[name]
+        architecture = hyperparameters.architecture
+        size = architecture.image_size
+        same = (torch.arange(pairs, device=context.device) % 2).float()
+        images = torch.rand(2 * pairs, 1, size, size, device=context.device)
+        nets = {
+            layout: SiameseNet(architecture).to(context.device).to(memory_format=layout)
+            for layout in (torch.channels_last, torch.contiguous_format)
+        }
+
+        def gradients(
+            layout: torch.memory_format = torch.channels_last,
+            bf16: bool = False,
+            pool_first: bool = True,
+            threads: int = 0,
+            forward: Callable[..., Tensor] = embed,
+            nets: dict[torch.memory_format, SiameseNet] = nets,
+            images: Tensor = images,
+            same: Tensor = same,
+        ) -> None:
+            before = torch.get_num_threads()
+            if threads:
+                torch.set_num_threads(threads)
+            net = nets[layout]
+            with torch.autocast(kind, torch.bfloat16, enabled=bf16):
+                embedded = forward(net, images, layout, pool_first)
+            first, second = embedded.float().chunk(2)
+            net.zero_grad()
+            F.binary_cross_entropy_with_logits(net.score(first, second), same).backward()
+            torch.set_num_threads(before)
+
+        variants: dict[str, Callable[[], object]] = {
+            "fp32, channels last": gradients,
+            "fp32, default format": lambda g=gradients: g(torch.contiguous_format),
+            "fp32, ReLU before pooling": lambda g=gradients: g(pool_first=False),
+            "bf16, channels last": lambda g=gradients: g(bf16=True),
+            "bf16, default format": lambda g=gradients: g(torch.contiguous_format, bf16=True),
+            "bf16, ReLU before pooling": lambda g=gradients: g(bf16=True, pool_first=False),
+        }
+        if kind == "cpu":
+            variants["fp32, 1 thread"] = lambda g=gradients: g(threads=1)
+            variants["bf16, 1 thread"] = lambda g=gradients: g(bf16=True, threads=1)
+        if context.size == "full" and (kind == "cuda" or shutil.which("g++")):
+            compiled = torch.compile(embed)
+            variants["fp32, compiled"] = lambda g=gradients, c=compiled: g(forward=c)
+            variants["bf16, compiled"] = lambda g=gradients, c=compiled: g(bf16=True, forward=c)
+        flops = training_flops_per_pair(architecture) * pairs
+        for variant, seconds in context.interleaved(variants).items():
+            speed = [flops / each / 1e9 for each in seconds]
+            yield Row("limit", f"{name}: {variant}", speed, "GFLOP/s", note=f"{pairs} pairs")
+    if kind == "cpu" and context.size != "toy":
+        yield from processes(context)
+
+
+_WORKER = """
+import sys, time, torch
+from tests.benchmarks.inputs import compact, trainer_of
+from tests.benchmarks.steps import whole_step
+from tests.synthetic import synthetic
+torch.set_num_threads(int(sys.argv[1]))
+trainer = trainer_of(compact(), synthetic((22,) * 3, 6, 35), 128, torch.device("cpu"))
+whole_step(trainer)
+print("ready", flush=True)
+sys.stdin.readline()
+start, steps = time.perf_counter(), 0
+while time.perf_counter() - start < float(sys.argv[2]):
+    whole_step(trainer)
+    steps += 1
+print(128 * steps / (time.perf_counter() - start), flush=True)
+"""
+
+
+def processes(context: Context) -> Iterator[Row]:
+    """Measure one process with two threads against two with one, together."""
+    span = "3" if context.size == "quick" else "10"
+    totals: dict[str, list[float]] = {"1 process x 2 threads": [], "2 processes x 1 thread": []}
+    for _ in range(min(context.rounds, 3)):
+        for (what, values), (number, threads) in zip(totals.items(), ((1, 2), (2, 1)), strict=True):
+            started = [
+                subprocess.Popen(
+                    [sys.executable, "-c", _WORKER, str(threads), span],
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                for _ in range(number)
+            ]
+            for process in started:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n", what
+            for process in started:
+                assert process.stdin is not None
+                process.stdin.write("\n")
+                process.stdin.flush()
+            values.append(sum(float(process.communicate()[0]) for process in started))
+    for what, values in totals.items():
+        yield Row("limit", f"compact: {what}, both steps and pipeline", values, "pairs/s")
