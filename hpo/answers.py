@@ -81,7 +81,7 @@ def _shown(task: Task, scores: Tensor, pictures: Pictures) -> list[Shown]:
             support=[pictures.place(drawings.ink, i) for i in trials.support[t].tolist()],
             answer=int(trials.answer[t]),
             chosen=int(chosen[t]),
-            scores=[round(p, 6) for p in scores[t].double().sigmoid().tolist()],
+            scores=scores[t].double().sigmoid().tolist(),
         )
         for t in picked
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from optuna.trial import FrozenTrial
@@ -16,7 +17,7 @@ from hpo.errors import StudyError
 from hpo.fit_inputs import load_benchmark
 from hpo.fitting import Fit
 from hpo.inputs import Inputs
-from hpo.metrics import METRICS, Candidate, Figure, Metrics, SeedFit, load_metrics, save_metrics
+from hpo.metrics import METRICS, Candidate, Metrics, SeedFit, load_metrics, save_metrics
 from hpo.scoring import baseline_figures, net_figures
 from hpo.study import versions
 from model.checkpoint import SavedNet, load_net, save_net
@@ -26,10 +27,19 @@ from model.net import parameter_count
 
 ONNX = "siamese.onnx"
 
+_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("test", "left"),
+    ("system", "left"),
+    ("%", "right"),
+    ("95 % interval", "right"),
+    ("trials", "right"),
+    ("seeds", "right"),
+)
+
 PUBLISHED = {
-    "official_runs": "Koch 92.0, people 95.5, best 98.5",
-    "verification": "Koch 93.42",
-    "mnist": "Koch 70.3, 1-NN 26.5",
+    "official_runs": (("Koch et al. 2015", 92.0), ("people", 95.5), ("best published", 98.5)),
+    "verification": (("Koch et al. 2015", 93.42),),
+    "mnist": (("Koch et al. 2015", 70.3), ("Koch's 1-NN", 26.5)),
 }
 """In percent, on the same protocol; of N-way trials within all test alphabets there is none."""
 
@@ -141,37 +151,37 @@ def complete(folder: Path, digest: str) -> Metrics | None:
 
 
 def print_figures(console: Console, metrics: Metrics) -> None:
-    """Print the net's figures beside the baselines' and the published ones, in percent."""
-    table = Table(
-        title=f"Study {metrics.study}, trial {metrics.trial}: accuracy in % [95 % interval], "
-        f"{len(metrics.seeds)} seeds"
-    )
-    for heading in ("test", "trials", "net", "1-NN", "Hausdorff", "published"):
-        table.add_column(heading, justify="left" if heading in ("test", "published") else "right")
+    """Print the net's figures, the baselines' and the published ones, in percent."""
+    table = Table(title=f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets")
+    for heading, justify in _COLUMNS:
+        table.add_column(heading, justify=justify)
     for figure in metrics.figures:
         if figure.system != "net" or figure.alphabet is not None:
             continue
-        title = figure.title + (f" (not {', '.join(figure.left_out)})" if figure.left_out else "")
         others = [
             metrics.find(figure.protocol, system, figure.way)
             for system in ("pixel 1-NN", "modified Hausdorff")
         ]
-        table.add_row(
-            title,
-            f"{figure.trials:,}",
-            _percent(figure, figure),
-            *(_percent(other, figure) for other in others),
-            PUBLISHED.get(figure.protocol, ""),
+        title = (
+            figure.title.removesuffix(", within alphabets")
+            .partition(", no ")[0]
+            .partition(", same")[0]
         )
+        for i, one in enumerate([figure, *filter(None, others)]):
+            table.add_row(
+                "" if i else title,
+                one.system,
+                f"{100 * one.mean:.1f}",
+                f"[{100 * one.low:.1f}, {100 * one.high:.1f}]",
+                f"{one.trials:,}",
+                str(len(one.values)) if one.system == "net" else "",
+            )
+        for name, accuracy in PUBLISHED.get(figure.protocol, ()):
+            table.add_row("", name, f"{accuracy:g}", style="dim")
+        if figure.left_out:
+            table.add_row("", f"without {', '.join(figure.left_out)}")
+        table.add_section()
     console.print(table)
-
-
-def _percent(figure: Figure | None, beside: Figure) -> str:
-    if figure is None:
-        return ""
-    trials = "" if figure.trials == beside.trials else f" ({figure.trials:,} trials)"
-    ends = f"[{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
-    return f"{100 * figure.mean:.1f} {ends}{trials}"
 
 
 def _seed_fit(fit: Fit, accuracy: float, threshold: float) -> SeedFit:
