@@ -74,7 +74,7 @@ def test_fit_export_reload_predict(
     assert metrics == load_metrics(folder)
     output = capsys.readouterr().out
     assert "no MNIST figure: there is no MNIST here" in output
-    assert "2 seeds" in output
+    assert "95 % interval" in output
 
     # What was chosen, and on what: nothing of the test alphabet.
     assert metrics.selection[0].trial == metrics.trial
