@@ -129,7 +129,7 @@ def legend(figure: Figure, ax: Axes, first: Iterable[str] = (), columns: int = 2
 
 def whole_numbers(axis: Any) -> None:
     """Put ticks of an axis at whole numbers alone."""
-    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
 def log_ticks(ax: Axes, low: float, high: float, most: int) -> None:

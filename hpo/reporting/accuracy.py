@@ -11,8 +11,8 @@ from hpo.reporting import published, tables
 from hpo.reporting.document import Block, Heading, Text
 from hpo.reporting.fits import Fit, missing_fits, n_way, of_alphabets
 from hpo.reporting.pictures import Pictures
+from model.checkpoint import WEIGHTS
 
-_WEIGHTS = "model.safetensors"
 _FIRST_CONVOLUTION = "convolutions.0.weight"
 _SHOWN = 6
 """One-shot trials in the picture."""
@@ -128,7 +128,7 @@ def answers(fits: Sequence[Fit], pictures: Pictures) -> list[Block]:
             blocks.append(Text("No character was taken for another."))
     weights = _first_weights(fit)
     if weights is None:
-        blocks.append(Text(f"The net's weights, `{_WEIGHTS}`, are not there or damaged."))
+        blocks.append(Text(f"The net's weights, `{WEIGHTS}`, are not there or damaged."))
     else:
         count, side = weights.shape[0], weights.shape[-1]
         caption = f"{count} kernels of {side} x {side} pixels; where ink raises a map, it is light."
@@ -178,7 +178,7 @@ def _ink(fit: Fit) -> np.ndarray | None:
 def _first_weights(fit: Fit) -> np.ndarray | None:
     from safetensors import SafetensorError, safe_open
 
-    path = fit.folder / _WEIGHTS
+    path = fit.folder / WEIGHTS
     try:
         with safe_open(path, framework="numpy") as file:
             weights: np.ndarray = file.get_tensor(_FIRST_CONVOLUTION)
