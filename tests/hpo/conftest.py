@@ -1,10 +1,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import hpo.inputs
 from hpo.worker import Job
 from tests.hpo.support import tiny_dataset, tiny_job
+
+# Threads that wait for each other cost more than they give in nets this small.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
