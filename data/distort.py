@@ -36,10 +36,8 @@ class Distortion:
         """Return ``images`` ``[B, 1, H, W]`` distorted, paper (0) coming in at the edges."""
         if not self.strength and not self.elastic:
             return images
-        batch = images.shape[0]
-        grid = F.affine_grid(
-            self.inverse_matrices(batch, generator), list(images.shape), align_corners=False
-        )
+        batch = len(images)
+        grid = sampling_grid(self.inverse_matrices(batch, generator), images.shape[-1])
         if self.elastic:
             coarse = torch.randn(batch, 2, 5, 5, generator=generator, device=images.device)
             coarse = coarse * (2 * self.elastic / REFERENCE_SIZE)
@@ -71,3 +69,15 @@ class Distortion:
         offset_y = -(inverse[2] * shift[0] + inverse[3] * shift[1])
         rows = [inverse[0], inverse[1], offset_x, inverse[2], inverse[3], offset_y]
         return torch.stack(rows, -1).view(batch, 2, 3)
+
+
+def sampling_grid(matrices: Tensor, size: int) -> Tensor:
+    """Return ``[B, size, size, 2]``: where each pixel's centre lies under ``matrices`` [B, 2, 3].
+
+    The same as `torch.nn.functional.affine_grid`, some twenty times as fast on a CPU: with a
+    point as the complex number x + iy, the whole grid is one sum of a row and a column.
+    """
+    line = (torch.arange(size, device=matrices.device) * 2 + 1) / size - 1
+    along_x, along_y, offset = torch.complex(matrices[:, 0], matrices[:, 1])[..., None].unbind(1)
+    row, column = along_x * line, along_y * line + offset
+    return torch.view_as_real(row[:, None, :] + column[:, :, None])

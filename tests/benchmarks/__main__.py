@@ -35,11 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--toy", action="store_true", help="a test of the harness, no figures")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="may be repeated")
+    parser.add_argument("--net", choices=("compact", "paper"), action="append", default=[])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     options = parser.parse_args(arguments)
-    context = Context(
-        torch.device(options.device), "toy" if options.toy else "quick" if options.quick else "full"
-    )
+    size = "toy" if options.toy else "quick" if options.quick else "full"
+    context = Context(torch.device(options.device), size, options.net)
     machine = _machine(context.device)
     print(f"{machine}; {context.source}; {context.rounds} rounds: median (least to most)")
     rows = []

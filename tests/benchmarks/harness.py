@@ -61,10 +61,12 @@ class Context:
     Attributes:
         device: what to run on.
         size: ``toy`` for a test of the harness, ``quick`` for minutes, ``full``.
+        nets: which of the nets, by name; all if empty.
     """
 
     device: torch.device
     size: str = "full"
+    nets: Sequence[str] = ()
 
     @property
     def rounds(self) -> int:
@@ -73,7 +75,10 @@ class Context:
     @property
     def configurations(self) -> dict[str, Hyperparameters]:
         """The paper's net and the compact study's first, or a toy in place of both."""
-        return {"toy": toy()} if self.size == "toy" else {"compact": compact(), "paper": paper()}
+        if self.size == "toy":
+            return {"toy": toy()}
+        both = {"compact": compact(), "paper": paper()}
+        return {name: both[name] for name in self.nets or both}
 
     def pairs(self, name: str) -> int:
         """Pairs in a step: the paper's 128, but fewer where a CPU would take many seconds."""

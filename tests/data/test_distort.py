@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from data.distort import Distortion
+from data.distort import Distortion, sampling_grid
 from tests.synthetic import disc, synthetic
 
 NONE = {"rotation": 0.0, "shear": 0.0, "scale": 0.0, "shift": 0.0}
@@ -204,3 +204,10 @@ def test_the_input_is_left_alone() -> None:
     copy = images.clone()
     Distortion(elastic=2.0)(images, generator())
     assert torch.equal(images, copy)
+
+
+@pytest.mark.parametrize("size", [1, 2, 35, 105])
+def test_the_grid_is_torchs(size: int) -> None:
+    matrices = Distortion(strength=2.0).inverse_matrices(20, generator())
+    expected = torch.nn.functional.affine_grid(matrices, [20, 1, size, size], align_corners=False)
+    assert torch.allclose(sampling_grid(matrices, size), expected, atol=1e-5)
