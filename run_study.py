@@ -17,6 +17,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
         "python run_study.py --trials 200",
         "python run_study.py --study smoke --trials 3",
         "python run_study.py --study paper --dry-run",
+        "python run_study.py --study beyond --from compact",
+        "python run_study.py --list",
     )
 )
 def main(
@@ -30,11 +32,16 @@ def main(
     sampler: options.Sampler = None,
     pruner: options.Pruner = None,
     seed: options.Seed = None,
+    source: options.From = None,
     workers: options.Workers = 1,
     device: options.Device = "auto",
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print what would run, and run nothing."),
+    ] = False,
+    listing: Annotated[
+        bool,
+        typer.Option("--list", help="Print the studies at hand and the study files, and end."),
     ] = False,
 ) -> None:
     """Search the hyperparameters of a siamese one-shot net, as Koch et al. (2015) did.
@@ -42,6 +49,12 @@ def main(
     The same command goes on where it stopped, and ends at the same total of trials.
     """
     with options.reported():
+        if listing:
+            from hpo.listing import print_list
+            from hpo.progress import console
+
+            print_list(console(), out, storage)
+            return
         definition, place = options.named_study(
             study,
             device,
@@ -57,8 +70,9 @@ def main(
         # Torch takes seconds to import, which a wrong option should not cost.
         from hpo.run import dry_run_study, run_study
 
+        other = None if source is None else options.source_place(source, place)
         if dry_run:
-            dry_run_study(definition, place, device)
+            dry_run_study(definition, place, device, other)
             return
         signal.signal(signal.SIGTERM, _interrupt)
         deadline = None if timeout is None else time.time() + timeout
@@ -69,6 +83,7 @@ def main(
             device=device,
             workers=workers,
             deadline=deadline,
+            source=other,
         )
     if not finished:
         raise typer.Exit(130)

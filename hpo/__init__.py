@@ -1,1 +1,23 @@
-"""Search space, objective, study and its storage, workers, final fit and report."""
+"""The search: spaces, trials, studies, workers, final fit and report. The room that knows Optuna.
+
+In Python and in notebooks:
+    >>> import hpo
+    >>> study = hpo.Study("smoke", trials=3)
+    >>> study.run()
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpo.library import Study as Study
+
+__all__ = ["Study"]
+
+
+def __getattr__(name: str) -> Any:
+    # A command that prints its help, or refuses an option, should not import all of this.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hpo import library
+
+    return getattr(library, name)

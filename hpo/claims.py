@@ -5,22 +5,17 @@ total. All is read off the trials themselves, and each step leaves a state from 
 process goes on, so that a process may die anywhere.
 """
 
-import os
-import socket
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import optuna
-import psutil
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.place import HEARTBEAT_SECONDS, Place
+from hpo.alive import WORKER, Watch, this_process
+from hpo.patience import patiently
+from hpo.place import Place
 from hpo.samplers import trial_seed
 
 ATTEMPTS = 6
@@ -38,6 +33,12 @@ def finished(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=FINISHED))
 
 
+def ordinals(study: optuna.Study) -> int:
+    """Return how many configurations the study has begun, each counted once."""
+    trials = study.get_trials(deepcopy=False)
+    return sum("retry_of" not in trial.user_attrs for trial in trials)
+
+
 def root(trial: FrozenTrial | optuna.Trial) -> int:
     """Return the number of the trial that first tried this trial's configuration."""
     number: int = trial.user_attrs.get("retry_of", trial.number)
@@ -51,6 +52,7 @@ def claim(
     *,
     seed: int,
     starts: Sequence[Mapping[str, Any]] = (),
+    watch: Watch | None = None,
 ) -> optuna.Trial | None:
     """Return a trial for this process to run, or None if every slot is finished or taken.
 
@@ -60,23 +62,46 @@ def claim(
         total: how many trials are to finish.
         seed: the study's.
         starts: the configurations tried first.
+        watch: what this process has seen of the others at its earlier claims.
+
+    Raises:
+        StudyError: the database cannot be used, or is away for too long.
     """
+    watch = watch or Watch()
+
+    def once() -> optuna.Trial | None:
+        try:
+            return _claim(study, place, total, seed, starts, watch)
+        except Exception:
+            watch.forget()
+            raise
+
+    return patiently(once)
+
+
+def _claim(
+    study: optuna.Study,
+    place: Place,
+    total: int,
+    seed: int,
+    starts: Sequence[Mapping[str, Any]],
+    watch: Watch,
+) -> optuna.Trial | None:
     storage = study._storage
     with place.exclusive():
-        _fail_dead(study)
+        _fail_dead(study, watch)
         _queue_again(study)
         trials = study.get_trials(deepcopy=False)
         states = Counter(trial.state for trial in trials)
         if states[TrialState.RUNNING] + sum(states[state] for state in FINISHED) >= total:
             return None
         if not states[TrialState.WAITING]:
-            ordinal = sum("retry_of" not in trial.user_attrs for trial in trials)
+            ordinal = ordinals(study)
             values = dict(starts[ordinal]) if ordinal < len(starts) else {}
             study.enqueue_trial(values, user_attrs={"seed": trial_seed(seed, ordinal)})
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))[0]
-        # In this order a trial that runs always has a heartbeat to go stale.
-        storage.set_trial_user_attr(waiting._trial_id, "worker", _this_process())
-        storage.record_heartbeat(waiting._trial_id)  # type: ignore[attr-defined]
+        # In this order a trial that runs always says whose it is.
+        storage.set_trial_user_attr(waiting._trial_id, WORKER, this_process())
         storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
     return optuna.Trial(study, waiting._trial_id)
 
@@ -90,45 +115,14 @@ def unsettled(study: optuna.Study) -> set[int]:
     }
 
 
-class Heartbeat:
-    """Says, while its block runs, that ``trial`` is alive."""
-
-    def __init__(self, study: optuna.Study, trial: optuna.Trial):
-        self._storage, self._trial_id = study._storage, trial._trial_id
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        while not self._done.wait(HEARTBEAT_SECONDS):
-            try:
-                self._storage.record_heartbeat(self._trial_id)  # type: ignore[attr-defined]
-            except StorageInternalError:
-                # The next beat may reach it; the grace is several beats long.
-                continue
-
-
-def _fail_dead(study: optuna.Study) -> None:
-    storage = study._storage
-    stale = set(storage._get_stale_trial_ids(study._study_id))  # type: ignore[attr-defined]
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if trial._trial_id in stale or _is_dead(trial.user_attrs.get("worker")):
-            try:
-                storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-            except UpdateFinishedTrialError:
-                # It was alive after all, and finished this moment.
-                continue
+def _fail_dead(study: optuna.Study, watch: Watch) -> None:
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in watch.dead(running):
+        try:
+            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            # It was alive after all, and finished this moment.
+            continue
 
 
 def _queue_again(study: optuna.Study) -> None:
@@ -174,46 +168,3 @@ def _to_try_again(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         and "failure" not in trial.user_attrs
         and attempts[root(trial)] < ATTEMPTS
     ]
-
-
-@cache
-def _machine() -> str:
-    """Return what tells this machine's process ids from another's."""
-    parts = [socket.gethostname()]
-    for read in (
-        lambda: Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        lambda: os.readlink("/proc/self/ns/pid"),
-    ):
-        try:
-            parts.append(read())
-        except OSError:
-            parts.append("-")
-    return " ".join(parts)
-
-
-def _this_process() -> dict[str, Any]:
-    pid = os.getpid()
-    return {"machine": _machine(), "pid": pid, "started": _started(pid)}
-
-
-def _is_dead(worker: Mapping[str, Any] | None) -> bool:
-    """Return whether the process ran on this machine and is gone."""
-    if worker is None or worker.get("machine") != _machine():
-        return False
-    return _started(worker["pid"]) != worker["started"]
-
-
-def _started(pid: int) -> str | None:
-    """Return when the process started, None if there is no such process."""
-    try:
-        # In ticks since the machine's own start, which no setting of the clock changes.
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if state == "Z" else fields[18]
-    except OSError:
-        pass
-    try:
-        process = psutil.Process(pid)
-        gone = process.status() == psutil.STATUS_ZOMBIE
-        return None if gone else str(process.create_time())
-    except psutil.NoSuchProcess:
-        return None

@@ -37,8 +37,8 @@ def study_note(definition: StudyDefinition, place: Place, data: Mapping[str, str
         f"{asked.variant.replace('_', ' ')}; guessing scores {1 / asked.way:.1%}",
         "a trial": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within}; "
         f"stops after {budget.patience} without improvement",
-        "search": f"sampler {search.sampler}, pruner {search.pruner}, {search.startup} trials to "
-        f"start with, seed {search.seed}; {len(definition.start)} configurations were given",
+        "search": f"sampler {search.sampler}, pruner {search.pruner}, start-up trials "
+        f"{search.startup}, given ones {len(definition.start)}, seed {search.seed}",
     }
     searched = definition.space().searched.items()
     command = (

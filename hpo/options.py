@@ -86,6 +86,16 @@ Timeout = Annotated[
         callback=_count(0),
     ),
 ]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="STUDY",
+        help="Try the best 5 configurations of this study next, fitted to the space: kept in the "
+        "same place, or a folder such as studies/compact.",
+        rich_help_panel=_SEARCH,
+    ),
+]
 Dataset = Annotated[
     str | None,
     typer.Option(
@@ -209,6 +219,18 @@ def named_study(
         print(f"No --study given: {study}, the one for {_WHAT[study]}.")
     definition = load(study).changed(**changes)
     return definition, Place(definition.name, out, storage)
+
+
+def source_place(name: str, place: Place) -> Place:
+    """Return where the study lies that ``--from`` names: a folder, or beside ``place``.
+
+    Raises:
+        DefinitionError: no study can have this name.
+    """
+    path = Path(name)
+    if len(path.parts) > 1:
+        return Place(path.name, path.parent)
+    return Place(name, place.out, place.storage)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from hpo.definition import check_name
 from hpo.errors import StudyError
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 DEFAULT_OUT = Path("studies")
-
-HEARTBEAT_SECONDS = 10
-"""How often a running trial says that it is alive."""
-GRACE_SECONDS = 60
-"""For how long it may say nothing before it counts as dead."""
-_LOCK_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -109,34 +104,38 @@ class Place:
         Raises:
             StudyError: it cannot be reached, opened or read.
         """
+        from hpo.database import open_database
+
+        with self.explained():
+            return open_database(self.url, self.sqlite_file())
+
+    def read_only(self) -> "RDBStorage":
+        """Return the database as it is; a file is neither made nor changed.
+
+        Raises:
+            StudyError: it is not there, or cannot be reached, opened or read.
+        """
         from optuna.storages import RDBStorage
 
         from hpo.samplers import quiet
 
         file = self.sqlite_file()
+        if file is not None and not file.exists():
+            raise StudyError(f"there is no database {file}")
+        url = self.url
+        if file is not None:
+            url = f"sqlite:///file:{quote(str(file.resolve()))}?mode=ro&uri=true"
         with self.explained(), quiet():
-            if file is not None:
-                # Readers go on beside a writer; the mode stays with the file.
-                with sqlite3.connect(file, timeout=_LOCK_SECONDS) as connection:
-                    connection.execute("PRAGMA journal_mode = WAL")
-                connection.close()
-            return RDBStorage(
-                self.url,
-                # A transaction that starts as a writer never finds, half way, that it is late.
-                engine_kwargs={"connect_args": {"timeout": 60, "isolation_level": "IMMEDIATE"}}
-                if file is not None
-                else {"pool_pre_ping": True},
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=GRACE_SECONDS,
-            )
+            return RDBStorage(url)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the study for oneself among all processes; a process that dies lets go."""
         with self.explained():
+            from hpo.database import file_lock, server_lock
+
             file = self.sqlite_file()
-            context = _file_lock(file) if file is not None else self._server_lock()
-            with context:
+            with file_lock(file) if file is not None else server_lock(self.url, self.name):
                 yield
 
     @contextmanager
@@ -171,25 +170,3 @@ class Place:
 
         password = make_url(self.url).password
         return text.replace(str(password), "***") if password else text
-
-    @contextmanager
-    def _server_lock(self) -> Iterator[None]:
-        import sqlalchemy
-
-        engine = sqlalchemy.create_engine(self.url, poolclass=sqlalchemy.NullPool)
-        key = {"key": f"siamese-hpo/{self.name}"}
-        with engine.connect() as connection:
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtext(:key))"), key)
-            yield
-
-
-@contextmanager
-def _file_lock(file: Path) -> Iterator[None]:
-    # SQLite's own lock on a file of its own: on every system, and gone with its process.
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(f"{file}.lock", timeout=_LOCK_SECONDS, isolation_level=None)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
-    finally:
-        lock.close()

@@ -148,7 +148,13 @@ def duration(seconds: float) -> str:
 
 def console() -> Console:
     """Return where messages go: 80 columns wide where that is not a terminal."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 80, soft_wrap=True)
+    return Console(
+        file=sys.stdout,
+        width=None if sys.stdout.isatty() else 80,
+        soft_wrap=True,
+        # In a notebook as in a log file: a bar there needs widgets, and goes to the wrong cell.
+        force_jupyter=False,
+    )
 
 
 def _best(trials: Sequence[FrozenTrial]) -> str:

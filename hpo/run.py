@@ -1,12 +1,16 @@
 """A study from its definition to its results, on this machine."""
 
+from collections.abc import Iterable
 from pathlib import Path
+
+from rich.console import Console
 
 from hpo.definition import StudyDefinition
 from hpo.place import Place
 from hpo.progress import StudyProgress, console
 from hpo.study import open_study
 from hpo.summary import print_plan, print_results
+from hpo.warm_start import proposals, take_over
 from hpo.worker import Job
 from hpo.workers import run_workers
 
@@ -19,6 +23,7 @@ def run_study(
     device: str = "cpu",
     workers: int = 1,
     deadline: float | None = None,
+    source: Place | None = None,
 ) -> bool:
     """Run the study to its total of trials, showing how it goes; return False if interrupted.
 
@@ -29,6 +34,7 @@ def run_study(
         device: what to train on.
         workers: processes that run trials.
         deadline: no trial starts after this time (`time.time`), if given.
+        source: another study, whose best configurations are tried first.
 
     Raises:
         StudyError: the study cannot be opened, or cannot go on.
@@ -49,6 +55,8 @@ def run_study(
         markup=False,
         highlight=False,
     )
+    if source is not None:
+        _say(output, take_over(study, place, source, definition.space()))
     interrupted = False
     with StudyProgress(study, total, definition.budget.epochs, output):
         try:
@@ -61,12 +69,25 @@ def run_study(
     return not interrupted
 
 
-def dry_run_study(definition: StudyDefinition, place: Place, device: str) -> None:
-    """Print what would run."""
+def dry_run_study(
+    definition: StudyDefinition, place: Place, device: str, source: Place | None = None
+) -> None:
+    """Print what would run.
+
+    Raises:
+        StudyError: there is no study ``source``, or nothing in it.
+    """
     output = console()
     output.print(
         f"Study {place.name}, kept in {place.shown_url}: {definition.description}",
         markup=False,
         highlight=False,
     )
+    if source is not None:
+        _say(output, proposals(source, definition.space())[1])
     print_plan(output, definition, definition.search.trials, device)
+
+
+def _say(output: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        output.print(line, markup=False, highlight=False)

@@ -19,8 +19,8 @@ SHOWN = 4
 _COLUMNS = 10
 _CELL, _GAP, _HEADING, _LEAST_WIDTH = 44, 6, 22, 520
 _RIGHT, _WRONG = "#0072B2", "#D55E00"
-_COLOURS = 16
-"""Of a picture's palette: with so few, a file stays far below 60 kB."""
+_FEW, _MORE = 16, 64
+"""Colours of the answers' and of the curve's picture: with so few, a file is far below 60 kB."""
 
 
 def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> None:
@@ -40,7 +40,7 @@ def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> N
     with styled():
         figure = Figure(figsize=(6.4, 3.2), dpi=100)
         canvas = FigureCanvasAgg(figure)
-        figure.subplots_adjust(0.09, 0.15, 0.98, 0.9, wspace=0.22)
+        figure.subplots_adjust(0.09, 0.15, 0.98, 0.9, wspace=0.3)
         accuracy, loss = figure.subplots(1, 2)
         epochs = [result.epoch for result in history]
         marker = "o" if len(epochs) < 30 else ""
@@ -60,10 +60,11 @@ def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> N
         finite = [result.loss if np.isfinite(result.loss) else np.nan for result in history]
         loss.plot(epochs, finite, color=BLUE, marker=marker, markersize=3)
         loss.set(xlabel="epoch", title="training loss")
+        loss.ticklabel_format(axis="y", useOffset=False)
         for ax in (accuracy, loss):
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         canvas.draw()
-        _save(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)
+        _save(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), _MORE, path)
 
 
 def draw_answers(net: SiameseNet, trials: OneShotTrials, path: Path) -> None:
@@ -113,7 +114,7 @@ def draw_answers(net: SiameseNet, trials: OneShotTrials, path: Path) -> None:
             elif n == chosen[t]:
                 pen.rectangle(frame, outline=_WRONG, width=3)
                 pen.line((x, y, x + _CELL + 3, y + _CELL + 3), _WRONG, 2)
-    _save(page, path)
+    _save(page, _FEW, path)
 
 
 def _cell(ink: Tensor) -> Image.Image:
@@ -124,5 +125,5 @@ def _cell(ink: Tensor) -> Image.Image:
     return drawing
 
 
-def _save(page: Image.Image, path: Path) -> None:
-    page.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+def _save(page: Image.Image, colours: int, path: Path) -> None:
+    page.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -49,6 +49,13 @@ class SearchSpace:
             if not isinstance(specification, Fixed)
         }
 
+    def fixed_value(self, name: str) -> Value | None:
+        """Return the value that the parameter has in every trial; None if it has no such value."""
+        specification = self.specifications.get(name)
+        if specification is None:
+            return catalogue()[name].default
+        return specification.value if isinstance(specification, Fixed) else None
+
     def suggest(self, trial: "BaseTrial") -> Hyperparameters:
         """Return the configuration that ``trial`` suggests."""
 

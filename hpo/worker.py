@@ -1,6 +1,9 @@
 """One process's part of a study: claim a trial, run it, tell the result, until there is none."""
 
+import re
 import time
+from collections.abc import Container
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,18 +12,23 @@ from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedT
 from optuna.trial import TrialState
 
 from hpo.album import Album
+from hpo.alive import Heartbeat, Watch
 from hpo.checkpoints import Checkpoints
-from hpo.claims import Heartbeat, claim, finished, root, unsettled
+from hpo.claims import FINISHED, claim, finished, root, unsettled
 from hpo.definition import StudyDefinition
 from hpo.errors import StudyError
 from hpo.inputs import load_inputs
 from hpo.objective import Objective
+from hpo.patience import impatient, patiently
 from hpo.place import Place
 from hpo.samplers import quiet
 from hpo.study import open_study, remember_data
+from hpo.warm_start import starts
 
 FAILURES = 3
 """A failure that comes this often in a row would come for ever."""
+MEMORY_FAILURES = 10
+"""Memory may run out for a few large nets in a row and suffice for the next."""
 
 _WAIT_SECONDS = 1.0
 
@@ -60,12 +68,16 @@ def work(job: Job) -> None:
 
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    study = open_study(job.definition, job.place)
+    study = patiently(lambda: open_study(job.definition, job.place))
     inputs = load_inputs(job.definition, job.data_root, job.device)
-    remember_data(study, job.place, inputs.name, inputs.digest)
+    patiently(lambda: remember_data(study, job.place, inputs.name, inputs.digest))
     checkpoints = Checkpoints(job.place.checkpoints)
-    with job.place.exclusive():
-        checkpoints.sweep(keep=unsettled(study))
+
+    def sweep() -> None:
+        with job.place.exclusive():
+            checkpoints.sweep(keep=unsettled(study))
+
+    patiently(sweep)
     album = Album(study, job.definition, job.place)
     album.begin()
     objective = Objective(
@@ -73,19 +85,23 @@ def work(job: Job) -> None:
     )
     with job.place.explained(), quiet():
         _run_trials(job, study, objective, checkpoints)
+    # Some worker may have died between telling its last trial and removing what it had saved.
+    patiently(sweep)
 
 
 def _run_trials(
     job: Job, study: optuna.Study, objective: Objective, checkpoints: Checkpoints
 ) -> None:
-    reasons: list[str] = []
+    watch = Watch()
+    before = {trial.number for trial in study.get_trials(deepcopy=False)}
     while job.deadline is None or time.time() < job.deadline:
         trial = claim(
             study,
             job.place,
             job.total,
             seed=job.definition.search.seed,
-            starts=objective.space.starts,
+            starts=starts(study, objective.space),
+            watch=watch,
         )
         if trial is None:
             if finished(study) >= job.total:
@@ -96,12 +112,9 @@ def _run_trials(
         reason = run_trial(study, trial, objective)
         if root(trial) not in unsettled(study):
             checkpoints.remove(root(trial))
-        reasons = [*reasons, reason] if reason else []
-        if len(reasons) >= FAILURES and len(set(reasons[-FAILURES:])) == 1:
-            raise StudyError(
-                f"{FAILURES} trials in a row failed for the same reason, so the study stops: "
-                f"{reason}"
-            )
+        if reason is not None:
+            _make_room()
+            _refuse_hopeless(study, before)
 
 
 def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) -> str | None:
@@ -113,20 +126,52 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
             state = TrialState.COMPLETE
         except TrialPruned:
             state = TrialState.PRUNED
+        except StorageInternalError:
+            raise
         except UpdateFinishedTrialError:
             # Taken for dead and given to another process: that one's result counts.
             return None
-        except StorageInternalError:
-            raise
         except KeyboardInterrupt:
-            # Failed without a reason, it is tried again.
-            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            # Failed without a reason, it is tried again. Unsaid, its process will be missed.
+            with impatient(), suppress(StorageInternalError, UpdateFinishedTrialError):
+                study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             raise
         except Exception as error:
             reason = _reason(error)
-            trial.set_user_attr("failure", reason)
-    study.tell(trial, value, state=state, skip_if_finished=True)
+        with suppress(UpdateFinishedTrialError):
+            if reason is not None:
+                trial.set_user_attr("failure", reason)
+            study.tell(trial, value, state=state, skip_if_finished=True)
     return reason
+
+
+def _refuse_hopeless(study: optuna.Study, before: Container[int]) -> None:
+    """Raise if the latest trials, all workers' together, failed for one and the same reason."""
+    ended = [
+        trial.user_attrs.get("failure")
+        for trial in study.get_trials(deepcopy=False)
+        if trial.number not in before and (trial.state in FINISHED or "failure" in trial.user_attrs)
+    ]
+    reason = next((failure for failure in reversed(ended) if failure), "")
+    number = MEMORY_FAILURES if _out_of_memory(reason) else FAILURES
+    # The same with other numbers in it, of bytes or of a file, is the same.
+    kinds = {failure and re.sub(r"\d+", "#", failure) for failure in ended[-number:]}
+    if len(ended) >= number and len(kinds) == 1 and None not in kinds:
+        raise StudyError(
+            f"{number} trials in a row failed for the same reason, so the study stops: {reason}"
+        )
+
+
+def _out_of_memory(reason: str) -> bool:
+    return re.search("memoryerror|out of memory|allocate memory", reason, re.IGNORECASE) is not None
+
+
+def _make_room() -> None:
+    """Give back what a failed trial left behind on the GPU."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _reason(error: Exception) -> str:
