@@ -7,8 +7,9 @@ drawer draws, and by a deformation of the moment.
 
 import functools
 import hashlib
+import itertools
 import unicodedata
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ _OWN_BEND, _BEND, _TREMBLE = 2.4, 3.2, 0.55  # standard deviations of the knots,
 def load_glyphs(request: Request) -> Dataset:
     """Return the embedded alphabets, each character drawn once by each of 20 drawers.
 
-    The same drawings on every call and machine. Roles are fixed, about 60/20/20 of the
+    The same drawings on every call. Roles are fixed, about 60/20/20 of the
     alphabets; drawers as in the paper: 1 to 12 train, 13 to 16 validate, 17 to 20 test.
     """
     fonts = sorted({alphabet.font for alphabet in ALPHABETS.values()})
@@ -78,7 +79,10 @@ def load_glyphs(request: Request) -> Dataset:
 def draw_all() -> Packed:
     """Draw every character by every drawer."""
     hands = [hand(drawer) for drawer in range(1, DRAWERS + 1)]
-    return pack(_rows(hands), SIDE, binary=True)
+    # NumPy and torch let go of the interpreter in their loops, so that threads overlap.
+    with ThreadPoolExecutor(2) as pool:
+        rows = pool.map(_rows, ALPHABETS, ALPHABETS.values(), itertools.repeat(hands))
+        return pack(itertools.chain.from_iterable(rows), SIDE, binary=True)
 
 
 def codes_of(alphabet: GlyphAlphabet) -> list[int]:
@@ -150,18 +154,19 @@ def draw(field: np.ndarray, hands: list[Hand], random: np.random.Generator) -> n
     return sampled[:, 0].numpy() <= pens[:, None, None]
 
 
-def _rows(hands: list[Hand]) -> Iterator[LabelledRow]:
-    for name, alphabet in ALPHABETS.items():
-        every_code = codes_of(alphabet)
-        every_skeleton = strokes(alphabet.font, every_code)
-        long = every_skeleton.sum((1, 2)) >= SHORTEST
-        skeletons, codes = every_skeleton[long], np.array(every_code)[long]
-        kept = distinct(skeletons, APART)[:MOST_CHARACTERS]
-        for index, field in zip(kept, distance(skeletons[kept])):
-            drawn = draw(field, hands, np.random.default_rng([_SEED, 0, int(codes[index])]))
-            for drawer, ink in enumerate(drawn, start=1):
-                row = row_of(ink * np.uint8(255), True)
-                yield LabelledRow(name, f"U+{codes[index]:04X}", drawer, row)
+def _rows(name: str, alphabet: GlyphAlphabet, hands: list[Hand]) -> list[LabelledRow]:
+    every_code = codes_of(alphabet)
+    every_skeleton = strokes(alphabet.font, every_code)
+    long = every_skeleton.sum((1, 2)) >= SHORTEST
+    skeletons, codes = every_skeleton[long], np.array(every_code)[long]
+    kept = distinct(skeletons, APART)[:MOST_CHARACTERS]
+    rows = []
+    for code, field in zip(codes[kept].tolist(), distance(skeletons[kept])):
+        drawn = draw(field, hands, np.random.default_rng([_SEED, 0, code]))
+        for drawer, ink in enumerate(drawn, start=1):
+            row = row_of(ink * np.uint8(255), True)
+            rows.append(LabelledRow(name, f"U+{code:04X}", drawer, row))
+    return rows
 
 
 def _matrix(slant: float, turn: float, width: float, height: float) -> np.ndarray:
