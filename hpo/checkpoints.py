@@ -48,8 +48,9 @@ class Checkpoints:
             return None
 
     def remove(self, root: int) -> None:
-        """Remove what was saved for a configuration that is finished."""
-        self._path(root).unlink(missing_ok=True)
+        """Remove what was saved for a configuration that is finished, half-written files too."""
+        for path in self.folder.glob(f"{self._path(root).stem}.*"):
+            path.unlink(missing_ok=True)
 
     def sweep(self, keep: Container[int]) -> None:
         """Remove all but the checkpoints of these configurations."""

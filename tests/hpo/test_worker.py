@@ -18,6 +18,7 @@ from optuna.trial import FixedTrial, TrialState
 import hpo.inputs
 import hpo.objective
 import hpo.worker
+from hpo.alive import Watch
 from hpo.checkpoints import Checkpoints
 from hpo.claims import ATTEMPTS, claim, finished
 from hpo.definition import StudyDefinition
@@ -260,15 +261,15 @@ def test_slots_are_never_given_twice(job: Job) -> None:
 def test_a_silent_trial_of_another_machine_is_taken_over(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpo.place.GRACE_SECONDS", 1)
-    study = open_study(job.definition, job.place)
+    monkeypatch.setattr("hpo.alive.GRACE_SECONDS", 1)
+    study, watch = open_study(job.definition, job.place), Watch()
     trial = claim(study, job.place, 1, seed=0)
     assert trial is not None
     elsewhere = trial.user_attrs["worker"] | {"machine": "elsewhere"}
     study._storage.set_trial_user_attr(trial._trial_id, "worker", elsewhere)
-    assert claim(study, job.place, 1, seed=0) is None
-    time.sleep(2.1)
-    again = claim(study, job.place, 1, seed=0)
+    assert claim(study, job.place, 1, seed=0, watch=watch) is None
+    time.sleep(1.1)
+    again = claim(study, job.place, 1, seed=0, watch=watch)
     assert again is not None
     assert again.user_attrs["retry_of"] == trial.number
     # The one taken for dead comes back: its result is not counted.
