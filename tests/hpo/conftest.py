@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 import hpo.inputs
 from hpo.worker import Job
@@ -9,6 +10,9 @@ from tests.hpo.support import tiny_dataset, tiny_job
 
 # Threads that wait for each other cost more than they give in nets this small.
 torch.set_num_threads(1)
+# The clock of a busy machine says nothing of an example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
