@@ -11,6 +11,8 @@ from data.pairs import PairSampler
 from data.sources import load
 from data.split import split
 from hpo.definition import StudyDefinition
+from model.baselines import nearest_neighbour_scores
+from model.evaluation import credit
 from model.training import Validation
 
 
@@ -29,6 +31,11 @@ class Inputs:
     digest: str
     train: Drawings
     validation: Validation
+
+    def yardstick(self) -> float:
+        """Return the accuracy of pixel 1-NN, which learns nothing, on the validation trials."""
+        trials = self.validation.trials
+        return float(credit(nearest_neighbour_scores(trials), trials.answer).mean())
 
 
 def load_inputs(

@@ -12,6 +12,7 @@ from hpo.parameters import Value
 from hpo.place import Place
 from hpo.progress import duration
 from hpo.space import SearchSpace
+from hpo.study import YARDSTICK
 from model.hyperparameters import Hyperparameters
 from model.net import parameter_count
 
@@ -36,6 +37,10 @@ def print_results(console: Console, study: optuna.Study, place: Place) -> None:
     if not best:
         return
     console.print(table)
+    if (yardstick := study.user_attrs.get(YARDSTICK)) is not None:
+        console.print(
+            f"On the same validation trials {YARDSTICK} scores {yardstick:.1%}.", highlight=False
+        )
     console.print("Next:", highlight=False)
     for command in next_commands(place):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)

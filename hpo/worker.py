@@ -22,7 +22,7 @@ from hpo.objective import Objective
 from hpo.patience import impatient, patiently
 from hpo.place import Place
 from hpo.samplers import quiet
-from hpo.study import open_study, remember_data
+from hpo.study import YARDSTICK, open_study, remember_data
 from hpo.warm_start import starts
 
 FAILURES = 3
@@ -71,6 +71,8 @@ def work(job: Job) -> None:
     study = patiently(lambda: open_study(job.definition, job.place))
     inputs = load_inputs(job.definition, job.data_root, job.device)
     patiently(lambda: remember_data(study, job.place, inputs.name, inputs.digest))
+    if YARDSTICK not in study.user_attrs:
+        patiently(lambda: study.set_user_attr(YARDSTICK, inputs.yardstick()))
     checkpoints = Checkpoints(job.place.checkpoints)
 
     def sweep() -> None:
