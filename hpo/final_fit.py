@@ -211,9 +211,11 @@ def as_run(definition: StudyDefinition, known: dict[str, object]) -> StudyDefini
 
 
 @app.command(
-    epilog="Examples:  python -m hpo.final_fit --study compact  |  "
-    "python -m hpo.final_fit --study compact --trial 0  |  "
-    "python -m hpo.final_fit --study compact --minutes 20"
+    epilog=options.examples(
+        "python -m hpo.final_fit --study compact",
+        "python -m hpo.final_fit --study compact --trial 0",
+        "python -m hpo.final_fit --study compact --minutes 20",
+    )
 )
 def main(
     study: options.Study = None,
@@ -253,7 +255,7 @@ def main(
             metavar="M",
             min=0.001,
             help="Let each fit take about M minutes on this machine, its epochs scaled. "
-            "Without it: the study's [final] budget, else its [budget].",
+            "Without it: the study's \\[final] budget, else its \\[budget].",
         ),
     ] = None,
     out: options.Out = options.OUT,

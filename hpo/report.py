@@ -55,8 +55,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 
 @app.command(
-    epilog="Examples:  python -m hpo.report --study compact  |  "
-    "python -m hpo.report --study compact-gp --compare compact-tpe --compare compact-random"
+    epilog=options.examples(
+        "python -m hpo.report --study compact",
+        "python -m hpo.report --study gp --compare tpe --compare random",
+    )
 )
 def main(
     study: Annotated[
