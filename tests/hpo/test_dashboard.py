@@ -1,0 +1,158 @@
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from hpo.dashboard import serve
+from hpo.errors import StudyError
+from hpo.place import Place
+from hpo.worker import work
+from tests.hpo.support import tiny_job
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 90
+"""For a page to be drawn, on a machine that does other things too."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    import hpo.inputs
+    from tests.hpo.support import tiny_dataset
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hpo.inputs, "load", lambda **_: tiny_dataset())
+        job = tiny_job(tmp_path_factory.mktemp("dashboard"), 3)
+        work(job)
+        yield job.place
+
+
+@pytest.fixture(scope="module")
+def address(place: Place) -> Iterator[str]:
+    server, address = serve(place, port=18080)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield address
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium and chromedriver here, which CI must have")
+        pytest.skip("no browser here: install chromium and chromium-driver")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    wanted = webdriver.ChromeOptions()
+    wanted.binary_location = chromium
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        wanted.add_argument(flag)
+    wanted.add_argument("--window-size=1400,1600")
+    wanted.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(wanted, Service(driver))
+    opened.set_page_load_timeout(SECONDS)
+    yield opened
+    opened.quit()
+
+
+def until(browser: Any, script: str) -> Any:
+    """Return what the script returns once that is something, within `SECONDS`."""
+    end = time.monotonic() + SECONDS
+    while not (found := browser.execute_script(script)):
+        assert time.monotonic() < end, f"in vain: {script}"
+        time.sleep(0.3)
+    return found
+
+
+def errors(browser: Any) -> list[str]:
+    return [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def test_the_study_page_shows_its_plots(address: str, browser: Any) -> None:
+    browser.get(address)
+    # History, importances, timeline and learning curves, each with something drawn in it.
+    until(browser, "return document.querySelectorAll('.js-plotly-plot .main-svg').length >= 8")
+    until(browser, "return document.querySelectorAll('.js-plotly-plot .point').length > 3")
+    until(browser, "return document.body.innerText.includes('one-shot validation accuracy')")
+    assert not errors(browser)
+
+
+def test_the_study_note_says_how_to_go_on(address: str, browser: Any) -> None:
+    browser.get(f"{address}/note")
+    until(browser, "return document.body.innerText.includes('python run_study.py --study tiny')")
+    until(browser, "return document.querySelectorAll('td').length > 20")
+    assert not errors(browser)
+
+
+def test_a_trial_page_shows_its_note_and_pictures(address: str, browser: Any) -> None:
+    browser.get(f"{address}/trials?numbers=1")
+    until(browser, "return document.body.innerText.includes('Trial 1: ')")
+    until(browser, "return document.body.innerText.includes('conv2')")
+    loaded = (
+        "const shown = [...document.images].filter("
+        "i => i.src.includes('/artifacts/') && i.complete && i.naturalWidth > 400);"
+        "return shown.length >= 2"
+    )
+    until(browser, loaded)
+    assert not errors(browser)
+
+
+def test_a_taken_port_gives_the_next(place: Place) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        server, address = serve(place, port=port)
+        server.server_close()
+    assert f":{port}/" not in address
+    assert server.server_address[1] > port
+
+
+def test_no_study_is_an_error_and_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="there is no study none"):
+        serve(Place("none", tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_prints_its_address_and_stops_cleanly(place: Place) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpo.dashboard", "--study", "tiny", "--out", str(place.out)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Ctrl-C"):
+            break
+    process.send_signal(signal.SIGINT)
+    output, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "http://127.0.0.1:" in "".join(lines)
+    assert output == "Stopped.\n"
+    assert not complaints
+
+
+def test_the_pictures_are_small(place: Place) -> None:
+    files = [file for file in place.artifacts.iterdir() if file.is_file()]
+    assert len(files) == 6
+    for file in files:
+        assert file.stat().st_size < 60_000
+        with Image.open(file) as image:
+            assert image.format == "PNG"
