@@ -66,7 +66,7 @@ def test_reading_never_makes_a_study(tmp_path: Path, job: Job) -> None:
 def test_a_corrupt_database_is_one_message(job: Job, content: bytes) -> None:
     job.place.folder.mkdir()
     (job.place.folder / "study.db").write_bytes(content)
-    with pytest.raises(StudyError, match="cannot be used"):
+    with pytest.raises(StudyError, match="is damaged"):
         open_study(job.definition, job.place)
     assert (job.place.folder / "study.db").read_bytes() == content
 
