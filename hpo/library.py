@@ -13,6 +13,7 @@ from hpo.place import DEFAULT_OUT, Place
 if TYPE_CHECKING:
     import optuna
     from matplotlib.figure import Figure
+    from optuna.trial import FrozenTrial
 
     from hpo.metrics import Metrics
 
@@ -95,7 +96,7 @@ class Study:
         return open_finished(self.place)
 
     @property
-    def best(self) -> "optuna.trial.FrozenTrial":
+    def best(self) -> "FrozenTrial":
         """The best complete trial.
 
         Raises:
