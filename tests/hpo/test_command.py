@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     *("--study", "--trials", "--out", "--storage", "--timeout", "--dataset", "--data-root"),
     *("--sampler", "--pruner", "--seed", "--workers", "--device", "--dry-run"),
+    *("--from", "--list"),
 ]
 
 
