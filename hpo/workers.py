@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
@@ -108,7 +109,7 @@ class _Worker:
 
     @classmethod
     def start(cls, name: str, job: Job) -> "_Worker":
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         message, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(job, theirs), name=name)
         # Ctrl-C reaches every process of a terminal; the workers are stopped by this one alone.
@@ -125,6 +126,17 @@ class _Worker:
             return None
         finally:
             self.message.close()
+
+
+def _context() -> SpawnContext | ForkServerContext:
+    """Return how processes are made: from one that has imported all, where the system can."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    # Torch is imported once for all workers, which share its memory; a worker in a dead one's
+    # place starts at once. Nothing uses the GPU before the fork.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hpo.worker"])
+    return context
 
 
 def _child(job: Job, message: Connection) -> None:
