@@ -34,6 +34,7 @@ def main(
     seed: options.Seed = None,
     source: options.From = None,
     workers: options.Workers = 1,
+    ray: options.Ray = None,
     device: options.Device = "auto",
     dry_run: Annotated[
         bool,
@@ -76,20 +77,28 @@ def main(
             return
         signal.signal(signal.SIGTERM, _interrupt)
         deadline = None if timeout is None else time.time() + timeout
-        finished = run_study(
-            definition,
-            place,
-            data_root=data_root,
-            device=device,
-            workers=workers,
-            deadline=deadline,
-            source=other,
-        )
+        try:
+            finished = run_study(
+                definition,
+                place,
+                data_root=data_root,
+                device=device,
+                workers=workers,
+                ray=ray,
+                deadline=deadline,
+                source=other,
+            )
+        except KeyboardInterrupt:
+            finished = False
     if not finished:
-        raise typer.Exit(130)
+        raise typer.Exit(128 + (signal.SIGTERM if _terminated else signal.SIGINT))
+
+
+_terminated: list[int] = []
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _terminated.append(number)
     raise KeyboardInterrupt
 
 

@@ -155,6 +155,15 @@ Workers = Annotated[
         callback=_count(),
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS|local",
+        help="Place the workers on this Ray cluster, or on one made here.",
+        rich_help_panel=_MACHINE,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(

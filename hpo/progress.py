@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from hpo.claims import FINISHED
+from hpo.patience import impatient
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 30.0
@@ -68,7 +69,8 @@ class StudyProgress:
 
     def _look(self) -> None:
         try:
-            trials = _trials(self._study)
+            with impatient():
+                trials = _trials(self._study)
         except StorageInternalError:
             # Whoever runs the trials says what is wrong; the display can wait.
             return

@@ -22,6 +22,7 @@ def run_study(
     data_root: Path | None = None,
     device: str = "cpu",
     workers: int = 1,
+    ray: str | None = None,
     deadline: float | None = None,
     source: Place | None = None,
 ) -> bool:
@@ -33,6 +34,7 @@ def run_study(
         data_root: where data sets lie, None for the usual places.
         device: what to train on.
         workers: processes that run trials.
+        ray: the address of a Ray cluster to place them on, ``local`` for one made here.
         deadline: no trial starts after this time (`time.time`), if given.
         source: another study, whose best configurations are tried first.
 
@@ -60,10 +62,16 @@ def run_study(
     interrupted = False
     with StudyProgress(study, total, definition.budget.epochs, output):
         try:
-            run_workers(job, workers)
+            if ray is None:
+                run_workers(job, workers)
+            else:
+                from hpo.ray_workers import run_on_ray
+
+                run_on_ray(job, workers, ray)
         except KeyboardInterrupt:
             interrupted = True
-    print_results(output, study, place)
+    with place.explained():
+        print_results(output, study, place)
     if interrupted:
         output.print("Interrupted. The same command goes on from here.", highlight=False)
     return not interrupted

@@ -128,6 +128,17 @@ class _Worker:
             self.message.close()
 
 
+def error_of(job: Job) -> str | None:
+    """Do the job; return None at its end, or what stops it in words that another process prints."""
+    try:
+        work(job)
+    except (StudyError, DataError) as error:
+        return str(error)
+    except Exception:
+        return f"a worker failed, which it should not:\n{traceback.format_exc()}"
+    return None
+
+
 def _context() -> SpawnContext | ForkServerContext:
     """Return how processes are made: from one that has imported all, where the system can."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
@@ -143,14 +154,10 @@ def _child(job: Job, message: Connection) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
-        work(job)
+        text = error_of(job)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except (StudyError, DataError) as error:
-        text = str(error)
-    except Exception:
-        text = f"a worker failed, which it should not:\n{traceback.format_exc()}"
-    else:
+    if text is None:
         return
     # What fits into the pipe does not wait for a reader.
     message.send_bytes(text.encode()[-30_000:])

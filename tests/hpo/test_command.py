@@ -19,7 +19,7 @@ from tests.hpo.support import tiny_definition
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     *("--study", "--trials", "--out", "--storage", "--timeout", "--dataset", "--data-root"),
-    *("--sampler", "--pruner", "--seed", "--workers", "--device", "--dry-run"),
+    *("--sampler", "--pruner", "--seed", "--workers", "--ray", "--device", "--dry-run"),
     *("--from", "--list"),
 ]
 
