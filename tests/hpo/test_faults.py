@@ -1,0 +1,369 @@
+"""Whatever goes wrong ends in a finished study or in one message, and the database opens after."""
+
+import errno
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+import torch
+from optuna.trial import TrialState
+from typer.testing import CliRunner
+
+import data.sources
+import hpo.alive
+import hpo.database
+import hpo.inputs
+import hpo.patience
+import hpo.workers
+from hpo.claims import claim, finished
+from hpo.errors import DefinitionError, StudyError
+from hpo.objective import Objective
+from hpo.place import Place
+from hpo.study import open_finished, open_study
+from hpo.worker import MEMORY_FAILURES, Job, work
+from model.training import Trainer
+from run_study import app
+from tests.hpo.support import tiny_job
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def opens(job: Job) -> None:
+    """Check that the database is whole and opens."""
+    file = job.place.sqlite_file()
+    assert file is not None
+    connection = sqlite3.connect(file)
+    assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    connection.close()
+    open_finished(job.place)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], Exception | None]) -> None:
+    """Let the n-th training, counted from 1, raise ``fails(n)``."""
+    train, count = Objective._train, 0
+
+    def instead(self: Objective, *arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        if error := fails(count):
+            raise error
+        return train(self, *arguments)
+
+    monkeypatch.setattr(Objective, "_train", instead)
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu", "python"])
+def test_out_of_memory_is_recorded_and_the_next_trial_runs(
+    job: Job, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    # More in a row than of other failures, for large nets may follow each other.
+    failing(monkeypatch, lambda n: error if n <= 5 else None)
+    work(replace(job, total=1))
+    trials = open_finished(job.place).trials
+    assert [trial.state.name for trial in trials] == ["FAIL"] * 5 + ["COMPLETE"]
+    assert trials[0].user_attrs["failure"].startswith(type(error).__name__)
+    opens(job)
+
+
+def test_memory_that_is_always_too_little_ends_the_study(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, lambda n: torch.OutOfMemoryError(f"out of memory, {n} bytes"))
+    with pytest.raises(StudyError, match=rf"{MEMORY_FAILURES} trials in a row .* out of memory"):
+        work(job)
+    opens(job)
+
+
+def test_a_net_that_blows_up_has_a_value(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.accumulate_gradients
+
+    def blown(self: Trainer) -> torch.Tensor:
+        with torch.no_grad():
+            for parameter in self.net.parameters():
+                parameter.fill_(float("nan"))
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "accumulate_gradients", blown)
+    work(replace(job, total=2))
+    for trial in open_finished(job.place).trials:
+        assert trial.state == TrialState.COMPLETE
+        assert trial.value == pytest.approx(1 / job.definition.validation.way, abs=0.15)
+        assert trial.user_attrs["diverged"]
+    opens(job)
+
+
+def test_a_disk_full_for_checkpoints_ends_the_study_after_three(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(what: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError(f"PytorchStreamWriter failed writing file data/{path.name}")
+
+    monkeypatch.setattr("hpo.objective.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("torch.save", full)
+    # The names of the files differ, the reason does not.
+    with pytest.raises(StudyError, match="3 trials in a row failed for the same reason"):
+        work(job)
+    assert len(open_finished(job.place).trials) == 3
+    assert not list(job.place.checkpoints.iterdir())
+    opens(job)
+
+
+def test_a_disk_full_for_the_database_is_one_message(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The trial that could not be told is soon missed, though its process, this one, lives on.
+    monkeypatch.setattr("hpo.alive.GRACE_SECONDS", 0.5)
+    work(replace(job, total=1))
+
+    @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+    def small(connection: Any, record: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+    try:
+        with pytest.raises(StudyError, match="cannot be used: database or disk is full"):
+            work(replace(job, total=20))
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", small)
+    opens(job)
+    work(job)
+    assert finished(open_finished(job.place)) == 4
+
+
+def test_a_real_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpo.alive.GRACE_SECONDS", 0.5)
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here")
+    try:
+        job = tiny_job(folder, 500)
+        with pytest.raises(StudyError, match=r"full|No space left|I/O error"):
+            work(job)
+        # With room again, the study goes on.
+        subprocess.run(["mount", "-o", "remount,size=4m", str(folder)], check=True)
+        done = finished(open_finished(job.place))
+        work(replace(job, total=done + 1))
+        assert finished(open_finished(job.place)) == done + 1
+        opens(job)
+    finally:
+        subprocess.run(["umount", str(folder)], check=False)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+def test_a_database_locked_for_a_while_is_waited_for(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.database.BUSY_SECONDS", 0.05)
+    open_study(job.definition, job.place)
+    lock = locked(job.place.folder / "study.db")
+    lock.__enter__()
+    timer = threading.Timer(2, lambda: lock.__exit__(None, None, None))
+    timer.start()
+    work(replace(job, total=1))
+    timer.join()
+    assert finished(open_finished(job.place)) == 1
+    opens(job)
+
+
+def test_a_database_locked_for_ever_is_one_message(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("hpo.patience.PATIENCE_SECONDS", 0.5)
+    study = open_study(job.definition, job.place)
+    with locked(job.place.folder / "study.db"), pytest.raises(StudyError, match="is locked"):
+        claim(study, job.place, 1, seed=0)
+    opens(job)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_database_is_one_message_and_left_alone(job: Job, share: float) -> None:
+    work(replace(job, total=1))
+    copy = tiny_job(job.place.folder / "copy")
+    copy.place.folder.mkdir(parents=True)
+    file = copy.place.folder / "study.db"
+    with sqlite3.connect(job.place.folder / "study.db") as whole, sqlite3.connect(file) as other:
+        whole.backup(other)
+    whole.close()
+    other.close()
+    before = file.read_bytes()[: int(file.stat().st_size * share)]
+    file.write_bytes(before)
+    with pytest.raises(StudyError, match=r"is damaged or no database .* left as it"):
+        open_study(copy.definition, copy.place)
+    assert file.read_bytes() == before
+
+
+def test_a_database_of_another_version_is_one_message(job: Job) -> None:
+    open_study(job.definition, job.place)
+    connection = sqlite3.connect(job.place.folder / "study.db")
+    connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.a'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StudyError, match="another version of Optuna"):
+        open_study(job.definition, job.place)
+
+
+def test_a_study_of_another_version_is_refused_with_the_difference(job: Job) -> None:
+    study = open_study(job.definition, job.place)
+    identity = dict(job.definition.identity())
+    del identity["validation.way"]
+    study.set_user_attr("definition", identity | {"budget.gone_since": 3})
+    with pytest.raises(StudyError, match=r"budget\.gone_since: was 3, now not there"):
+        open_study(job.definition, job.place)
+
+
+def test_a_study_file_of_another_version_names_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "later.toml"
+    text = (ROOT / "studies" / "smoke.toml").read_text()
+    file.write_text(text.replace("[search]", "[search]\nfuture = 3"))
+    result = CliRunner().invoke(app, ["--study", str(file), "--dry-run"])
+    assert result.exit_code == 2
+    assert 'unknown key "search.future"' in result.output
+    assert "Traceback" not in result.output
+
+
+def pictures(folder: Path) -> Path:
+    for alphabet in "abcde":
+        for character in range(6):
+            here = folder / alphabet / str(character)
+            here.mkdir(parents=True)
+            for drawer in range(2):
+                (here / f"{drawer}.png").write_bytes(b"\x89PNG\r\n\x1a\n, but not for long")
+    return folder
+
+
+@pytest.mark.parametrize("what", ["picture", "zip"])
+def test_unreadable_data_are_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(hpo.inputs, "load", data.sources.load)
+    monkeypatch.setenv("OMNIGLOT_ROOT", str(tmp_path / "omniglot"))
+    if what == "picture":
+        options = ["--dataset", str(pictures(tmp_path / "mine"))]
+    else:
+        (tmp_path / "omniglot").mkdir()
+        for part in ("background", "evaluation"):
+            archive = tmp_path / "omniglot" / f"images_{part}.zip"
+            archive.write_bytes(b"PK\x03\x04" + bytes(5000))
+        options = ["--dataset", "omniglot", "--data-root", str(tmp_path / "omniglot")]
+    result = CliRunner().invoke(
+        app, ["--study", "smoke", "--out", str(tmp_path / "out"), "--device", "cpu", *options]
+    )
+    assert result.exit_code == 1, result.output
+    assert result.output.count("error:") == 1
+    assert "Traceback" not in result.output
+    open_finished(Place("smoke", tmp_path / "out"))
+
+
+def test_a_read_only_folder_is_one_message() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        job = tiny_job(folder, 1)
+        work(job)
+        job.place.folder.chmod(0o555)
+        # Nothing is forbidden to root.
+        if os.getuid() == 0:
+            os.seteuid(65534)
+        try:
+            for place in (job.place, Place("new", job.place.folder)):
+                with pytest.raises(StudyError, match="cannot be used"):
+                    open_study(job.definition, place)
+        finally:
+            os.seteuid(os.getuid())
+        job.place.folder.chmod(0o755)
+        opens(job)
+
+
+def test_several_may_start_one_study_at_once(job: Job) -> None:
+    start, studies = threading.Barrier(4), []
+
+    def begin() -> None:
+        start.wait()
+        studies.append(open_study(job.definition, job.place))
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({study._study_id for study in studies}) == 1
+    assert len(studies) == 4
+    opens(job)
+
+
+def unreachable(*arguments: object) -> None:
+    raise sqlite3.OperationalError("unable to open database file")
+
+
+def test_a_storage_that_goes_away_is_waited_for_with_growing_pauses(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("hpo.patience.time.sleep", pauses.append)
+    calls = iter(range(100))
+
+    def away(*arguments: object) -> int:
+        if (call := next(calls)) < 7:
+            unreachable()
+        return call
+
+    assert hpo.patience.patiently(away) == 7
+    assert pauses == [0.25, 0.5, 1, 2, 4, 8, 10]
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "database disk image is malformed"])
+def test_what_never_passes_is_not_waited_for(words: str) -> None:
+    calls = []
+
+    def broken() -> None:
+        calls.append(1)
+        raise sqlite3.OperationalError(words)
+
+    with pytest.raises(sqlite3.OperationalError):
+        hpo.patience.patiently(broken)
+    assert len(calls) == 1
+
+
+def test_disk_errors_have_no_file_in_them(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", "/some/file")
+    failing(monkeypatch, lambda n: error)
+    with pytest.raises(StudyError, match=r"No space left on device$"):
+        work(job)
+    assert len(open_finished(job.place).trials) == 3
+    opens(job)
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "/tmp/x", "..", ".", "", "a\0b", "A", "a\\b"])
+def test_study_names_cannot_leave_their_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DefinitionError, match="cannot name a study"):
+        Place(name, tmp_path)
