@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,3 +13,7 @@ def omniglot_root() -> Path:
     if not any(root.rglob("images_background*")):
         pytest.skip("no Omniglot here: set OMNIGLOT_ROOT")
     return root
+
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
