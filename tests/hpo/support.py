@@ -1,8 +1,10 @@
 """A data set and a study small enough to train in a fraction of a second."""
 
 import json
+import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -90,7 +92,10 @@ def tiny_job(out: Path, total: int = 4, **search: object) -> Job:
 
 
 def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
-    """Work on the tiny study in a process of its own, its epochs slowed down."""
+    """Work on the tiny study in a process of its own, its epochs slowed down.
+
+    A database's URL comes in the environment, as ``STUDY_STORAGE``.
+    """
     import hpo.inputs
     import hpo.objective
     from hpo.worker import work
@@ -106,7 +111,8 @@ def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
         return epoch(self, number)
 
     Trainer._epoch = slow  # type: ignore[method-assign, assignment]
-    work(tiny_job(Path(out), int(total), **json.loads(options)))
+    job = tiny_job(Path(out), int(total), **json.loads(options))
+    work(replace(job, place=replace(job.place, storage=os.environ.get("STUDY_STORAGE"))))
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def test_a_real_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert finished(open_finished(job.place)) == done + 1
         opens(job)
     finally:
-        subprocess.run(["umount", str(folder)], check=False)
+        subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
 @contextmanager
