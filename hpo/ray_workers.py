@@ -1,6 +1,7 @@
 """Workers as actors of a Ray cluster: each with its share of CPUs and a GPU, replaced on death."""
 
 import logging
+import os
 import socket
 from dataclasses import replace
 from typing import Any
@@ -26,14 +27,16 @@ def run_on_ray(job: Job, number: int, address: str) -> None:
             has no GPU, or a worker cannot go on for a reason that would stop every one.
         KeyboardInterrupt: after every actor has been ended.
     """
+    where: dict[str, Any] = {"address": address}
+    if address == "local":
+        # Nobody else is to reach what listens: so Ray keeps to loopback, on any system. It looks
+        # at this as it is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        where["include_dashboard"] = False
     try:
         import ray
     except ImportError:
         raise StudyError('--ray needs the extra for it: pip install -e ".[ray]"') from None
-    where: dict[str, Any] = {"address": address}
-    if address == "local":
-        # Nobody else is to reach what listens.
-        where = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
