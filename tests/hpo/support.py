@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import sys
 import time
 from dataclasses import replace
@@ -14,6 +15,7 @@ from data.dataset import Dataset
 from data.drawings import Drawings
 from hpo.definition import StudyDefinition
 from hpo.place import Place
+from hpo.study import open_finished
 from hpo.worker import Job
 
 SIZE = 16
@@ -89,6 +91,32 @@ def tiny_job(out: Path, total: int = 4, **search: object) -> Job:
     """Return the work on the tiny study kept in ``out``."""
     definition = tiny_definition(**search)
     return Job(definition=definition, place=Place("tiny", out), total=total)
+
+
+def opens(job: Job) -> None:
+    """Check that the database is whole and opens."""
+    file = job.place.sqlite_file()
+    assert file is not None
+    connection = sqlite3.connect(file)
+    assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    connection.close()
+    open_finished(job.place)
+
+
+def damaged_pictures(folder: Path) -> Path:
+    """Return a folder of a data set whose every picture breaks off."""
+    for alphabet in "abcde":
+        for character in range(6):
+            here = folder / alphabet / str(character)
+            here.mkdir(parents=True)
+            for drawer in range(2):
+                (here / f"{drawer}.png").write_bytes(b"\x89PNG\r\n\x1a\n, but not for long")
+    return folder
+
+
+def unreachable(*arguments: object) -> None:
+    """Fail as a database on a disk that is away."""
+    raise sqlite3.OperationalError("unable to open database file")
 
 
 def main(out: str, total: str, epoch_seconds: str, options: str) -> None:

@@ -13,7 +13,7 @@ from hpo.claims import claim
 from hpo.errors import StudyError
 from hpo.study import open_study
 from hpo.worker import Job
-from tests.hpo.test_faults import unreachable
+from tests.hpo.support import unreachable
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -33,19 +33,9 @@ from hpo.study import open_finished, open_study
 from hpo.worker import MEMORY_FAILURES, Job, work
 from model.training import Trainer
 from run_study import app
-from tests.hpo.support import tiny_job
+from tests.hpo.support import damaged_pictures, opens, tiny_job, unreachable
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def opens(job: Job) -> None:
-    """Check that the database is whole and opens."""
-    file = job.place.sqlite_file()
-    assert file is not None
-    connection = sqlite3.connect(file)
-    assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    connection.close()
-    open_finished(job.place)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], Exception | None]) -> None:
@@ -251,16 +241,6 @@ def test_a_study_file_of_another_version_names_the_key(tmp_path: Path) -> None:
     assert "Traceback" not in result.output
 
 
-def pictures(folder: Path) -> Path:
-    for alphabet in "abcde":
-        for character in range(6):
-            here = folder / alphabet / str(character)
-            here.mkdir(parents=True)
-            for drawer in range(2):
-                (here / f"{drawer}.png").write_bytes(b"\x89PNG\r\n\x1a\n, but not for long")
-    return folder
-
-
 @pytest.mark.parametrize("what", ["picture", "zip"])
 def test_unreadable_data_are_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
@@ -268,7 +248,7 @@ def test_unreadable_data_are_one_message(
     monkeypatch.setattr(hpo.inputs, "load", data.sources.load)
     monkeypatch.setenv("OMNIGLOT_ROOT", str(tmp_path / "omniglot"))
     if what == "picture":
-        options = ["--dataset", str(pictures(tmp_path / "mine"))]
+        options = ["--dataset", str(damaged_pictures(tmp_path / "mine"))]
     else:
         (tmp_path / "omniglot").mkdir()
         for part in ("background", "evaluation"):
@@ -319,10 +299,6 @@ def test_several_may_start_one_study_at_once(job: Job) -> None:
     assert len({study._study_id for study in studies}) == 1
     assert len(studies) == 4
     opens(job)
-
-
-def unreachable(*arguments: object) -> None:
-    raise sqlite3.OperationalError("unable to open database file")
 
 
 def test_a_storage_that_goes_away_is_waited_for_with_growing_pauses(

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from hpo.alive import Watch
 from hpo.errors import StudyError
 from hpo.place import Place
 from hpo.study import open_finished, open_study
 from hpo.worker import Job, work
 from hpo.workers import DEATHS, Deaths, run_workers, shares
-from tests.hpo.support import tiny_definition
-from tests.hpo.test_faults import opens, pictures
+from tests.hpo.support import damaged_pictures, opens, tiny_definition
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +48,7 @@ def test_an_error_of_all_workers_is_one_message(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     raw = tiny_definition().model_dump()
-    raw["data"]["dataset"] = str(pictures(tmp_path / "mine"))
+    raw["data"]["dataset"] = str(damaged_pictures(tmp_path / "mine"))
     definition = type(tiny_definition()).model_validate(raw)
     job = Job(definition=definition, place=Place("tiny", tmp_path), total=2)
     with pytest.raises(StudyError, match="cannot be read as an image"):
@@ -94,8 +94,10 @@ def test_workers_stop_cleanly(tmp_path: Path, number: int, whom: str, code: int)
     assert process.returncode == code, errors
     assert "The same command goes on from here" in output
     assert "Traceback" not in errors
-    states = {trial.state for trial in open_finished(Place("smoke", tmp_path)).trials}
-    assert TrialState.RUNNING not in states
+    study = open_finished(Place("smoke", tmp_path))
+    running = study.get_trials(states=(TrialState.RUNNING,))
+    # Given back, or, stopped in the moment of being claimed or told, at once known to be dead.
+    assert Watch().dead(running) == running
     with pytest.raises(ProcessLookupError):
         wait_for_group(process.pid)
 
