@@ -35,8 +35,9 @@ def export_onnx(net: SiameseNet, path: Path) -> None:
         OSError: the file cannot be written.
     """
     size = net.architecture.image_size
-    # Two images: a batch of one would be taken for a constant.
-    example = torch.zeros(2, 1, size, size)
+    # Batches of two: a batch of one would be taken for a constant. Two tensors: the exporter takes
+    # one given twice for one input, and would compare each image with itself.
+    examples = (torch.zeros(2, 1, size, size), torch.ones(2, 1, size, size))
     batch = torch.export.Dim("batch")
     module = _Similarity(copy.deepcopy(net).cpu()).eval()
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -45,7 +46,7 @@ def export_onnx(net: SiameseNet, path: Path) -> None:
         with _quiet():
             program = torch.onnx.export(
                 module,
-                (example, example),
+                examples,
                 dynamo=True,
                 input_names=["image_a", "image_b"],
                 output_names=["similarity"],
