@@ -103,7 +103,7 @@ def final_fit(
     else:
         trials = [trial_numbered(study, plan.trial)]
     inputs = load_inputs(definition, data_root, device)
-    remember_data(study, place, inputs.name, inputs.digest)
+    remember_data(study, place, definition, inputs.name, inputs.digest)
     folder, output = place.folder / plan.folder, console()
     configurations = [repr(definition.space().hyperparameters(t.params)) for t in trials]
     digest = hashlib.sha256(

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
-from hpo.progress import LINE_SECONDS, duration
+from hpo.progress import LINE_SECONDS, bars, duration
 from model.training import EpochResult
 
 
@@ -16,15 +15,7 @@ class FitProgress:
     def __init__(self, console: Console, fits: int):
         self._console, self._fits = console, fits
         self._begun = 0
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        self._bars = bars(console)
 
     def __enter__(self) -> "FitProgress":
         self._bars.start()

@@ -23,6 +23,19 @@ POLL_SECONDS = 0.5
 LINE_SECONDS = 30.0
 
 
+def bars(console: Console) -> Progress:
+    """Return bars that a log file does not see; each task has a field ``note``."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
 class StudyProgress:
     """Shows a study while its block runs: a bar over trials, and one over each running trial."""
 
@@ -34,15 +47,7 @@ class StudyProgress:
         self._started = time.monotonic()
         self._last_line = self._started
         self._done_then, self._end = float(self._before), self._started
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        self._bars = bars(console)
         self._overall = self._bars.add_task("trials", total=total, completed=self._before, note="")
         self._tasks: dict[int, TaskID] = {}
         self._done = threading.Event()

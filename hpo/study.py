@@ -42,17 +42,20 @@ def open_study(definition: StudyDefinition, place: Place) -> optuna.Study:
                 pruner=make_pruner(search.pruner, definition.budget.epochs, search.startup),
             )
             study.set_metric_names([METRIC])
-        attributes = study.user_attrs
-        if "definition" not in attributes:
-            if study.get_trials(deepcopy=False):
-                raise StudyError(
-                    f"{place.shown_url} holds a study {place.name} that was not made here; "
-                    "choose another --out or --storage"
-                )
+        known = study.user_attrs.get("definition")
+        trials = study.get_trials(deepcopy=False)
+        if known is None and trials:
+            raise StudyError(
+                f"{place.shown_url} holds a study {place.name} that was not made here; "
+                "choose another --out or --storage"
+            )
+        if trials or "data" in study.user_attrs:
+            _refuse_other_definition(known, definition.identity(), place)
+        elif known != definition.identity():
+            # New, or it never came to its data: nothing hangs on what was asked for then.
             study.set_user_attr("description", definition.description)
             study.set_user_attr("versions", versions())
             study.set_user_attr("definition", definition.identity())
-        _refuse_other_definition(attributes.get("definition"), definition.identity(), place)
     return study
 
 
@@ -73,14 +76,18 @@ def open_finished(place: Place) -> optuna.Study:
             raise StudyError(f"there is no study {place.name} in {place.shown_url}") from None
 
 
-def remember_data(study: optuna.Study, place: Place, name: str, digest: str) -> None:
-    """Tie the study to the data of this digest.
+def remember_data(
+    study: optuna.Study, place: Place, definition: StudyDefinition, name: str, digest: str
+) -> None:
+    """Tie the study to its definition and to the data of this digest; from now on it has begun.
 
     Raises:
-        StudyError: it has learnt from other data.
+        StudyError: it has learnt from other data, or was given another definition meanwhile.
     """
     with place.exclusive():
-        known = study.user_attrs.get("data")
+        attributes = study.user_attrs
+        _refuse_other_definition(attributes.get("definition"), definition.identity(), place)
+        known = attributes.get("data")
         if known is None:
             study.set_user_attr("data", {"name": name, "digest": digest})
         elif known["digest"] != digest:

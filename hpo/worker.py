@@ -70,7 +70,7 @@ def work(job: Job) -> None:
         torch.set_num_threads(job.threads)
     study = patiently(lambda: open_study(job.definition, job.place))
     inputs = load_inputs(job.definition, job.data_root, job.device)
-    patiently(lambda: remember_data(study, job.place, inputs.name, inputs.digest))
+    patiently(lambda: remember_data(study, job.place, job.definition, inputs.name, inputs.digest))
     if YARDSTICK not in study.user_attrs:
         patiently(lambda: study.set_user_attr(YARDSTICK, inputs.yardstick()))
     checkpoints = Checkpoints(job.place.checkpoints)

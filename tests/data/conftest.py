@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from PIL import Image
 
 from data.dataset import Dataset
@@ -61,3 +62,14 @@ def scribbles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fuzz_examples() -> int:
     """How many inputs each fuzz test tries; ``FUZZ_EXAMPLES=100000`` for a long run."""
     return int(os.environ.get("FUZZ_EXAMPLES", "200"))
+
+
+@st.composite
+def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """One of the files with bytes overwritten, cut out or put in."""
+    content = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(1, 6))):
+        place = draw(st.integers(0, len(content)))
+        length = draw(st.integers(0, 8))
+        content[place : place + length] = draw(st.binary(max_size=8))
+    return bytes(content)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.archives import read_zip
 from data.errors import DataError
-from tests.data.conftest import fuzz_examples
+from tests.data.conftest import damaged, fuzz_examples
 
 
 def zipped(*entries: tuple[str | zipfile.ZipInfo, bytes], deflate: bool = True) -> bytes:
@@ -119,19 +119,8 @@ SEEDS = [
 ]
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """An archive with bytes overwritten, cut out or put in, mostly in its directory."""
-    content = bytearray(draw(st.sampled_from(SEEDS)))
-    for _ in range(draw(st.integers(1, 6))):
-        place = draw(st.integers(0, len(content)))
-        length = draw(st.integers(0, 8))
-        content[place : place + length] = draw(st.binary(max_size=8))
-    return bytes(content)
-
-
 @settings(max_examples=fuzz_examples(), deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.one_of(damaged(), st.binary(max_size=200)))
+@given(st.one_of(damaged(SEEDS), st.binary(max_size=200)))
 @pytest.mark.filterwarnings("ignore")
 def test_fuzz_gives_files_or_a_data_error(tmp_path: Path, content: bytes) -> None:
     try:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from data.errors import DataError
 from data.images import decode_grey, read_ink
-from tests.data.conftest import fuzz_examples
+from tests.data.conftest import damaged, fuzz_examples
 
 
 def cross(size: tuple[int, int] = (200, 200), stroke: int = 8) -> Image.Image:
@@ -149,19 +149,8 @@ class TestRefused:
 SEEDS = [saved(cross((40, 40), 3), form) for form in ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")]
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """An image file with bytes overwritten, cut out or put in."""
-    content = bytearray(draw(st.sampled_from(SEEDS)))
-    for _ in range(draw(st.integers(1, 6))):
-        place = draw(st.integers(0, len(content)))
-        length = draw(st.integers(0, 8))
-        content[place : place + length] = draw(st.binary(max_size=8))
-    return bytes(content)
-
-
 @settings(max_examples=fuzz_examples(), deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.one_of(damaged(), st.binary(max_size=200)))
+@given(st.one_of(damaged(SEEDS), st.binary(max_size=200)))
 @pytest.mark.filterwarnings("ignore")
 def test_fuzz_gives_ink_or_a_data_error(content: bytes) -> None:
     try:

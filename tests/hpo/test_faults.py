@@ -224,6 +224,7 @@ def test_a_database_of_another_version_is_one_message(job: Job) -> None:
 
 def test_a_study_of_another_version_is_refused_with_the_difference(job: Job) -> None:
     study = open_study(job.definition, job.place)
+    remember_data(study, job.place, job.definition, "one", "a" * 64)
     identity = dict(job.definition.identity())
     del identity["validation.way"]
     study.set_user_attr("definition", identity | {"budget.gone_since": 3})

@@ -25,7 +25,8 @@ def test_a_study_knows_what_it_is(job: Job) -> None:
 
 
 def test_another_definition_is_refused_with_the_difference(job: Job) -> None:
-    open_study(job.definition, job.place)
+    study = open_study(job.definition, job.place)
+    remember_data(study, job.place, job.definition, "one", "a" * 64)
     with pytest.raises(StudyError, match=r'search\.sampler: was "random", now "tpe"'):
         open_study(tiny_definition(sampler="tpe"), job.place)
     raw = job.definition.model_dump()
@@ -35,12 +36,20 @@ def test_another_definition_is_refused_with_the_difference(job: Job) -> None:
     open_study(tiny_definition(trials=99), job.place)
 
 
+def test_a_study_that_never_began_takes_another_definition(job: Job) -> None:
+    first = open_study(job.definition, job.place)
+    other = tiny_definition(sampler="tpe")
+    assert open_study(other, job.place).user_attrs["definition"] == other.identity()
+    with pytest.raises(StudyError, match=r"search\.sampler"):
+        remember_data(first, job.place, job.definition, "one", "a" * 64)
+
+
 def test_other_data_is_refused(job: Job) -> None:
     study = open_study(job.definition, job.place)
-    remember_data(study, job.place, "one", "a" * 64)
-    remember_data(study, job.place, "one", "a" * 64)
+    remember_data(study, job.place, job.definition, "one", "a" * 64)
+    remember_data(study, job.place, job.definition, "one", "a" * 64)
     with pytest.raises(StudyError, match=r"was one \(aaaaaaaaaaaa\), now two \(bbbbbbbbbbbb\)"):
-        remember_data(study, job.place, "two", "b" * 64)
+        remember_data(study, job.place, job.definition, "two", "b" * 64)
 
 
 def test_a_foreign_study_is_not_touched(job: Job) -> None:
