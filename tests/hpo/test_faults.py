@@ -29,7 +29,7 @@ from hpo.claims import claim, finished
 from hpo.errors import DefinitionError, StudyError
 from hpo.objective import Objective
 from hpo.place import Place
-from hpo.study import open_finished, open_study
+from hpo.study import open_finished, open_study, remember_data
 from hpo.worker import MEMORY_FAILURES, Job, work
 from model.training import Trainer
 from run_study import app
