@@ -16,7 +16,7 @@ from hpo.specification import read
 from model.hyperparameters import Budget
 
 SamplerName = Literal["gp", "tpe", "cmaes", "random"]
-PrunerName = Literal["none", "median", "hyperband"]
+PrunerName = Literal["none", "median", "halving", "hyperband"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHIPPED = Path(__file__).resolve().parent.parent / "studies"
@@ -54,15 +54,21 @@ class Training(_Section):
     patience: Count
     momentum_epochs: Count
     seconds: float | None = Field(None, gt=0)
+    teraflops: float | None = Field(None, gt=0)
 
 
 class Final(_Section):
-    """Where the final fit's budget differs from a trial's; None: it does not."""
+    """Where the final fit's budget differs from a trial's; None: it does not.
+
+    The limits of a trial's time and arithmetic do not hold for a final fit, which has its own.
+    """
 
     epochs: int | None = Field(None, ge=1, le=100_000)
     pairs_per_epoch: Count | None = None
     patience: Count | None = None
     momentum_epochs: Count | None = None
+    seconds: float | None = Field(None, gt=0)
+    teraflops: float | None = Field(None, gt=0)
 
 
 class Search(_Section):
@@ -108,7 +114,8 @@ class StudyDefinition(_Section):
 
     def final_budget(self) -> Budget:
         """Return the final fit's budget: a trial's, but for what ``[final]`` says."""
-        return replace(self.training_budget(), **self.final.model_dump(exclude_none=True))
+        budget = replace(self.training_budget(), seconds=None, teraflops=None)
+        return replace(budget, **self.final.model_dump(exclude_none=True))
 
     def changed(self, **options: Any) -> "StudyDefinition":
         """Return the definition with a command's options in it; None leaves what is there.
@@ -130,7 +137,13 @@ class StudyDefinition(_Section):
         """
         sections = self.model_dump(mode="json", include={"data", "budget", "validation", "search"})
         del sections["search"]["trials"]
-        flat = {f"{s}.{key}": value for s, keys in sections.items() for key, value in keys.items()}
+        # Left out where unset, so that a limit of a later version does not make a study another.
+        flat = {
+            f"{section}.{key}": value
+            for section, keys in sections.items()
+            for key, value in keys.items()
+            if value is not None
+        }
         for name, specification in read(self.parameters).items():
             plain = {k: v for k, v in vars(specification).items() if v not in ({}, None)}
             flat[f"parameters.{name}"] = _plain(plain)

@@ -139,6 +139,7 @@ class Fitter:
         probe = replace(
             budget,
             epochs=1,
+            teraflops=None,
             pairs_per_epoch=min(
                 budget.pairs_per_epoch,
                 _PROBE_BATCHES * hyperparameters.recipe.pairs_per_batch,
@@ -160,6 +161,7 @@ class Fitter:
             patience=max(1, round(budget.patience * scale)),
             momentum_epochs=max(1, round(budget.momentum_epochs * scale)),
             seconds=None,
+            teraflops=None,
         )
         kept.parent.mkdir(parents=True, exist_ok=True)
         write(kept, json.dumps(asdict(lasting)).encode())

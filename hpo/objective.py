@@ -86,7 +86,8 @@ class Objective:
         saved = time.monotonic()
         for result in trainer.epochs():
             trial.report(result.one_shot_accuracy, result.epoch)
-            if trial.should_prune():
+            # A trial that has come to its end has its value, whatever others have.
+            if not trainer.finished() and trial.should_prune():
                 return result
             if self.checkpoints and time.monotonic() - saved >= CHECKPOINT_SECONDS:
                 self.checkpoints.save(root, key, trainer.state_dict())

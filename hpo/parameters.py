@@ -22,6 +22,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "net.poolings": (0, MAX_DEPTH),
     "net.dropout": (0, 0.95),
     "recipe.way": (2, 1000),
+    "recipe.rate_factor": (1e-6, 1e3),
     "recipe.distortion": (0, 5),
     "recipe.elastic": (0, 20),
 }

@@ -10,7 +10,9 @@ How each sampler of Optuna 5 takes trials that are not complete was read from it
   and parameters that hang on others are drawn at random.
 - ``random`` looks at no trial.
 
-Under ``hyperband`` a sampler sees only the trials of the new trial's own bracket.
+Under ``hyperband`` a sampler sees only the trials of the new trial's own bracket, and so draws
+its start-up trials once for each bracket; under ``halving``, which is its one hasty bracket, it
+sees all of them.
 """
 
 import hashlib
@@ -92,6 +94,13 @@ def _median(epochs: int, startup: int) -> "BasePruner":
     return MedianPruner(n_startup_trials=startup, n_warmup_steps=max(1, epochs // 10))
 
 
+def _halving(epochs: int, startup: int) -> "BasePruner":
+    from optuna.pruners import SuccessiveHalvingPruner
+
+    # A ninth of the budget is the least that tells configurations apart, if it is an epoch.
+    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
+
+
 def _hyperband(epochs: int, startup: int) -> "BasePruner":
     from optuna.pruners import HyperbandPruner
 
@@ -110,6 +119,9 @@ SAMPLERS: Mapping[str, SamplerRow] = {
 PRUNERS: Mapping[str, PrunerRow] = {
     "none": PrunerRow(_none, "every trial runs to its own end, as in the paper"),
     "median": PrunerRow(_median, "stops a trial below the median of the earlier ones at its epoch"),
+    "halving": PrunerRow(
+        _halving, "lets the best third go on at a ninth and at a third of the epochs"
+    ),
     "hyperband": PrunerRow(_hyperband, "stops most trials after few epochs, in brackets"),
 }
 

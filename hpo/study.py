@@ -124,7 +124,10 @@ def _revision() -> str:
 
 
 def _refuse_other_definition(known: Any, now: dict[str, Any], place: Place) -> None:
-    if known is None or known == now:
+    if known is None:
+        return
+    known = {key: value for key, value in known.items() if value is not None}
+    if known == now:
         return
     lines = [
         f"  {key}: was {_shown(known, key)}, now {_shown(now, key)}"

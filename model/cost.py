@@ -1,6 +1,7 @@
 """What a configuration costs, known before it trains: arithmetic, memory, seconds."""
 
 import time
+from dataclasses import replace
 
 import psutil
 import torch
@@ -30,6 +31,15 @@ def training_flops_per_pair(architecture: Architecture) -> int:
     side = architecture.map_sizes()[-1][1]
     multiplications += channels * side**2 * architecture.units + architecture.units
     return 2 * 3 * 2 * multiplications
+
+
+def within_cost(budget: Budget, architecture: Architecture) -> Budget:
+    """Return ``budget`` with as many pairs an epoch as its ``teraflops`` allow this net."""
+    if budget.teraflops is None:
+        return budget
+    affordable = budget.teraflops * 1e12 / training_flops_per_pair(architecture)
+    pairs = max(1, min(budget.pairs_per_epoch, int(affordable / budget.epochs)))
+    return replace(budget, pairs_per_epoch=pairs)
 
 
 def activation_bytes_per_pair(architecture: Architecture) -> int:
@@ -86,4 +96,4 @@ def estimate_seconds(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         fastest = min(fastest, time.perf_counter() - start)
-    return fastest / pairs * budget.pairs_per_epoch * budget.epochs
+    return fastest / pairs * within_cost(budget, architecture).pairs_per_epoch * budget.epochs

@@ -86,6 +86,8 @@ class Recipe:
             the way, both ways); the latter needs episodes.
         optimiser: the paper's layer-wise ``sgd``, or ``adamw`` (its layer rates are the same:
             learning rate, momentum as beta1, l2 as decoupled decay).
+        rate_factor: times every layer's learning rate. The layers' own rates then say how they
+            differ, and this one number how fast all of them learn.
         schedule: of every layer's learning rate: ``exponential`` (times 0.99 each epoch, as in
             the paper) or ``cosine`` (to zero at the end of the budget).
         distortion: strength of the paper's affine distortions, 1 as printed, 0 for none.
@@ -103,6 +105,7 @@ class Recipe:
     across: bool = False
     loss: Literal["pair", "episode"] = "pair"
     optimiser: Literal["sgd", "adamw"] = "sgd"
+    rate_factor: float = 1.0
     schedule: Literal["exponential", "cosine"] = "exponential"
     distortion: float = 1.0
     elastic: float = 0.0
@@ -155,6 +158,9 @@ class Budget:
         momentum_epochs: epochs over which momentum rises from 0.5 to its layer's value; the paper
             states the line but not its slope.
         seconds: stop after the epoch in which this much training time is reached, if given.
+        teraflops: the most arithmetic that all epochs together may take, in 10^12 floating-point
+            operations of training, if given: a net that would need more gets fewer pairs an
+            epoch, so that large nets and small ones are compared at equal cost.
     """
 
     epochs: int = 200
@@ -162,3 +168,4 @@ class Budget:
     patience: int = 20
     momentum_epochs: int = 50
     seconds: float | None = None
+    teraflops: float | None = None

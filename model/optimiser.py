@@ -92,7 +92,7 @@ class Schedule:
             factor = 0.5 + 0.5 * math.cos(math.pi * (epoch + fraction) / self.budget.epochs)
         for group in self.optimiser.param_groups:
             rates = self.rates[group["layer"]]
-            group["lr"] = rates.learning_rate * factor
+            group["lr"] = rates.learning_rate * self.recipe.rate_factor * factor
             if self.recipe.optimiser == "sgd":
                 group["momentum"] = momentum_at(epoch, rates.momentum, self.budget.momentum_epochs)
             else:

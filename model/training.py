@@ -14,7 +14,7 @@ from data.distort import Distortion
 from data.drawings import Drawings
 from data.oneshot import OneShotTrials
 from data.pairs import EpisodeSampler, Pairs, PairSampler
-from model.cost import available_memory, pairs_that_fit
+from model.cost import available_memory, pairs_that_fit, within_cost
 from model.evaluation import (
     credit,
     one_shot_scores,
@@ -84,7 +84,8 @@ class Trainer:
         seed: int,
         device: torch.device | str,
     ):
-        self.hyperparameters, self.budget, self.seed = hyperparameters, budget, seed
+        self.hyperparameters, self.seed = hyperparameters, seed
+        self.budget = within_cost(budget, hyperparameters.architecture)
         self.device = torch.device(device)
         recipe = hyperparameters.recipe
         self.train_drawings = (train.rotated() if recipe.rotations else train).to(self.device)

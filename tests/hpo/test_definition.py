@@ -144,6 +144,16 @@ def test_options_of_the_command_line_are_checked_too() -> None:
         load("smoke").changed(seed=-1)
 
 
+def test_the_limits_of_a_trial_are_not_those_of_the_final_fit() -> None:
+    beyond = load("beyond")
+    trial, final = beyond.training_budget(), beyond.final_budget()
+    assert trial.seconds
+    assert trial.teraflops
+    assert final.seconds is None
+    assert final.teraflops is None
+    assert final.epochs > trial.epochs
+
+
 def test_identity_holds_all_but_total_and_description() -> None:
     smoke = load("smoke")
     assert smoke.identity() == smoke.changed(trials=99).identity()

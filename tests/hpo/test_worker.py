@@ -26,7 +26,7 @@ from hpo.errors import StudyError
 from hpo.inputs import load_inputs
 from hpo.objective import Objective
 from hpo.place import Place
-from hpo.samplers import SAMPLERS
+from hpo.samplers import PRUNERS, SAMPLERS
 from hpo.study import open_finished, open_study
 from hpo.worker import Job, work
 from model.training import EpochResult, Trainer
@@ -302,6 +302,15 @@ def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
     assert pruned
     assert all(trial.user_attrs["history"] for trial in pruned)
     assert len(trials) == 8
+
+
+@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "none"])
+def test_a_trial_that_came_to_its_end_is_complete(tmp_path: Path, pruner: str) -> None:
+    job = tiny_job(tmp_path, 10, pruner=pruner, startup=2)
+    work(job)
+    for trial in open_finished(job.place).trials:
+        ended = len(trial.user_attrs["history"]) == job.definition.budget.epochs
+        assert trial.state == (TrialState.COMPLETE if ended else TrialState.PRUNED)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

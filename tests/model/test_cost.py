@@ -10,10 +10,11 @@ from model.cost import (
     estimate_seconds,
     pairs_that_fit,
     training_flops_per_pair,
+    within_cost,
 )
 from model.hyperparameters import Architecture, Budget
 from model.net import SiameseNet
-from tests.model.support import TINY, tiny_hyperparameters
+from tests.model.support import TINY, tiny_hyperparameters, tiny_trainer
 
 SHAPES = {
     "tiny": TINY,
@@ -41,6 +42,21 @@ def test_costs_grow_with_every_width() -> None:
         bigger = replace(TINY, **change)
         assert training_flops_per_pair(bigger) > training_flops_per_pair(TINY)
         assert activation_bytes_per_pair(bigger) > activation_bytes_per_pair(TINY)
+
+
+def test_a_limit_of_arithmetic_gives_every_net_its_pairs() -> None:
+    budget = Budget(epochs=10, pairs_per_epoch=500, teraflops=1e-6)
+    large = replace(TINY, filters=(32, 32, 32, 32))
+    for architecture in (TINY, large, replace(large, units=4096)):
+        cut = within_cost(budget, architecture)
+        each = training_flops_per_pair(architecture)
+        spent = cut.epochs * cut.pairs_per_epoch * each
+        assert spent <= 1e6 or cut.pairs_per_epoch == 1
+        assert cut.pairs_per_epoch in (1, 500) or spent + cut.epochs * each > 1e6
+        trainer = tiny_trainer(tiny_hyperparameters(architecture, pairs=2), **vars(budget))
+        assert trainer.budget == cut
+    assert within_cost(replace(budget, teraflops=1.0), TINY).pairs_per_epoch == 500
+    assert within_cost(replace(budget, teraflops=None), TINY) == replace(budget, teraflops=None)
 
 
 def test_activation_bytes_cover_what_autograd_keeps() -> None:

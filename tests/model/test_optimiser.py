@@ -122,6 +122,17 @@ def test_rates_change_between_epochs_not_between_steps(optimiser: str) -> None:
     assert seen[2][0][0] == pytest.approx(seen[0][0][0] * 0.99**5)
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_the_rate_factor_multiplies_every_layers_rate(optimiser: str) -> None:
+    rates = []
+    for factor in (1.0, 0.25):
+        hyperparameters = tiny_hyperparameters(optimiser=optimiser, rate_factor=factor)
+        made = build_optimiser(SiameseNet(TINY), hyperparameters.rates, hyperparameters.recipe)
+        Schedule(made, hyperparameters.rates, hyperparameters.recipe, BUDGET).set(3)
+        rates.append([group["lr"] for group in made.param_groups])
+    assert rates[1] == pytest.approx([rate / 4 for rate in rates[0]])
+
+
 def test_cosine_goes_to_zero_at_the_end_of_the_budget() -> None:
     hyperparameters = tiny_hyperparameters(schedule="cosine")
     made = build_optimiser(SiameseNet(TINY), hyperparameters.rates, hyperparameters.recipe)
