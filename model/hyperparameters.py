@@ -19,7 +19,8 @@ class Architecture:
         poolings: how many of the first convolutions are followed by a 2 x 2 max-pooling.
         units: length of the embedding, the output of the fully connected layer.
         padding: ``valid`` as in the paper, or ``same``.
-        normalisation: ``none`` as in the paper, or ``batch`` after every convolution.
+        normalisation: ``none`` as in the paper, or ``batch`` after every convolution and
+            its pooling.
         embedding: what follows the fully connected layer, ``sigmoid`` as in the paper.
         dropout: probability of dropping each input of the fully connected layer.
         head: how two embeddings give a score, ``weighted_l1`` as in the paper.

@@ -79,12 +79,12 @@ class SiameseNet(nn.Module):
         for i, (convolution, normalisation) in enumerate(
             zip(self.convolutions, self.normalisations, strict=True)
         ):
-            maps = normalisation(convolution(maps))
+            maps = convolution(maps)
             if i < self.architecture.poolings:
-                # Pooling first is the same as ReLU first, since both keep order, and a quarter
-                # of the work.
+                # Pooling first is the same as ReLU first, since both keep order, and leaves a
+                # quarter of the work to what follows.
                 maps = F.max_pool2d(maps, 2)
-            maps = F.relu(maps)
+            maps = F.relu(normalisation(maps))
         flat = F.dropout(maps.flatten(1), self.architecture.dropout, self.training)
         embedding = self.fc(flat)
         return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
