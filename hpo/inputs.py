@@ -55,5 +55,5 @@ def load_inputs(
         parts.validation, way=asked.way, trials=asked.trials, variant=asked.variant, seed=seed
     )
     pairs = PairSampler(parts.validation, seed).draw(asked.verification_pairs)
-    validation = Validation(trials.to(device), parts.validation.to(device), pairs)
+    validation = Validation(trials.to(device), pairs)
     return Inputs(dataset.name, dataset.digest, parts.train.to(device), validation)

@@ -43,7 +43,7 @@ def net_figures(
             tests.tasks, net_scores(net, tests.tasks), credits, strict=True
         ):
             column.append(credit(scores, task.trials.answer).double())
-        verified.append(net_verification(net, tests, validation.drawings.to(device), pairs))
+        verified.append(net_verification(net, tests, validation.trials.drawings.to(device), pairs))
     figures = []
     for task, column in zip(tests.tasks, credits, strict=True):
         figures += _figures(task, "net", column)

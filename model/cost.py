@@ -85,13 +85,11 @@ def estimate_seconds(
     images = torch.rand(2 * pairs, 1, architecture.image_size, architecture.image_size).to(device)
     same = (torch.arange(pairs, device=device) % 2).float()
     fastest = float("inf")
-    bf16 = uses_bf16(hyperparameters.recipe, device)
+    net.bf16 = uses_bf16(hyperparameters.recipe, device)
     # The fastest of a few: the first one sets up, and others may share the machine.
     for _ in range(5):
         start = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            first, second = net.embed(images).chunk(2)
-        logits = net.score(first.float(), second.float())
+        logits = net(images[:pairs], images[pairs:])
         F.binary_cross_entropy_with_logits(logits, same).backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)

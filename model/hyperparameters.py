@@ -96,7 +96,7 @@ class Recipe:
         rotations: turn whole alphabets by 90, 180 and 270 degrees into new alphabets.
         precision: of the convolutions and the fully connected layer in training: ``fp32``,
             ``bf16``, or ``auto``: bf16 where the processor or GPU computes in it natively. Scores,
-            losses, weights and evaluation are always fp32.
+            losses and weights are always fp32, and so is all of a trained net outside training.
     """
 
     batch: Literal["pairs", "episodes"] = "pairs"

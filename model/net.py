@@ -19,6 +19,8 @@ class SiameseNet(nn.Module):
     def __init__(self, architecture: Architecture, generator: torch.Generator | None = None):
         super().__init__()
         self.architecture = architecture
+        self.bf16 = False
+        """Whether embeddings are computed in bfloat16; they come out in float32 all the same."""
         channels = (1, *architecture.filters)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(channels[i], channels[i + 1], kernel, padding=architecture.padding)
@@ -75,6 +77,15 @@ class SiameseNet(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the embeddings ``[B, units]`` of images ``[B, 1, H, W]`` (ink 1, paper 0)."""
+        if self.bf16:
+            with torch.autocast(images.device.type, torch.bfloat16):
+                embedding = self._features(images)
+        else:
+            embedding = self._features(images)
+        embedding = embedding.float()
+        return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
+
+    def _features(self, images: Tensor) -> Tensor:
         maps = images.contiguous(memory_format=torch.channels_last)
         for i, (convolution, normalisation) in enumerate(
             zip(self.convolutions, self.normalisations, strict=True)
@@ -86,8 +97,8 @@ class SiameseNet(nn.Module):
                 maps = F.max_pool2d(maps, 2)
             maps = F.relu(normalisation(maps))
         flat = F.dropout(maps.flatten(1), self.architecture.dropout, self.training)
-        embedding = self.fc(flat)
-        return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
+        features: Tensor = self.fc(flat)
+        return features
 
     def score(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the logits ``[...]`` that embeddings ``[..., units]`` are of one character.

@@ -15,12 +15,7 @@ from data.drawings import Drawings
 from data.oneshot import OneShotTrials
 from data.pairs import EpisodeSampler, Pairs, PairSampler
 from model.cost import available_memory, pairs_that_fit, within_cost
-from model.evaluation import (
-    credit,
-    one_shot_scores,
-    verification_accuracy,
-    verification_scores,
-)
+from model.evaluation import all_scores, credit, verification_accuracy
 from model.hyperparameters import Budget, Hyperparameters
 from model.net import SiameseNet
 from model.optimiser import Schedule, build_optimiser
@@ -54,10 +49,9 @@ class EpochResult:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """What every epoch is validated on: one-shot trials, and pairs of ``drawings``."""
+    """What every epoch is validated on: one-shot trials, and pairs of the same drawings."""
 
     trials: OneShotTrials
-    drawings: Drawings
     pairs: Pairs
 
 
@@ -91,17 +85,16 @@ class Trainer:
         self.train_drawings = (train.rotated() if recipe.rotations else train).to(self.device)
         self.validation = Validation(
             validation.trials.to(self.device),
-            validation.drawings.to(self.device),
             Pairs(*(column.to(self.device) for column in vars(validation.pairs).values())),
         )
         sampler = PairSampler if recipe.batch == "pairs" else EpisodeSampler
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
         self.distortion = Distortion(strength=recipe.distortion, elastic=recipe.elastic)
         self.generator = torch.Generator(self.device)
-        self.bf16 = uses_bf16(recipe, self.device)
         # Drawn on the CPU, so that a seed is the same net on every device.
         generator = torch.Generator().manual_seed(seed)
         self.net = SiameseNet(hyperparameters.architecture, generator).to(self.device)
+        self.net.bf16 = uses_bf16(recipe, self.device)
         self.optimiser = build_optimiser(self.net, hyperparameters.rates, recipe)
         self.schedule = Schedule(self.optimiser, hyperparameters.rates, recipe, budget)
         architecture = hyperparameters.architecture
@@ -159,10 +152,7 @@ class Trainer:
         mean_loss = float(total) / (step + 1)
         trained = time.perf_counter() - start
         trials = self.validation.trials
-        scores = one_shot_scores(self.net, trials)
-        verification = verification_scores(
-            self.net, self.validation.drawings, self.validation.pairs
-        )
+        scores, verification = all_scores(self.net, trials, self.validation.pairs)
         spread = float(scores.max() - scores.min())
         diverged = not (math.isfinite(mean_loss) and math.isfinite(spread) and spread > 0)
         seen = self.history[-1].pairs_seen if self.history else 0
@@ -202,7 +192,7 @@ class Trainer:
             part = min(rows, max(1, self.pairs_that_fit // way))
         total = torch.zeros((), device=self.device)
         for start in range(0, rows, part):
-            twins = self._embed(images[start : start + part].flatten(0, 1)).unflatten(0, (-1, 2))
+            twins = self.net.embed(images[start : start + part].flatten(0, 1)).unflatten(0, (-1, 2))
             first, second = twins.unbind(1)
             if same is not None:
                 loss = F.binary_cross_entropy_with_logits(
@@ -215,11 +205,6 @@ class Trainer:
             loss.backward()
             total += loss.detach()
         return total
-
-    def _embed(self, images: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            embeddings = self.net.embed(images)
-        return embeddings.float()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that training needs to go on: tensors and plain values only."""

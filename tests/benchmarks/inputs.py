@@ -66,7 +66,7 @@ def trainer_of(
 ) -> Trainer:
     """Return a trainer whose minibatches have ``pairs`` pairs."""
     hyperparameters = replace(hyperparameters, recipe=replace(hyperparameters.recipe, pairs=pairs))
-    validation = Validation(trials_of(drawings, 20), drawings, PairSampler(drawings, 0).draw(64))
+    validation = Validation(trials_of(drawings, 20), PairSampler(drawings, 0).draw(64))
     trainer = Trainer(hyperparameters, drawings, validation, Budget(), seed=0, device=device)
     trainer.schedule.set(0)
     trainer.net.train()

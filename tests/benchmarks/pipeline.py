@@ -14,7 +14,7 @@ from data.drawings import Drawings
 from data.oneshot import OneShotTrials
 from data.pairs import PairSampler
 from hpo.definition import load
-from model.evaluation import one_shot_scores, verification_scores
+from model.evaluation import all_scores, one_shot_scores
 from model.net import SiameseNet
 from model.training import Trainer
 from tests.benchmarks.harness import Context, Row, ratios
@@ -136,8 +136,7 @@ def hourly(context: Context) -> Iterator[Row]:
     verification = PairSampler(drawings, 0).draw(64 if context.size == "toy" else 2000)
 
     def validate() -> None:
-        one_shot_scores(trainer.net, trials)
-        verification_scores(trainer.net, drawings, verification)
+        all_scores(trainer.net, trials, verification)
         trainer.net.train()
 
     taken = context.interleaved({"step": lambda: whole_step(trainer), "validation": validate})

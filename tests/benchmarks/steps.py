@@ -37,7 +37,7 @@ def pipeline(trainer: Trainer) -> tuple[Tensor, Tensor]:
 def ready_step(trainer: Trainer, images: Tensor, same: Tensor) -> None:
     """The same step on tensors that lie ready."""
     trainer.optimiser.zero_grad()
-    first, second = trainer._embed(images).unflatten(0, (-1, 2)).unbind(1)
+    first, second = trainer.net.embed(images).unflatten(0, (-1, 2)).unbind(1)
     F.binary_cross_entropy_with_logits(trainer.net.score(first, second), same).backward()
     trainer.optimiser.step()
 

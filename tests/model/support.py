@@ -43,7 +43,6 @@ def tiny_trainer(
     other = synthetic((6, 6), drawers=5, seed=2)
     validation = Validation(
         generate(other, way=4, trials=60, variant="two_drawers", seed=0),
-        other,
         PairSampler(other, 0).draw(40),
     )
     settings = {"epochs": 3, "pairs_per_epoch": 64, "patience": 9, "momentum_epochs": 4, **budget}

@@ -12,6 +12,7 @@ import model.evaluation
 from data.oneshot import OneShotTrials, generate
 from data.pairs import PairSampler
 from model.evaluation import (
+    all_scores,
     best_threshold,
     credit,
     embed,
@@ -109,6 +110,9 @@ def test_scores_are_those_of_pairs_one_by_one(
         expected_pairs = net(DRAWINGS.images(pairs.a), DRAWINGS.images(pairs.b))
     assert torch.allclose(one_shot_scores(net, trials), expected, atol=1e-5)
     assert torch.allclose(verification_scores(net, DRAWINGS, pairs), expected_pairs, atol=1e-5)
+    together = all_scores(net, trials, pairs)
+    assert torch.allclose(together[0], expected, atol=1e-5)
+    assert torch.allclose(together[1], expected_pairs, atol=1e-5)
 
 
 def test_evaluation_is_without_dropout_and_gradients() -> None:
