@@ -1,7 +1,8 @@
 """The pipeline, and the evaluation, against how they are usually written."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from data.drawings import Drawings
 from data.oneshot import OneShotTrials
 from data.pairs import PairSampler
 from hpo.definition import load
-from model.evaluation import all_scores, one_shot_scores
+from model.evaluation import all_scores, one_shot_scores, verification_scores
 from model.net import SiameseNet
 from model.training import Trainer
 from tests.benchmarks.harness import Context, Row, ratios
@@ -131,20 +132,39 @@ def hourly(context: Context) -> Iterator[Row]:
         epochs, pairs_per_epoch = definition.budget.epochs, definition.budget.pairs_per_epoch
     drawings = context.drawings(hyperparameters)
     pairs = hyperparameters.recipe.pairs
-    trainer = trainer_of(hyperparameters, drawings, pairs, context.device)
     trials = trials_of(drawings, answers)
     verification = PairSampler(drawings, 0).draw(64 if context.size == "toy" else 2000)
 
-    def validate() -> None:
-        all_scores(trainer.net, trials, verification)
+    def validate(trainer: Trainer, together: bool) -> None:
+        if together:
+            all_scores(trainer.net, trials, verification)
+        else:
+            one_shot_scores(trainer.net, trials)
+            verification_scores(trainer.net, drawings, verification)
         trainer.net.train()
 
-    taken = context.interleaved({"step": lambda: whole_step(trainer), "validation": validate})
-    trial = [
-        epochs * (pairs_per_epoch // pairs * step + check)
-        for step, check in zip(taken["step"], taken["validation"], strict=True)
-    ]
+    variants: dict[str, Callable[[], object]] = {}
+    # Each with what claimed to help so far: what they compute in, how often a drawing is embedded.
+    for name, precision, together in (
+        ("fp32, drawings embedded twice", "fp32", False),
+        ("bf16 where native, twice", "auto", False),
+        ("bf16 where native, once", "auto", True),
+    ):
+        recipe = replace(hyperparameters.recipe, precision=precision)
+        changed = replace(hyperparameters, recipe=recipe)
+        trainer = trainer_of(changed, drawings, pairs, context.device)
+        variants[f"{name}: step"] = lambda t=trainer: whole_step(t)
+        variants[f"{name}: validation"] = lambda t=trainer, o=together: validate(t, o)
+    taken = context.interleaved(variants)
     size = hyperparameters.architecture.image_size
     note = f"trial 0, {size} px, extrapolated from steps and validations"
-    yield Row("hourly", "a compact trial", trial, "s", note=note)
-    yield Row("hourly", "compact trials per hour", [3600 / each for each in trial], "", note=note)
+    for name in dict.fromkeys(key.rpartition(":")[0] for key in variants):
+        trial = [
+            epochs * (pairs_per_epoch // pairs * step + check)
+            for step, check in zip(
+                taken[f"{name}: step"], taken[f"{name}: validation"], strict=True
+            )
+        ]
+        yield Row(
+            "hourly", f"compact: {name}", [3600 / each for each in trial], "an hour", note=note
+        )

@@ -78,6 +78,9 @@ class _Untrained:
         self.history: list[EpochResult] = []
         self.best: EpochResult | None = None
 
+    def finished(self) -> bool:
+        return len(self.history) >= self.budget.epochs
+
     def epochs(self) -> Iterator[EpochResult]:
         for epoch in range(1, self.budget.epochs + 1):
             result = EpochResult(
