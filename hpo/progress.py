@@ -37,11 +37,26 @@ def bars(console: Console) -> Progress:
 
 
 class StudyProgress:
-    """Shows a study while its block runs: a bar over trials, and one over each running trial."""
+    """Shows a study while its block runs: a bar over trials, and one over each running trial.
 
-    def __init__(self, study: optuna.Study, total: int, epochs: int, console: Console):
+    Args:
+        study: the study.
+        total: its trials in all.
+        epochs: of a trial, at most.
+        console: where to show it.
+        deadline: no trial starts after this time (`time.time`), if given.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        total: int,
+        epochs: int,
+        console: Console,
+        deadline: float | None = None,
+    ):
         self._study, self._total, self._epochs = study, total, epochs
-        self._console = console
+        self._console, self._deadline = console, deadline
         self._shown = {trial.number for trial in _trials(study) if trial.state.is_finished()}
         self._before = sum(trial.state in FINISHED for trial in _trials(study))
         self._started = time.monotonic()
@@ -112,13 +127,17 @@ class StudyProgress:
     def _left(self, done: float) -> str:
         now = time.monotonic()
         here = done - self._before
-        if here <= 0 or done >= self._total:
+        stop = float("inf") if self._deadline is None else max(0.0, self._deadline - time.time())
+        if done >= self._total:
             return ""
+        if here <= 0:
+            return f"no new trial after {duration(stop)}" if self._deadline is not None else ""
         if done != self._done_then:
             # Between two epochs nothing new is known, so the time only runs down.
             self._done_then = done
             self._end = now + (now - self._started) / here * (self._total - done)
-        return f"about {duration(max(0.0, self._end - now))} left"
+        left = max(0.0, self._end - now)
+        return f"about {duration(left)} left" if left < stop else f"stops in {duration(stop)}"
 
 
 def describe(trial: FrozenTrial) -> str:

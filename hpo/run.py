@@ -60,7 +60,7 @@ def run_study(
     if source is not None:
         _say(output, take_over(study, place, source, definition.space()))
     interrupted = False
-    with StudyProgress(study, total, definition.budget.epochs, output):
+    with StudyProgress(study, total, definition.budget.epochs, output, deadline):
         try:
             if ray is None:
                 run_workers(job, workers)

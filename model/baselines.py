@@ -79,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m model.baselines",
         description="Print what pixel 1-NN and the modified Hausdorff distance make of the 20 "
         "official one-shot runs of Omniglot (20-way, 400 answers).",
+        epilog="Example: python -m model.baselines --data-root ~/datasets",
     )
     parser.add_argument(
         "--data-root",

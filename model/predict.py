@@ -110,14 +110,18 @@ def predict(
 
 
 @app.command(
-    epilog="Example:  python -m model.predict --model studies/compact/final "
-    "--support letters --query unknown.png"
+    epilog="[bold]Examples[/bold]\n\n"
+    "python -m model.predict --model studies/compact/final --support letters --query a.png\n\n"
+    "python -m model.predict --model studies/compact/final --support letters --query *.png --json"
 )
 def main(
     model: Annotated[
         Path,
         typer.Option(
-            "--model", metavar="DIR", help="What python -m hpo.final_fit wrote, studies/NAME/final."
+            "--model",
+            metavar="DIR",
+            help="What python -m hpo.final_fit wrote, studies/NAME/final.",
+            rich_help_panel="Model",
         ),
     ],
     support: Annotated[
@@ -127,6 +131,7 @@ def main(
             metavar="DIR",
             help="The classes: an image <class>.png each, or a folder <class>/ of several, whose "
             "similarities are averaged.",
+            rich_help_panel="Images",
         ),
     ],
     query: Annotated[
@@ -135,17 +140,34 @@ def main(
             "--query",
             metavar="FILE...",
             help="Images to classify, of any size, dark on light or light on dark.",
+            rich_help_panel="Images",
         ),
     ],
     more: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE...]", help="More images to classify.")
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="K", min=1, help="Show the K most alike classes.")
+        int,
+        typer.Option(
+            "--top",
+            metavar="K",
+            min=1,
+            help="Show the K most alike classes.",
+            rich_help_panel="Output",
+        ),
     ] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print JSON instead of tables.", rich_help_panel="Output"),
+    ] = False,
     device: Annotated[
-        str, typer.Option("--device", metavar="cpu|cuda|cuda:N", help="What to compute on.")
+        str,
+        typer.Option(
+            "--device",
+            metavar="cpu|cuda|cuda:N",
+            help="What to compute on.",
+            rich_help_panel="Machine",
+        ),
     ] = "cpu",
 ) -> None:
     """Say which class each image is of, from an example or a few of each class."""

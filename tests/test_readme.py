@@ -1,0 +1,211 @@
+"""Every command and every line of Python that the README shows, run in its order.
+
+A small study stands in for the big ones, a file of SQLite for a server; what is left out is said
+at its place. The commands are read from the README itself.
+"""
+
+import os
+import random
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.test_own_images import draw
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SMALL = """
+[data]
+dataset = "glyphs"
+image_size = 20
+drawers = "all"
+
+[budget]
+epochs = 1
+pairs_per_epoch = 64
+patience = 1
+momentum_epochs = 1
+
+[validation]
+way = 5
+trials = 40
+variant = "all_drawers"
+verification_pairs = 40
+
+[search]
+sampler = "random"
+
+[parameters]
+"net.depth" = 2
+"net.poolings" = 1
+"conv*.filters" = { low = 4, high = 8 }
+"conv*.kernel_size" = 3
+"fc.units" = 16
+"*.learning_rate" = { low = 1e-3, high = 1e-2, log = true }
+"*.momentum" = 0.9
+"*.l2" = 1e-5
+"""
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Return the commands of the README's blocks and lines, without comments, in order.
+
+    A line of the text that says again what a block says is left out.
+    """
+    found: list[str] = []
+    for block, line in re.findall(r"^```bash\n(.*?)^```|`([^`\n]+)`", README, re.DOTALL | re.M):
+        for one in block.splitlines() or [line]:
+            bare = one.partition("#")[0].strip()
+            known = re.match(r"(\w+=\S+ )?(python|pip|pytest|srun|bash|optuna-dashboard)\b", bare)
+            if known and (block or bare not in found):
+                found.append(bare)
+    return found
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which a reader of the README has what it speaks of."""
+    folder = tmp_path_factory.mktemp("reader")
+    for name in ("compact", "paper", "mine"):
+        (folder / f"{name}.toml").write_text(SMALL)
+    hand = random.Random(0)
+    for alphabet in range(3):
+        for character in range(6):
+            for drawing in range(4):
+                file = folder / f"my_letters/{alphabet}/{character}/{drawing}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                draw(file, 10 * alphabet + character, hand)
+    (folder / "letters").mkdir()
+    for character in range(3):
+        draw(folder / f"letters/{character}.png", 100 + character, hand)
+    draw(folder / "unknown.png", 101, hand)
+    return folder
+
+
+def adapted(command: str) -> list[str]:
+    """Return the command as it can be run here."""
+    command = command.removeprefix("srun ").replace("python ", f"{sys.executable} ", 1)
+    command = re.sub(r"--study (compact|paper)\b", r"--study \1.toml", command)
+    command = re.sub(r"--trials \d+", "--trials 3", command)
+    command = re.sub(r'"\$STUDY_DB"|postgresql\S+', "sqlite:///shared.db", command)
+    command = command.replace("/shared/studies", "shared").replace("--quick", "--toy")
+    command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
+    if "run_study" in command and "--study" not in command and "--list" not in command:
+        command += " --study compact.toml"
+    return shlex.split(command)
+
+
+def environment(there: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(there / "cache"),
+        "COLUMNS": "80",
+    }
+
+
+def run(arguments: list[str], there: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        arguments, cwd=there, env=environment(there), capture_output=True, text=True, timeout=300
+    )
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said, said
+    assert "Warning" not in said, said
+    assert done.returncode == 0, said
+    return done
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command(command: str, there: Path, request: pytest.FixtureRequest) -> None:
+    if command.startswith("pip install"):
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+            "optional-dependencies"
+        ]
+        assert set(re.findall(r"\[(\w+)\]", command)) <= set(extras), "an extra that is not there"
+        _, both, rest = command.partition(" && ")
+        if both and rest != "pytest":
+            run(adapted(rest), there)
+    elif command.startswith(("pytest", "FUZZ_EXAMPLES", "bash .ci/run")):
+        pytest.skip("what runs this test is not run by it")
+    elif command.startswith("python -m tests.chaos"):
+        run([*adapted(command), "--help"], there)
+    elif "hpo.dashboard" in command or command.startswith("optuna-dashboard"):
+        serves(adapted(command), there)
+    else:
+        if "model.baselines" in command:
+            request.getfixturevalue("omniglot_root")
+        if "--ray" in command and not find_spec("ray"):
+            pytest.skip("ray is not installed")
+        run(adapted(command), there)
+
+
+def serves(arguments: list[str], there: Path) -> None:
+    """Check that the command prints an address that answers, and ends when told to."""
+    server = subprocess.Popen(
+        arguments,
+        cwd=there,
+        env={**environment(there), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        address = next(_addresses(server))
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert answer.status == 200
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=60)
+
+
+def _addresses(server: subprocess.Popen[str]) -> Iterator[str]:
+    assert server.stdout is not None
+    said = ""
+    for line in server.stdout:
+        said += line
+        if found := re.search(r"http://[\w.:]+/?", line):
+            yield found[0]
+    pytest.fail(f"no address: {said}")
+
+
+def test_what_the_commands_made(there: Path) -> None:
+    """What the README says lies in a study's folder lies there, after its commands."""
+    for name in ("study.db", "artifacts", "final", "final-trial-0", "report/report.html"):
+        assert (there / "studies/compact" / name).exists(), name
+
+
+def test_python(there: Path) -> None:
+    """The six lines, in a process of their own."""
+    (lines,) = blocks("python")
+    script = lines.replace('"compact"', '"compact.toml"').replace("trials=25", "trials=4")
+    assert script != lines
+    done = run([sys.executable, "-c", script + "study.plot().save('plot.png')\n"], there)
+    assert "conv1.learning_rate" in done.stdout
+    assert (there / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_study_files(there: Path) -> None:
+    """Every key and value of the study file that is shown is allowed."""
+    (lines,) = blocks("toml")
+    shown, small = tomllib.loads(lines), tomllib.loads(SMALL)
+    for section in shown:
+        assert section in small
+    parameters = {**small["parameters"], **shown["parameters"]}
+    from hpo.definition import StudyDefinition
+
+    budget = {**small["budget"], **shown["budget"]}
+    made = {**small, "budget": budget, "parameters": parameters, "name": "mine"}
+    assert StudyDefinition.model_validate(made).space().searched["recipe.way"]
