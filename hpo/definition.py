@@ -121,12 +121,13 @@ class StudyDefinition(_Section):
         """Return the definition with a command's options in it; None leaves what is there.
 
         Args:
-            options: ``dataset``, ``sampler``, ``pruner``, ``seed`` or ``trials``.
+            options: ``dataset``, ``background``, ``sampler``, ``pruner``, ``seed``, ``trials``.
         """
         raw = self.model_dump()
         for option, value in options.items():
             if value is not None:
-                raw["data" if option == "dataset" else "search"][option] = value
+                section = "data" if option in ("dataset", "background") else "search"
+                raw[section][option] = value
         return _validated(raw, "the command line")
 
     def identity(self) -> dict[str, Any]:

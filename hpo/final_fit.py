@@ -36,6 +36,7 @@ class Plan:
         seed: the first of those seeds.
         trial: fit this trial, without choosing.
         minutes: how long each fit takes, about; None for the study's own final budget.
+        background: the alphabets to learn from, if others than the study's own.
     """
 
     top: int = 3
@@ -44,11 +45,13 @@ class Plan:
     seed: int = 0
     trial: int | None = None
     minutes: float | None = None
+    background: str | None = None
 
     @property
     def folder(self) -> str:
         """The name of the folder, in the study's own, that the fit is written to."""
-        return "final" if self.trial is None else f"final-trial-{self.trial}"
+        name = "final" if self.trial is None else f"final-trial-{self.trial}"
+        return name if self.background is None else f"{name}-{self.background}"
 
     def fit_seeds(self) -> Sequence[int]:
         """Return the seeds of the fits."""
@@ -86,6 +89,7 @@ def final_fit(
         OSError: the folder cannot be written.
     """
     from hpo.checkpoints import Checkpoints
+    from hpo.errors import StudyError
     from hpo.fit_progress import FitProgress
     from hpo.fit_result import complete, print_figures
     from hpo.fitting import Fitter
@@ -102,8 +106,17 @@ def final_fit(
         trials = complete_trials(study)[: plan.top]
     else:
         trials = [trial_numbered(study, plan.trial)]
-    inputs = load_inputs(definition, data_root, device)
-    remember_data(study, place, definition, inputs.name, inputs.digest)
+    if plan.background is None:
+        inputs = load_inputs(definition, data_root, device)
+        remember_data(study, place, definition, inputs.name, inputs.digest)
+    else:
+        definition = definition.changed(background=plan.background)
+        inputs = load_inputs(definition, data_root, device)
+        if not inputs.name.startswith("omniglot"):
+            raise StudyError(
+                f"--background {plan.background} chooses among Omniglot's alphabets, but the "
+                f"study's data is {inputs.name}; leave it out"
+            )
     folder, output = place.folder / plan.folder, console()
     configurations = [repr(definition.space().hyperparameters(t.params)) for t in trials]
     digest = hashlib.sha256(
@@ -258,6 +271,15 @@ def main(
             "Without it: the study's \\[final] budget, else its \\[budget].",
         ),
     ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            "--background",
+            metavar="full|small1|small2",
+            help="Learn from these of Omniglot's alphabets, into final-small1 and the like: 30, or "
+            "5 of them as in the limited-data benchmark. Without it: the study's own.",
+        ),
+    ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
     data_root: options.DataRoot = None,
@@ -268,7 +290,15 @@ def main(
     The same command goes on where it stopped.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    plan = Plan(top=top, retrains=retrains, seeds=seeds, seed=seed, trial=trial, minutes=minutes)
+    plan = Plan(
+        top=top,
+        retrains=retrains,
+        seeds=seeds,
+        seed=seed,
+        trial=trial,
+        minutes=minutes,
+        background=background,
+    )
     with options.reported():
         definition, place = options.named_study(study, device, out=out, storage=storage)
         device = options.device_named(device)

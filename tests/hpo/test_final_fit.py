@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 import hpo.fit_inputs
 import hpo.fitting
+import hpo.inputs
+from data.dataset import Dataset
 from data.errors import DataUnavailable
-from hpo.errors import StudyError
+from hpo.errors import DefinitionError, StudyError
 from hpo.final_fit import Plan, app, as_run, final_fit
 from hpo.metrics import GALLERY, Metrics, load_metrics
 from hpo.study import open_finished, open_study
@@ -158,6 +160,28 @@ def test_any_trial_is_fitted_in_a_folder_of_its_own(job: Job) -> None:
     assert not (job.place.folder / "final").exists()
     # The only trial there is needs no choosing.
     assert fit(job, Plan(seeds=1)).selection == []
+
+
+def test_another_background_is_learnt_from_into_a_folder_of_its_own(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(replace(job, total=2))
+    with pytest.raises(StudyError, match=r"--background small1 .* leave it out"):
+        fit(job, Plan(seeds=1, background="small1"))
+    asked: list[str] = []
+
+    def load(*, background: str, **_: object) -> Dataset:
+        asked.append(background)
+        return replace(tiny_dataset(), name=f"omniglot-{background}")
+
+    monkeypatch.setattr(hpo.inputs, "load", load)
+    monkeypatch.setattr(hpo.fit_inputs, "load", load)
+    metrics = fit(job, Plan(top=2, seeds=1, background="small1"))
+    assert set(asked) == {"small1"}
+    assert load_metrics(job.place.folder / "final-small1") == metrics
+    assert Plan(trial=3, background="small2").folder == "final-trial-3-small2"
+    with pytest.raises(DefinitionError, match="small1"):
+        fit(job, Plan(seeds=1, background="small"))
 
 
 def test_minutes_become_epochs(job: Job) -> None:
