@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import signal
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -289,7 +287,6 @@ def main(
 
     The same command goes on where it stopped.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     plan = Plan(
         top=top,
         retrains=retrains,
@@ -302,16 +299,8 @@ def main(
     with options.reported():
         definition, place = options.named_study(study, device, out=out, storage=storage)
         device = options.device_named(device)
-        try:
-            with place.explained():
-                final_fit(definition, place, plan, data_root=data_root, device=device)
-        except KeyboardInterrupt:
-            print("Interrupted. The same command goes on from here.")
-            raise typer.Exit(130) from None
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        with options.interruptible(), place.explained():
+            final_fit(definition, place, plan, data_root=data_root, device=device)
 
 
 if __name__ == "__main__":

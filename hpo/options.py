@@ -1,9 +1,11 @@
 """The options that several commands share: one name and one meaning everywhere."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -175,6 +177,21 @@ Device = Annotated[
 ]
 
 OUT = DEFAULT_OUT
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block's command calmly, saying that it can go on."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from here.")
+        raise typer.Exit(130) from None
 
 
 def examples(*commands: str) -> str:

@@ -78,6 +78,14 @@ class SearchSpace:
         """
         return self._build(self._resolve(_chooser(values)))
 
+    def used(self, values: Mapping[str, Any]) -> dict[str, Value]:
+        """Return those of ``values`` that such a configuration samples.
+
+        Raises:
+            DefinitionError: a searched parameter has no value here, or one that it cannot take.
+        """
+        return self._resolve(_chooser(values), only_searched=True)
+
     def distributions(self) -> dict[str, "BaseDistribution"]:
         """Return what each searched parameter is drawn from, in Optuna's terms."""
         from optuna.trial import FixedTrial

@@ -91,6 +91,12 @@ def read(parameters: Mapping[str, Any]) -> dict[str, Specification]:
     return specifications
 
 
+def matching(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return those of ``names`` that one of ``patterns`` matches."""
+    several = list(patterns)
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in several)]
+
+
 def expand(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """Return ``given`` with every pattern (``conv*.filters``) put as the names it matches.
 

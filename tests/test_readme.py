@@ -109,6 +109,7 @@ def adapted(command: str) -> list[str]:
 
 
 def environment(there: Path) -> dict[str, str]:
+    """Return the environment of a reader: data sets are taken where the tests know them."""
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -129,7 +130,9 @@ def run(arguments: list[str], there: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_command(command: str, there: Path, request: pytest.FixtureRequest) -> None:
+def test_command(
+    command: str, there: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if command.startswith("pip install"):
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
             "optional-dependencies"
@@ -146,7 +149,7 @@ def test_command(command: str, there: Path, request: pytest.FixtureRequest) -> N
         serves(adapted(command), there)
     else:
         if "model.baselines" in command:
-            request.getfixturevalue("omniglot_root")
+            monkeypatch.setenv("OMNIGLOT_ROOT", str(request.getfixturevalue("omniglot_root")))
         if "--ray" in command and not find_spec("ray"):
             pytest.skip("ray is not installed")
         run(adapted(command), there)
