@@ -82,11 +82,18 @@ class Objective:
         return trainer.best.one_shot_accuracy
 
     def _train(self, trial: BaseTrial, trainer: Trainer, root: int, key: str) -> EpochResult | None:
-        """Train to the end and return None, or the result after which the trial is pruned."""
+        """Train to the end and return None, or the result after which the trial is pruned.
+
+        Where nothing is pruned, a diverged trial is complete and worth chance.
+        """
         saved = time.monotonic()
         for result in trainer.epochs():
             trial.report(result.one_shot_accuracy, result.epoch)
-            # A trial that has come to its end has its value, whatever others have.
+            # A trial that has come to its end has its value, whatever others have. One that
+            # diverged has none to speak of; were it complete, a sampler that learns from pruned
+            # trials too would take it for better than all of them.
+            if result.diverged and self.definition.search.pruner != "none":
+                return result
             if not trainer.finished() and trial.should_prune():
                 return result
             if self.checkpoints and time.monotonic() - saved >= CHECKPOINT_SECONDS:

@@ -153,7 +153,11 @@ def test_a_failure_that_comes_again_ends_the_study(
     assert len(open_finished(job.place).trials) == 3
 
 
-def test_a_diverged_trial_is_worth_chance(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_a_diverged_trial_is_worth_chance_or_pruned(
+    tmp_path: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = tiny_job(tmp_path, pruner=pruner)
     epoch = Trainer._epoch
 
     def diverge(self: Trainer, number: int) -> EpochResult:
@@ -166,6 +170,8 @@ def test_a_diverged_trial_is_worth_chance(job: Job, monkeypatch: pytest.MonkeyPa
     work(replace(job, total=1))
     trial = open_finished(job.place).trials[0]
     assert trial.value == 1 / job.definition.validation.way
+    # Complete, it would be better than all pruned ones in the eyes of a sampler.
+    assert trial.state == (TrialState.COMPLETE if pruner == "none" else TrialState.PRUNED)
     assert trial.user_attrs["diverged"]
     assert trial.user_attrs["history"][0]["loss"] is None
 
