@@ -97,8 +97,8 @@ def _median(epochs: int, startup: int) -> "BasePruner":
 def _halving(epochs: int, startup: int) -> "BasePruner":
     from optuna.pruners import SuccessiveHalvingPruner
 
-    # A ninth of the budget is the least that tells configurations apart, if it is an epoch.
-    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
+    # A 27th of the budget, if it is an epoch, tells what learns from what does not.
+    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 27), reduction_factor=3)
 
 
 def _hyperband(epochs: int, startup: int) -> "BasePruner":
@@ -120,7 +120,7 @@ PRUNERS: Mapping[str, PrunerRow] = {
     "none": PrunerRow(_none, "every trial runs to its own end, as in the paper"),
     "median": PrunerRow(_median, "stops a trial below the median of the earlier ones at its epoch"),
     "halving": PrunerRow(
-        _halving, "lets the best third go on at a ninth and at a third of the epochs"
+        _halving, "lets the best third go on at a 27th, a ninth and a third of the epochs"
     ),
     "hyperband": PrunerRow(_hyperband, "stops most trials after few epochs, in brackets"),
 }
