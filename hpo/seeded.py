@@ -1,12 +1,30 @@
 """A sampler made anew for each trial, from the trial's own seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread while the block runs.
+
+    The matrices of a Gaussian process over a few hundred trials are so small that threads cost
+    more than they bring, and several times as much where trainings keep the cores busy.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class SeededSampler(BaseSampler):
@@ -37,7 +55,8 @@ class SeededSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Return the parameters sampled together."""
-        return self._sampler.sample_relative(study, trial, search_space)
+        with _one_thread():
+            return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
         self,
