@@ -64,8 +64,10 @@ def _gp(seed: int, startup: int) -> "BaseSampler":
 def _tpe(seed: int, startup: int) -> "BaseSampler":
     from optuna.samplers import TPESampler
 
-    # Groups are what lets it model parameters that hang on others.
-    return TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True)
+    # Each parameter by itself, so that what is good in one trial meets what is good in another.
+    # Sampled together, dozens of parameters stay near whole configurations seen early: in a
+    # search of 41 of them, 30 proposals in a row were cousins of the fastest starters.
+    return TPESampler(seed=seed, n_startup_trials=startup, multivariate=False)
 
 
 def _cmaes(seed: int, startup: int) -> "BaseSampler":
