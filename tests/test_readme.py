@@ -107,7 +107,8 @@ def adapted(command: str) -> list[str]:
     command = re.sub(r"--timeout \d+", "--timeout 60", command)
     command = re.sub(r"--minutes \d+", "--minutes 0.001", command)
     command = re.sub(r'"\$STUDY_DB"|postgresql\S+', "sqlite:///shared.db", command)
-    command = command.replace("/shared/studies", "shared").replace("--quick", "--toy")
+    command = command.replace("/shared/studies", "shared").replace(" --quick", "")
+    command = command.replace("tests.benchmarks", "tests.benchmarks --toy")
     command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
     if "run_study" in command and "--study" not in command and "--list" not in command:
         command += " --study compact.toml"
