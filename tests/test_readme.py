@@ -218,5 +218,5 @@ def test_study_files(there: Path) -> None:
     from hpo.definition import StudyDefinition
 
     budget = {**small["budget"], **shown["budget"]}
-    made = {**small, "budget": budget, "parameters": parameters, "name": "mine"}
+    made = {**small, "budget": budget, "parameters": parameters, "name": "mine", "start": ()}
     assert StudyDefinition.model_validate(made).space().searched["recipe.way"]
