@@ -81,7 +81,7 @@ class Plan:
     seeds: int = 3
 
 
-def way(
+def one_change_at_a_time(
     space: "SearchSpace", start: Mapping[str, Any], end: Mapping[str, Any]
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return the configurations from ``start`` to ``end``, one change at a time, each named.
@@ -133,7 +133,6 @@ def ablation(
     """
     from hpo.checkpoints import Checkpoints
     from hpo.errors import StudyError
-    from hpo.final_fit import as_run
     from hpo.fit_inputs import fresh_trials, load_benchmark
     from hpo.fit_progress import FitProgress
     from hpo.fitting import Fitter
@@ -143,20 +142,18 @@ def ablation(
     from hpo.progress import console
     from hpo.scoring import net_figures
     from hpo.selection import complete_trials, trial_numbered
-    from hpo.study import open_finished, open_study, remember_data
+    from hpo.study import open_as_run, remember_data
     from model.checkpoint import write
     from model.evaluation import one_shot_accuracy
 
     plan = plan or Plan()
-    study = open_finished(place)
-    definition = as_run(definition, study.user_attrs.get("definition", {}))
-    open_study(definition, place)
+    study, definition = open_as_run(definition, place)
     space = definition.space()
     if not space.starts:
         raise StudyError(f"study {place.name} has no [[start]] to come from; add one to its file")
     number = plan.trial
     end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
-    steps = way(space, space.starts[0], end.params)
+    steps = one_change_at_a_time(space, space.starts[0], end.params)
     inputs = load_inputs(definition, data_root, device)
     remember_data(study, place, definition, inputs.name, inputs.digest)
     folder, output = place.folder / f"ablation-{end.number}", console()

@@ -94,27 +94,24 @@ def final_fit(
     from hpo.inputs import load_inputs
     from hpo.progress import console
     from hpo.selection import complete_trials, trial_numbered
-    from hpo.study import open_finished, open_study, remember_data
+    from hpo.study import open_as_run, remember_data
 
     plan = plan or Plan()
-    study = open_finished(place)
-    definition = as_run(definition, study.user_attrs.get("definition", {}))
-    open_study(definition, place)
+    study, definition = open_as_run(definition, place)
     if plan.trial is None:
         trials = complete_trials(study)[: plan.top]
     else:
         trials = [trial_numbered(study, plan.trial)]
+    learnt_from = definition.changed(background=plan.background)
+    inputs = load_inputs(learnt_from, data_root, device)
     if plan.background is None:
-        inputs = load_inputs(definition, data_root, device)
         remember_data(study, place, definition, inputs.name, inputs.digest)
-    else:
-        definition = definition.changed(background=plan.background)
-        inputs = load_inputs(definition, data_root, device)
-        if not inputs.name.startswith("omniglot"):
-            raise StudyError(
-                f"--background {plan.background} chooses among Omniglot's alphabets, but the "
-                f"study's data is {inputs.name}; leave it out"
-            )
+    elif not inputs.name.startswith("omniglot"):
+        raise StudyError(
+            f"--background {plan.background} chooses among Omniglot's alphabets, but the "
+            f"study's data is {inputs.name}; leave it out"
+        )
+    definition = learnt_from
     folder, output = place.folder / plan.folder, console()
     configurations = [repr(definition.space().hyperparameters(t.params)) for t in trials]
     digest = hashlib.sha256(
@@ -208,17 +205,6 @@ def _fit(
         digest=digest,
     )
     return result.test_and_write(folder, data_root, progress.say)
-
-
-def as_run(definition: StudyDefinition, known: dict[str, object]) -> StudyDefinition:
-    """Return the definition with the options that the study was run with, read off the study."""
-    keys = {
-        "dataset": "data.dataset",
-        "sampler": "search.sampler",
-        "pruner": "search.pruner",
-        "seed": "search.seed",
-    }
-    return definition.changed(**{option: known.get(key) for option, key in keys.items()})
 
 
 @app.command(

@@ -118,7 +118,7 @@ class SearchSpace:
         key = f"start.{index}"
         try:
             values = expand(start, self.searched)
-            used = self._resolve(_chooser(values), only_searched=True)
+            used = self.used(values)
         except DefinitionError as error:
             raise DefinitionError(f"{key}: {error}") from None
         # A pattern may also match layers that this configuration does not have.

@@ -76,6 +76,23 @@ def open_finished(place: Place) -> optuna.Study:
             raise StudyError(f"there is no study {place.name} in {place.shown_url}") from None
 
 
+def open_as_run(definition: StudyDefinition, place: Place) -> tuple[optuna.Study, StudyDefinition]:
+    """Return a study that is there, and the definition with the options that it was run with.
+
+    Raises:
+        StudyError: there is none, or it was started with another definition.
+    """
+    known = open_finished(place).user_attrs.get("definition", {})
+    keys = {
+        "dataset": "data.dataset",
+        "sampler": "search.sampler",
+        "pruner": "search.pruner",
+        "seed": "search.seed",
+    }
+    definition = definition.changed(**{option: known.get(key) for option, key in keys.items()})
+    return open_study(definition, place), definition
+
+
 def remember_data(
     study: optuna.Study, place: Place, definition: StudyDefinition, name: str, digest: str
 ) -> None:

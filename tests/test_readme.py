@@ -104,7 +104,6 @@ def adapted(command: str) -> list[str]:
     command = command.removeprefix("srun ").replace("python ", f"{sys.executable} ", 1)
     command = re.sub(r"--study (compact|paper|beyond)\b", r"--study \1.toml", command)
     command = re.sub(r"--trials \d+", "--trials 3", command)
-    command = re.sub(r"--timeout \d+", "--timeout 60", command)
     command = re.sub(r"--minutes \d+", "--minutes 0.001", command)
     command = re.sub(r'"\$STUDY_DB"|postgresql\S+', "sqlite:///shared.db", command)
     command = command.replace("/shared/studies", "shared").replace(" --quick", "")
@@ -116,7 +115,7 @@ def adapted(command: str) -> list[str]:
 
 
 def environment(there: Path) -> dict[str, str]:
-    """Return the environment of a reader: data sets are taken where the tests know them."""
+    """Return the environment of a reader with an empty cache and a terminal 80 wide."""
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),

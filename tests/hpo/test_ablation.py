@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import hpo.fit_inputs
-from hpo.ablation import GROUPS, PICTURE, RESULT, Plan, Step, ablation, app, way
+from hpo.ablation import GROUPS, PICTURE, RESULT, Plan, Step, ablation, app, one_change_at_a_time
 from hpo.definition import load
 from hpo.parameters import catalogue
 from hpo.specification import matching
@@ -21,7 +21,7 @@ def test_one_change_at_a_time_from_the_paper_to_the_end() -> None:
     corners = [corner for corner in space.corners() if space.used(corner) != start]
     assert corners
     for end in corners[:: max(1, len(corners) // 40)]:
-        steps = way(space, start, end)
+        steps = one_change_at_a_time(space, start, end)
         assert steps[0] == ("start", start)
         assert steps[-1][1] == space.used(end)
         names = {label: matching(patterns, space.searched) for label, patterns in GROUPS.items()}

@@ -16,9 +16,9 @@ import hpo.inputs
 from data.dataset import Dataset
 from data.errors import DataUnavailable
 from hpo.errors import DefinitionError, StudyError
-from hpo.final_fit import Plan, app, as_run, final_fit
+from hpo.final_fit import Plan, app, final_fit
 from hpo.metrics import GALLERY, Metrics, load_metrics
-from hpo.study import open_finished, open_study
+from hpo.study import open_as_run, open_study
 from hpo.worker import Job, work
 from model.checkpoint import load_net
 from model.evaluation import credit, one_shot_scores
@@ -215,8 +215,7 @@ def test_only_failed_trials_are_one_message(job: Job) -> None:
 def test_the_options_of_the_run_are_read_off_the_study(job: Job) -> None:
     changed = job.definition.changed(seed=5, sampler="tpe")
     open_study(changed, job.place)
-    known = open_finished(job.place).user_attrs["definition"]
-    assert as_run(tiny_definition(), known).identity() == changed.identity()
+    assert open_as_run(tiny_definition(), job.place)[1].identity() == changed.identity()
 
 
 def test_mistakes_are_one_message(tmp_path: Path) -> None:
