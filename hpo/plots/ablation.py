@@ -37,14 +37,14 @@ def ladder(steps: "Sequence[Step]") -> Figure:
                 [score.mean - score.low for _, score in rows],
                 [score.high - score.mean for _, score in rows],
             ],
-            label=label,
+            label=f"{label}, {rows[0][1].way}-way",
             capsize=3,
             elinewidth=1.2,
             **look.of_line(),
         )
     names = [f"+ {step.change}" if i else step.change for i, step in enumerate(steps)]
     ax.set_yticks(range(len(steps) - 1, -1, -1), names)
-    ax.set(xlabel="20-way one-shot accuracy, 95 % intervals")
+    ax.set(xlabel="one-shot accuracy, 95 % intervals")
     percent_axis(ax.xaxis)
     legend(figure, ax)
     return figure
