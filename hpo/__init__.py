@@ -6,12 +6,16 @@ In Python and in notebooks:
     >>> study.run()
 """
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpo.library import Study as Study
 
 __all__ = ["Study"]
+
+# Optuna brings tqdm, which asks for widgets in every notebook; nothing here draws its bars.
+warnings.filterwarnings("ignore", "IProgress not found")
 
 
 def __getattr__(name: str) -> Any:

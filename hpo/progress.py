@@ -173,12 +173,17 @@ def duration(seconds: float) -> str:
 
 
 def console() -> Console:
-    """Return where messages go: 80 columns wide where that is not a terminal."""
+    """Return where messages go: plain and 80 columns wide where that is not a terminal.
+
+    A notebook is like a log file, though its output calls itself a terminal: a bar there needs
+    widgets, and goes to the wrong cell.
+    """
+    terminal = sys.stdout.isatty() and sys.stdout is sys.__stdout__
     return Console(
         file=sys.stdout,
-        width=None if sys.stdout.isatty() else 80,
+        width=None if terminal else 80,
         soft_wrap=True,
-        # In a notebook as in a log file: a bar there needs widgets, and goes to the wrong cell.
+        force_terminal=terminal,
         force_jupyter=False,
     )
 
