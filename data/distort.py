@@ -1,6 +1,6 @@
 """Random distortions of image batches, drawn for every image by itself, on its device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +8,21 @@ from torch import Tensor
 
 # Shifts and elastic displacements are given in pixels of a drawing of this side.
 REFERENCE_SIZE = 105
+WARP_ROTATION = 20.0
+"""Largest angle of a warp of strength 1, in degrees either way."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distortion:
     """The paper's affine family (section 4.3), and a smooth random deformation after it.
 
+    Before them comes a warp, if any: of the same family, but one for all the images of a group,
+    and turned by up to `WARP_ROTATION`. Where the drawings of one character, or of a whole
+    alphabet, are a group, it makes new characters of old ones.
+
     Attributes:
         strength: scales every range below; 1 is the paper, 0 switches the family off.
+        warp: the same of the warp.
         elastic: standard deviation of the smooth displacement, in pixels of a 105-pixel drawing.
         rotation: largest angle, degrees, either way.
         shear: largest shear factor along x and along y, either way.
@@ -25,6 +32,7 @@ class Distortion:
     """
 
     strength: float = 1.0
+    warp: float = 0.0
     elastic: float = 0.0
     rotation: float = 10.0
     shear: float = 0.3
@@ -32,12 +40,22 @@ class Distortion:
     shift: float = 2.0
     probability: float = 0.5
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return ``images`` ``[B, 1, H, W]`` distorted, paper (0) coming in at the edges."""
-        if not self.strength and not self.elastic:
+    def __call__(self, images: Tensor, generator: torch.Generator, group: int = 1) -> Tensor:
+        """Return ``images`` ``[B, 1, H, W]`` distorted, paper (0) coming in at the edges.
+
+        Every ``group`` of them, in a row, share a warp.
+        """
+        if not self.strength and not self.elastic and not self.warp:
             return images
         batch = len(images)
-        grid = sampling_grid(self.inverse_matrices(batch, generator), images.shape[-1])
+        matrices = self.inverse_matrices(batch, generator)
+        if self.warp:
+            warp = replace(self, strength=self.warp, rotation=WARP_ROTATION)
+            shared = warp.inverse_matrices(batch // group, generator).repeat_interleave(group, 0)
+            # What is done last is undone first.
+            matrices = shared[:, :, :2] @ matrices
+            matrices[:, :, 2] += shared[:, :, 2]
+        grid = sampling_grid(matrices, images.shape[-1])
         if self.elastic:
             coarse = torch.randn(batch, 2, 5, 5, generator=generator, device=images.device)
             coarse = coarse * (2 * self.elastic / REFERENCE_SIZE)

@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "dropout": ("net.dropout",),
     "rotated alphabets": ("recipe.rotations",),
     "distortions": ("recipe.distortion", "recipe.elastic"),
+    "warp": ("recipe.warp",),
 }
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

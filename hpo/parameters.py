@@ -24,6 +24,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "recipe.way": (2, 1000),
     "recipe.rate_factor": (1e-6, 1e3),
     "recipe.distortion": (0, 5),
+    "recipe.warp": (0, 5),
     "recipe.elastic": (0, 20),
 }
 _RATES: dict[str, tuple[float, float]] = {

@@ -92,6 +92,8 @@ class Recipe:
         schedule: of every layer's learning rate: ``exponential`` (times 0.99 each epoch, as in
             the paper) or ``cosine`` (to zero at the end of the budget).
         distortion: strength of the paper's affine distortions, 1 as printed, 0 for none.
+        warp: strength of a distortion that the two drawings of a pair, or all of an episode,
+            share, so that it makes new characters; 0 for none.
         elastic: strength of smooth random deformation, in pixels of a 105-pixel drawing.
         rotations: turn whole alphabets by 90, 180 and 270 degrees into new alphabets.
         precision: of the convolutions and the fully connected layer in training: ``fp32``,
@@ -109,6 +111,7 @@ class Recipe:
     rate_factor: float = 1.0
     schedule: Literal["exponential", "cosine"] = "exponential"
     distortion: float = 1.0
+    warp: float = 0.0
     elastic: float = 0.0
     rotations: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"

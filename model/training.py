@@ -89,7 +89,9 @@ class Trainer:
         )
         sampler = PairSampler if recipe.batch == "pairs" else EpisodeSampler
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
-        self.distortion = Distortion(strength=recipe.distortion, elastic=recipe.elastic)
+        self.distortion = Distortion(
+            strength=recipe.distortion, warp=recipe.warp, elastic=recipe.elastic
+        )
         self.generator = torch.Generator(self.device)
         # Drawn on the CPU, so that a seed is the same net on every device.
         generator = torch.Generator().manual_seed(seed)
@@ -184,8 +186,9 @@ class Trainer:
         else:
             # [episodes, way, 2]: row by row like pairs, so that both kinds are cut alike.
             index, same = self.sampler.draw(recipe.episodes, recipe.way, recipe.across), None
-        images = self.distortion(self.train_drawings.images(index.flatten()), self.generator)
         rows, way = index.shape[:2]
+        images = self.train_drawings.images(index.flatten())
+        images = self.distortion(images, self.generator, group=2 * way)
         images = images.view(rows, way * 2, *images.shape[1:])
         part = rows
         if self.hyperparameters.architecture.normalisation == "none":

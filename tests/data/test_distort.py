@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from data.distort import Distortion, sampling_grid
+from data.distort import WARP_ROTATION, Distortion, sampling_grid
 from tests.synthetic import disc, synthetic
 
 NONE = {"rotation": 0.0, "shear": 0.0, "scale": 0.0, "shift": 0.0}
@@ -182,6 +184,30 @@ def test_elastic_deforms_smoothly_by_the_given_amount() -> None:
     assert 1.5 < inner.std() < 4, "pixels that a point moves"
     steps = inner.diff(dim=3).abs()
     assert steps.max() < 2, "neighbours move alike"
+
+
+def test_a_warp_is_shared_by_a_group_and_no_other() -> None:
+    image = synthetic((2,), size=35).images(torch.tensor([0]))
+    warp = Distortion(strength=0, warp=2.0, probability=1.0)
+    groups = warp(image.expand(48, 1, 35, 35), generator(), group=6).unflatten(0, (8, 6))
+    assert (groups == groups[:, :1]).all()
+    assert len({group[0].numpy().tobytes() for group in groups}) == 8
+    both = Distortion(warp=2.0, probability=1.0)(image.expand(48, 1, 35, 35), generator(), group=6)
+    assert len({row.numpy().tobytes() for row in both}) == 48
+
+
+def test_a_warp_comes_before_what_each_image_gets() -> None:
+    images = synthetic((3,), size=35).images(torch.tensor([0, 1, 2, 0]))
+    ranges = {**NONE, "shear": 0.3, "scale": 0.2}
+    own, shared = Distortion(**ranges), Distortion(**ranges, strength=1.5)
+    draw = generator()
+    last = own.inverse_matrices(4, draw)
+    first = replace(shared, rotation=WARP_ROTATION).inverse_matrices(2, draw)
+    square = torch.tensor([0.0, 0, 1]).expand(4, 1, 3)
+    both = torch.cat([first.repeat_interleave(2, 0), square], 1) @ torch.cat([last, square], 1)
+    expected = F.grid_sample(images, sampling_grid(both[:, :2], 35), align_corners=False)
+    out = Distortion(**ranges, warp=1.5)(images, generator(), group=2)
+    assert torch.allclose(out, expected, atol=1e-5)
 
 
 def test_every_image_gets_draws_of_its_own() -> None:

@@ -139,6 +139,7 @@ CHANGES: dict[str, Hyperparameters] = {
     "recipe.rate_factor": tiny_hyperparameters(**BATCHES, rate_factor=0.5),
     "recipe.schedule": tiny_hyperparameters(**{**BATCHES, "schedule": "exponential"}),
     "recipe.distortion": tiny_hyperparameters(**BATCHES, distortion=0.5),
+    "recipe.warp": tiny_hyperparameters(**BATCHES, warp=2.0),
     "recipe.elastic": tiny_hyperparameters(**BATCHES, elastic=2.0),
     "recipe.rotations": tiny_hyperparameters(**BATCHES, rotations=True),
     "recipe.precision": tiny_hyperparameters(**BATCHES, precision="bf16"),
