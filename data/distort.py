@@ -10,15 +10,17 @@ from torch import Tensor
 REFERENCE_SIZE = 105
 WARP_ROTATION = 20.0
 """Largest angle of a warp of strength 1, in degrees either way."""
+WARP_ELASTIC = 2.0
+"""The ``elastic`` of a warp of strength 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distortion:
     """The paper's affine family (section 4.3), and a smooth random deformation after it.
 
-    Before them comes a warp, if any: of the same family, but one for all the images of a group,
-    and turned by up to `WARP_ROTATION`. Where the drawings of one character, or of a whole
-    alphabet, are a group, it makes new characters of old ones.
+    Before them comes a warp, if any: the same two, turned further and bent more, but one for all
+    the images of a group. Where the drawings of a character, or of an alphabet, are a group, it
+    makes new characters of old ones.
 
     Attributes:
         strength: scales every range below; 1 is the paper, 0 switches the family off.
@@ -55,12 +57,13 @@ class Distortion:
             # What is done last is undone first.
             matrices = shared[:, :, :2] @ matrices
             matrices[:, :, 2] += shared[:, :, 2]
-        grid = sampling_grid(matrices, images.shape[-1])
+        size = images.shape[-1]
+        grid = sampling_grid(matrices, size)
+        if self.warp:
+            bent = displacement(batch // group, size, self.warp * WARP_ELASTIC, generator)
+            grid = grid + bent.repeat_interleave(group, 0)
         if self.elastic:
-            coarse = torch.randn(batch, 2, 5, 5, generator=generator, device=images.device)
-            coarse = coarse * (2 * self.elastic / REFERENCE_SIZE)
-            smooth = F.interpolate(coarse, images.shape[-2:], mode="bicubic", align_corners=True)
-            grid = grid + smooth.permute(0, 2, 3, 1)
+            grid = grid + displacement(batch, size, self.elastic, generator)
         return F.grid_sample(images, grid, align_corners=False)
 
     def inverse_matrices(self, batch: int, generator: torch.Generator) -> Tensor:
@@ -87,6 +90,17 @@ class Distortion:
         offset_y = -(inverse[2] * shift[0] + inverse[3] * shift[1])
         rows = [inverse[0], inverse[1], offset_x, inverse[2], inverse[3], offset_y]
         return torch.stack(rows, -1).view(batch, 2, 3)
+
+
+def displacement(batch: int, size: int, elastic: float, generator: torch.Generator) -> Tensor:
+    """Return ``[batch, size, size, 2]``: smooth random offsets, in units of half a side.
+
+    Their standard deviation is about ``elastic`` pixels of a 105-pixel drawing.
+    """
+    coarse = torch.randn(batch, 2, 5, 5, generator=generator, device=generator.device)
+    coarse = coarse * (2 * elastic / REFERENCE_SIZE)
+    smooth = F.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)
+    return smooth.permute(0, 2, 3, 1)
 
 
 def sampling_grid(matrices: Tensor, size: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.distort import WARP_ROTATION, Distortion, sampling_grid
+from data.distort import WARP_ELASTIC, WARP_ROTATION, Distortion, displacement, sampling_grid
 from tests.synthetic import disc, synthetic
 
 NONE = {"rotation": 0.0, "shear": 0.0, "scale": 0.0, "shift": 0.0}
@@ -205,7 +205,9 @@ def test_a_warp_comes_before_what_each_image_gets() -> None:
     first = replace(shared, rotation=WARP_ROTATION).inverse_matrices(2, draw)
     square = torch.tensor([0.0, 0, 1]).expand(4, 1, 3)
     both = torch.cat([first.repeat_interleave(2, 0), square], 1) @ torch.cat([last, square], 1)
-    expected = F.grid_sample(images, sampling_grid(both[:, :2], 35), align_corners=False)
+    bent = displacement(2, 35, 1.5 * WARP_ELASTIC, draw).repeat_interleave(2, 0)
+    grid = sampling_grid(both[:, :2], 35) + bent
+    expected = F.grid_sample(images, grid, align_corners=False)
     out = Distortion(**ranges, warp=1.5)(images, generator(), group=2)
     assert torch.allclose(out, expected, atol=1e-5)
 
