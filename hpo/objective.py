@@ -22,6 +22,9 @@ from model.training import EpochResult, Trainer
 CHECKPOINT_SECONDS = 15
 """A trial that dies loses at most this and an epoch."""
 
+HISTORY = "history"
+"""The system attribute that keeps a trial's `EpochResult` of every epoch, as dictionaries."""
+
 
 class Objective:
     """From a trial to its value, the best one-shot validation accuracy of any epoch, in [0, 1].
@@ -45,7 +48,7 @@ class Objective:
         self.device, self.checkpoints = torch.device(device), checkpoints
         self.album = album
         self.space = definition.space()
-        self._versions = versions()
+        self._versions = ", ".join(f"{name} {version}" for name, version in versions().items())
 
     def __call__(self, trial: BaseTrial) -> float:
         """Train what ``trial`` suggests.
@@ -126,10 +129,13 @@ def _record(trial: BaseTrial, trainer: Trainer) -> None:
         "pairs_seen": history[-1].pairs_seen,
         "seconds": sum(result.seconds for result in history),
         "diverged": history[-1].diverged,
-        "history": [_finite(asdict(result)) for result in history],
     }
     for name, value in attributes.items():
         trial.set_user_attr(name, value)
+    if isinstance(trial, optuna.Trial):
+        # Among the attributes for people it would make the dashboard's page metres wide.
+        results = [_finite(asdict(result)) for result in history]
+        trial.storage.set_trial_system_attr(trial._trial_id, HISTORY, results)
 
 
 def _finite(result: dict[str, Any]) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def describe(trial: FrozenTrial) -> str:
         parts.append("(pruned)")
     attributes = trial.user_attrs
     if "best_epoch" in attributes:
-        epochs = len(attributes.get("history", ()))
+        epochs = len(trial.intermediate_values)
         parts.append(f"at epoch {attributes['best_epoch']} of {epochs},")
     if attributes.get("diverged"):
         parts.append("diverged,")

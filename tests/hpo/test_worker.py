@@ -24,7 +24,7 @@ from hpo.claims import ATTEMPTS, claim, finished
 from hpo.definition import StudyDefinition
 from hpo.errors import StudyError
 from hpo.inputs import load_inputs
-from hpo.objective import Objective
+from hpo.objective import HISTORY, Objective
 from hpo.place import Place
 from hpo.samplers import PRUNERS, SAMPLERS
 from hpo.study import open_finished, open_study
@@ -86,7 +86,7 @@ def test_a_trial_keeps_what_it_was(job: Job) -> None:
     study = open_finished(job.place)
     trial = study.trials[0]
     attributes = trial.user_attrs
-    history = attributes["history"]
+    history = trial.system_attrs[HISTORY]
     assert trial.value == max(result["one_shot_accuracy"] for result in history)
     assert trial.intermediate_values == {r["epoch"]: r["one_shot_accuracy"] for r in history}
     assert attributes["best_epoch"] in range(1, 4)
@@ -94,7 +94,7 @@ def test_a_trial_keeps_what_it_was(job: Job) -> None:
     assert attributes["device"] == "cpu"
     assert attributes["parameters"] > 0
     assert attributes["seconds"] > 0
-    assert attributes["versions"]["optuna"] == optuna.__version__
+    assert f"optuna {optuna.__version__}" in attributes["versions"]
     assert 0 <= attributes["verification_accuracy"] <= 1
     assert study.user_attrs["data"] == {"name": "tiny", "digest": tiny_dataset().digest}
 
@@ -173,7 +173,7 @@ def test_a_diverged_trial_is_worth_chance_or_pruned(
     # Complete, it would be better than all pruned ones in the eyes of a sampler.
     assert trial.state == (TrialState.COMPLETE if pruner == "none" else TrialState.PRUNED)
     assert trial.user_attrs["diverged"]
-    assert trial.user_attrs["history"][0]["loss"] is None
+    assert trial.system_attrs[HISTORY][0]["loss"] is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -306,7 +306,7 @@ def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
     trials = open_finished(job.place).trials
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
     assert pruned
-    assert all(trial.user_attrs["history"] for trial in pruned)
+    assert all(trial.system_attrs[HISTORY] for trial in pruned)
     assert len(trials) == 8
 
 
@@ -315,7 +315,7 @@ def test_a_trial_that_came_to_its_end_is_complete(tmp_path: Path, pruner: str) -
     job = tiny_job(tmp_path, 10, pruner=pruner, startup=2)
     work(job)
     for trial in open_finished(job.place).trials:
-        ended = len(trial.user_attrs["history"]) == job.definition.budget.epochs
+        ended = len(trial.system_attrs[HISTORY]) == job.definition.budget.epochs
         assert trial.state == (TrialState.COMPLETE if ended else TrialState.PRUNED)
 
 
