@@ -86,7 +86,6 @@ def _left_out(metrics: Metrics, way: int) -> str:
 
 def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list[Block]:
     """Return the section of the paper's tables and of other systems."""
-    background = str(definition.get("data.background", "full"))
     blocks: list[Block] = [Heading(2, "Beside the published figures")]
     if not fits:
         blocks.append(Text("Published figures alone, for there is no final fit yet."))
@@ -101,7 +100,7 @@ def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list
     blocks += [Heading(3, "Verification"), tables.verification(fits, definition)]
     blocks += [Heading(3, "20-way one-shot"), tables.one_shot(fits)]
     blocks += [Heading(3, "MNIST, 10-way"), tables.mnist(fits)]
-    return [*blocks, Heading(3, "Other systems"), *tables.errors(fits, background)]
+    return [*blocks, Heading(3, "Other systems"), *tables.errors(fits)]
 
 
 def answers(fits: Sequence[Fit], pictures: Pictures) -> list[Block]:

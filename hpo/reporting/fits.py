@@ -27,11 +27,16 @@ class Fit:
     folder: Path
     metrics: Metrics
 
+    @property
+    def small(self) -> bool:
+        """Whether it learnt from the five alphabets of a small background set."""
+        return self.metrics.data["name"].startswith("omniglot-small")
+
 
 def find_fits(place: Place) -> list[Fit]:
     """Return the study's final fits, the best configuration's first; damaged ones are left out."""
-    folders = [place.folder / "final", *sorted(place.folder.glob("final-trial-*"))]
-    found: dict[int, Fit] = {}
+    folders = [place.folder / "final", *sorted(place.folder.glob("final-*"))]
+    found: dict[tuple[int, str], Fit] = {}
     for folder in folders:
         if not (folder / METRICS).is_file():
             continue
@@ -40,15 +45,18 @@ def find_fits(place: Place) -> list[Fit]:
         except StudyError as error:
             _log.warning("%s", error)
             continue
-        if metrics.trial not in found:
-            found[metrics.trial] = Fit(_label(metrics), folder, metrics)
+        key = metrics.trial, metrics.data["name"]
+        if key not in found:
+            found[key] = Fit(_label(metrics), folder, metrics)
     return list(found.values())
 
 
 def _label(metrics: Metrics) -> str:
     names = {(True, True): "best and the paper's", (True, False): "best", (False, True): "paper's"}
     name = names.get((metrics.title == "best", metrics.trial == 0), "another")
-    return f"ours, {name} configuration (trial {metrics.trial})"
+    background = metrics.data["name"].partition("omniglot-")[2]
+    learnt = f", {background} alone" if background else ""
+    return f"ours, {name} configuration (trial {metrics.trial}{learnt})"
 
 
 def missing_fits(fits: list[Fit], place: Place) -> list[Block]:

@@ -93,18 +93,18 @@ def mnist(fits: Sequence[Fit]) -> Table:
     )
 
 
-def errors(fits: Sequence[Fit], background: str) -> list[Table]:
+def errors(fits: Sequence[Fit]) -> list[Table]:
     """Return other systems' errors, of the full background set and of the small ones."""
-    small = background.startswith("small")
     tables = []
-    for name, known, ours in (
-        ("all 30 background alphabets", published.ERRORS, not small),
-        ("five background alphabets alone", published.ERRORS_SMALL, small),
+    for name, known, small in (
+        ("all 30 background alphabets", published.ERRORS, False),
+        ("five background alphabets alone", published.ERRORS_SMALL, True),
     ):
+        ours = [fit for fit in fits if fit.small is small]
         rows: list[tuple[float, tuple[str, ...]]] = [
             (error, (system, f"{error} %", *_UNKNOWN)) for system, error in known
         ]
-        for fit in fits if ours else ():
+        for fit in ours:
             if (figure := fit.metrics.find("official_runs")) is not None:
                 _, trials, seeds = evidence(figure)
                 interval = between(1 - figure.high, 1 - figure.low)

@@ -139,7 +139,13 @@ def _trial(
 
 
 def fake_fit(
-    place: Place, folder: str, *, trial: int, seeds: int = 3, level: float = 0.7
+    place: Place,
+    folder: str,
+    *,
+    trial: int,
+    seeds: int = 3,
+    level: float = 0.7,
+    data: str = "omniglot",
 ) -> Metrics:
     """Write a final fit's metrics, gallery and first weights, and return the metrics."""
     generator = np.random.default_rng(trial)
@@ -148,9 +154,9 @@ def fake_fit(
     metrics = Metrics(
         study=place.name,
         trial=trial,
-        title="best" if folder == "final" else f"trial {trial}",
+        title=f"trial {trial}" if "trial" in folder else "best",
         parameters={"conv1.filters": 64},
-        data={"name": "omniglot", "digest": "0123456789abcdef"},
+        data={"name": data, "digest": "0123456789abcdef"},
         image_size=35,
         net_parameters=1_234_567,
         device="cpu",

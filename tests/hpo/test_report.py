@@ -192,6 +192,20 @@ def test_a_missing_study_is_one_message(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_fit_that_learnt_from_less_stands_with_its_like(tmp_path: Path) -> None:
+    place = Place("smoke", tmp_path)
+    fake_study(place, "CC", base="smoke")
+    fake_fit(place, "final", trial=1)
+    fake_fit(place, "final-small1", trial=1, level=0.6, data="omniglot-small1")
+    markdown = checked(write_report(place))
+    full, small = "ours, best configuration (trial 1)", "ours, best configuration (trial 1, small1"
+    assert f"{small} alone)" in markdown
+    few = markdown.index("five background alphabets alone")
+    many = markdown.index("all 30 background alphabets")
+    errors = markdown.rindex(f"| {full} |"), markdown.rindex(f"| {small} alone) |")
+    assert (many < few) == (errors[0] < errors[1])
+
+
 def test_a_damaged_fit_or_gallery_is_left_out(tmp_path: Path) -> None:
     place = Place("smoke", tmp_path)
     fake_study(place, "", base="smoke")
