@@ -13,6 +13,7 @@ import torch
 
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.pipeline import evaluation, hourly, pipeline
+from tests.benchmarks.precision import precision
 from tests.benchmarks.search import search, startup
 from tests.benchmarks.steps import limit, overhead
 
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Context], Iterator[Row]]] = {
     "startup": startup,
     "search": search,
     "hourly": hourly,
+    "precision": precision,
     "limit": limit,
 }
 
