@@ -16,6 +16,7 @@ sees all of them.
 """
 
 import hashlib
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -67,7 +68,16 @@ def _tpe(seed: int, startup: int) -> "BaseSampler":
     # Each parameter by itself, so that what is good in one trial meets what is good in another.
     # Sampled together, dozens of parameters stay near whole configurations seen early: in a
     # search of 41 of them, 30 proposals in a row were cousins of the fastest starters.
-    return TPESampler(seed=seed, n_startup_trials=startup, multivariate=False)
+    # And few that count as good, as Bergstra et al. (2011) have it: of a hundred random trials
+    # hardly one learns, and a tenth of all would outvote it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return TPESampler(
+            seed=seed,
+            n_startup_trials=startup,
+            multivariate=False,
+            gamma=lambda trials: math.ceil(0.25 * math.sqrt(trials)),
+        )
 
 
 def _cmaes(seed: int, startup: int) -> "BaseSampler":
@@ -99,8 +109,9 @@ def _median(epochs: int, startup: int) -> "BasePruner":
 def _halving(epochs: int, startup: int) -> "BasePruner":
     from optuna.pruners import SuccessiveHalvingPruner
 
-    # A 27th of the budget, if it is an epoch, tells what learns from what does not.
-    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 27), reduction_factor=3)
+    # Much earlier, what learns is not told from what does not: an untrained net, its weights drawn
+    # as they should be, scores 37 % of 20-way trials.
+    return SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
 
 
 def _hyperband(epochs: int, startup: int) -> "BasePruner":
@@ -122,7 +133,7 @@ PRUNERS: Mapping[str, PrunerRow] = {
     "none": PrunerRow(_none, "every trial runs to its own end, as in the paper"),
     "median": PrunerRow(_median, "stops a trial below the median of the earlier ones at its epoch"),
     "halving": PrunerRow(
-        _halving, "lets the best third go on at a 27th, a ninth and a third of the epochs"
+        _halving, "lets the best third go on at a ninth and at a third of the epochs"
     ),
     "hyperband": PrunerRow(_hyperband, "stops most trials after few epochs, in brackets"),
 }
