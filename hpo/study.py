@@ -21,6 +21,8 @@ YARDSTICK = "pixel 1-NN"
 """The user attribute with what pixel 1-NN scores on the study's own validation trials."""
 
 optuna.logging.set_verbosity(logging.ERROR)
+# Its tracebacks of a cursor that Ctrl-C hit say nothing that the error itself does not.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 def open_study(definition: StudyDefinition, place: Place) -> optuna.Study:

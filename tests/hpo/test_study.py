@@ -3,6 +3,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 
 from hpo.definition import StudyDefinition
 from hpo.errors import StudyError
@@ -91,3 +92,9 @@ def test_passwords_are_in_no_error() -> None:
     with pytest.raises(StudyError) as caught:
         open_study(tiny_definition(), place)
     assert "secret" not in str(caught.value)
+
+
+def test_a_cursor_that_ctrl_c_hit_is_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    pool = sqlalchemy.create_engine("sqlite://").pool
+    pool.logger.error("Error closing cursor", exc_info=KeyboardInterrupt())
+    assert not caplog.records
