@@ -1,13 +1,11 @@
 """Search the hyperparameters of a siamese one-shot net: the command line of the main job."""
 
-import signal
 import time
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from hpo import options
+from hpo import interrupts, options
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -75,7 +73,7 @@ def main(
         if dry_run:
             dry_run_study(definition, place, device, other)
             return
-        signal.signal(signal.SIGTERM, _interrupt)
+        interrupts.raise_on_signals()
         deadline = None if timeout is None else time.time() + timeout
         try:
             finished = run_study(
@@ -91,15 +89,7 @@ def main(
         except KeyboardInterrupt:
             finished = False
     if not finished:
-        raise typer.Exit(128 + (signal.SIGTERM if _terminated else signal.SIGINT))
-
-
-_terminated: list[int] = []
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    _terminated.append(number)
-    raise KeyboardInterrupt
+        raise typer.Exit(interrupts.exit_code())
 
 
 if __name__ == "__main__":

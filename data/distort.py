@@ -24,7 +24,7 @@ class Distortion:
 
     Attributes:
         strength: scales every range below; 1 is the paper, 0 switches the family off.
-        warp: the same of the warp.
+        warp: strength of the warp likewise; 0 for none.
         elastic: standard deviation of the smooth displacement, in pixels of a 105-pixel drawing.
         rotation: largest angle, degrees, either way.
         shear: largest shear factor along x and along y, either way.

@@ -61,7 +61,7 @@ class Sampler:
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
-        """Start anew: the next draws depend on ``seed`` alone."""
+        """Start anew: the next draws depend on ``seed`` alone, on a CPU on its low 32 bits."""
         self.generator.manual_seed(seed)
         self.position = 0
 

@@ -27,6 +27,9 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 SUGGESTED = "parameters"
 """The user attribute, a net's parameter count, that says that all of a trial is suggested."""
 
+HISTORY = "history"
+"""The system attribute that keeps a trial's `EpochResult` of every epoch, as dictionaries."""
+
 
 def finished(study: optuna.Study) -> int:
     """Return how many trials count towards the total."""
@@ -144,11 +147,11 @@ def _configuration(trial: FrozenTrial) -> dict[str, Any]:
         return {
             "params": trial.params,
             "distributions": trial.distributions,
-            # Its pictures, if it came so far, are made again.
+            # Its history and its pictures, if it came so far, are made again.
             "system_attrs": {
                 key: value
                 for key, value in trial.system_attrs.items()
-                if not key.startswith("artifacts:")
+                if key != HISTORY and not key.startswith("artifacts:")
             },
         }
     # It died while its parameters were being drawn. Drawn anew from its seed they come out the

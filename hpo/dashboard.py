@@ -1,16 +1,14 @@
 """A study in the browser: ``python -m hpo.dashboard``."""
 
 import errno
-import signal
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from types import FrameType
 from typing import Annotated, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import typer
 
-from hpo import options
+from hpo import interrupts, options
 from hpo.errors import StudyError
 from hpo.place import Place
 
@@ -112,7 +110,7 @@ def main(
 
     Ctrl-C stops it; the study itself does not need it.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.raise_on_signals()
     with options.reported():
         place = Place(Path(study.removesuffix(".toml")).name, out, storage)
         try:
@@ -127,10 +125,6 @@ def main(
                 server.serve_forever()
         except KeyboardInterrupt:
             print("Stopped.")
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -243,7 +243,10 @@ def main(
         int, typer.Option("--seeds", metavar="N", min=1, help="Fits of the chosen one.")
     ] = 3,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="The first of these fits' seeds.")
+        int,
+        typer.Option(
+            "--seed", metavar="N", min=0, max=2**31 - 1, help="The first of these fits' seeds."
+        ),
     ] = 0,
     minutes: Annotated[
         float | None,

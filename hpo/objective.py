@@ -11,7 +11,7 @@ from optuna.trial import BaseTrial
 
 from hpo.album import Album
 from hpo.checkpoints import Checkpoints
-from hpo.claims import SUGGESTED
+from hpo.claims import HISTORY, SUGGESTED
 from hpo.definition import StudyDefinition
 from hpo.inputs import Inputs
 from hpo.samplers import trial_seed
@@ -21,9 +21,6 @@ from model.training import EpochResult, Trainer
 
 CHECKPOINT_SECONDS = 15
 """A trial that dies loses at most this and an epoch."""
-
-HISTORY = "history"
-"""The system attribute that keeps a trial's `EpochResult` of every epoch, as dictionaries."""
 
 
 class Objective:
@@ -48,6 +45,7 @@ class Objective:
         self.device, self.checkpoints = torch.device(device), checkpoints
         self.album = album
         self.space = definition.space()
+        # One line, which the dashboard shows as it is.
         self._versions = ", ".join(f"{name} {version}" for name, version in versions().items())
 
     def __call__(self, trial: BaseTrial) -> float:

@@ -1,16 +1,15 @@
 """The options that several commands share: one name and one meaning everywhere."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from data.errors import DataError
+from hpo import interrupts
 from hpo.definition import StudyDefinition, available, load
 from hpo.errors import DefinitionError, StudyError
 from hpo.place import DEFAULT_OUT, Place
@@ -182,16 +181,12 @@ OUT = DEFAULT_OUT
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the block's command calmly, saying that it can go on."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
+    interrupts.raise_on_signals()
     try:
         yield
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from here.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(interrupts.exit_code()) from None
 
 
 def examples(*commands: str) -> str:

@@ -70,14 +70,12 @@ def _tpe(seed: int, startup: int) -> "BaseSampler":
     # search of 41 of them, 30 proposals in a row were cousins of the fastest starters.
     # And few that count as good, as Bergstra et al. (2011) have it: of a hundred random trials
     # hardly one learns, and a tenth of all would outvote it.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        return TPESampler(
-            seed=seed,
-            n_startup_trials=startup,
-            multivariate=False,
-            gamma=lambda trials: math.ceil(0.25 * math.sqrt(trials)),
-        )
+    return TPESampler(
+        seed=seed,
+        n_startup_trials=startup,
+        multivariate=False,
+        gamma=lambda trials: math.ceil(0.25 * math.sqrt(trials)),
+    )
 
 
 def _cmaes(seed: int, startup: int) -> "BaseSampler":
@@ -168,11 +166,12 @@ def make_pruner(name: str, epochs: int, startup: int) -> "BasePruner":
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hide Optuna's warnings of experimental features, about which a user can do nothing."""
+    """Hide warnings of experimental and of deprecated features, which a user cannot help."""
     from optuna.exceptions import ExperimentalWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)
         yield
 
 

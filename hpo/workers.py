@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from types import FrameType
 
 from data.errors import DataError
+from hpo import interrupts
 from hpo.claims import finished
 from hpo.errors import StudyError
 from hpo.patience import patiently
@@ -151,12 +151,12 @@ def _context() -> SpawnContext | ForkServerContext:
 
 
 def _child(job: Job, message: Connection) -> None:
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.raise_on_signals()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         text = error_of(job)
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(interrupts.exit_code()) from None
     if text is None:
         return
     # What fits into the pipe does not wait for a reader.
@@ -215,7 +215,3 @@ def _cause(code: int | None) -> str:
         return signal.Signals(-(code or 0)).name
     except ValueError:
         return f"exit code {code}"
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

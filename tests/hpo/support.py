@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from optuna.trial import TrialState
 
 from data.dataset import Dataset
 from data.drawings import Drawings
@@ -141,6 +142,17 @@ def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
     Trainer._epoch = slow  # type: ignore[method-assign, assignment]
     job = tiny_job(Path(out), int(total), **json.loads(options))
     work(replace(job, place=replace(job.place, storage=os.environ.get("STUDY_STORAGE"))))
+
+
+def outcomes(job: Job) -> dict[str, float | None]:
+    """Return the value of each configuration that finished, by its parameters and seed."""
+    found = {}
+    for trial in open_finished(job.place).trials:
+        if trial.state.is_finished() and trial.state != TrialState.FAIL:
+            key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
+            assert key not in found, "a configuration finished twice"
+            found[key] = trial.value
+    return found
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from data.dataset import Dataset
 from data.errors import DataUnavailable
 from hpo.errors import DefinitionError, StudyError
 from hpo.final_fit import Plan, app, final_fit
+from hpo.fit_inputs import FRESH_TRIALS, fresh_trials
+from hpo.inputs import load_inputs
 from hpo.metrics import GALLERY, Metrics, load_metrics
 from hpo.study import open_as_run, open_study
 from hpo.worker import Job, work
@@ -182,6 +184,21 @@ def test_another_background_is_learnt_from_into_a_folder_of_its_own(
     assert Plan(trial=3, background="small2").folder == "final-trial-3-small2"
     with pytest.raises(DefinitionError, match="small1"):
         fit(job, Plan(seeds=1, background="small"))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
+def test_fresh_trials_are_not_the_search_s(seed: int) -> None:
+    """Although they are drawn from the same drawings in the same way."""
+    validation = {"trials": FRESH_TRIALS, "variant": "all_drawers", "way": 5}
+    definition = tiny_definition(seed=seed)
+    definition = definition.model_copy(
+        update={"validation": definition.validation.model_copy(update=validation)}
+    )
+    searched = load_inputs(definition, None, "cpu").validation.trials
+    fresh = fresh_trials(definition, None, seed, "cpu")
+    assert torch.equal(searched.drawings.ink, fresh.drawings.ink)
+    # Of 36 drawings of an alphabet the same one stands here and there by chance.
+    assert (searched.query == fresh.query).float().mean() < 0.05
 
 
 def test_minutes_become_epochs(job: Job) -> None:

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -15,35 +14,20 @@ import pytest
 import torch
 from optuna.trial import FixedTrial, TrialState
 
-import hpo.inputs
-import hpo.objective
-import hpo.worker
-from hpo.alive import Watch
 from hpo.checkpoints import Checkpoints
-from hpo.claims import ATTEMPTS, claim, finished
+from hpo.claims import HISTORY, finished
 from hpo.definition import StudyDefinition
 from hpo.errors import StudyError
 from hpo.inputs import load_inputs
-from hpo.objective import HISTORY, Objective
+from hpo.objective import Objective
 from hpo.place import Place
 from hpo.samplers import PRUNERS, SAMPLERS
-from hpo.study import open_finished, open_study
+from hpo.study import open_finished
 from hpo.worker import Job, work
 from model.training import EpochResult, Trainer
-from tests.hpo.support import tiny_dataset, tiny_definition, tiny_job
+from tests.hpo.support import outcomes, tiny_dataset, tiny_definition, tiny_job
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def outcomes(job: Job) -> dict[str, float | None]:
-    """Return the value of each configuration that finished, by its parameters and seed."""
-    found = {}
-    for trial in open_finished(job.place).trials:
-        if trial.state.is_finished() and trial.state != TrialState.FAIL:
-            key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
-            assert key not in found, "a configuration finished twice"
-            found[key] = trial.value
-    return found
 
 
 def start(job: Job, epoch_seconds: float, **search: Any) -> subprocess.Popen[bytes]:
@@ -215,73 +199,6 @@ def _running(job: Job) -> bool:
     except StudyError:
         return False
     return bool(study.get_trials(states=(TrialState.RUNNING,)))
-
-
-def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
-    study = open_study(job.definition, job.place)
-    options = {"seed": 0, "starts": job.definition.space().starts}
-    for _ in range(ATTEMPTS):
-        trial = claim(study, job.place, 2, **options)
-        assert trial is not None
-        assert trial.user_attrs.get("retry_of", 0) == 0
-        # As if its process, on this machine, had died.
-        dead = trial.user_attrs["worker"] | {"started": "0"}
-        study._storage.set_trial_user_attr(trial._trial_id, "worker", dead)
-    assert len(study.trials) == ATTEMPTS
-    trial = claim(study, job.place, 2, **options)
-    assert trial is not None
-    assert "retry_of" not in trial.user_attrs
-    assert claim(study, job.place, 1, **options) is None
-
-
-def test_a_configuration_half_drawn_is_drawn_again_the_same(tmp_path: Path) -> None:
-    whole, broken = tiny_job(tmp_path / "whole", 2), tiny_job(tmp_path / "broken", 2)
-    work(whole)
-    work(replace(broken, total=1))
-    study = open_study(broken.definition, broken.place)
-    trial = claim(study, broken.place, 2, seed=0)
-    assert trial is not None
-    trial.suggest_int("conv1.filters", 2, 6, step=2)
-    dead = trial.user_attrs["worker"] | {"started": "0"}
-    study._storage.set_trial_user_attr(trial._trial_id, "worker", dead)
-    work(broken)
-    assert outcomes(broken) == outcomes(whole)
-
-
-def test_slots_are_never_given_twice(job: Job) -> None:
-    claimed: list[int] = []
-
-    def take() -> None:
-        study = open_study(job.definition, job.place)
-        while (trial := claim(study, job.place, 6, seed=0)) is not None:
-            claimed.append(trial.number)
-
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(claimed) == list(range(6))
-
-
-def test_a_silent_trial_of_another_machine_is_taken_over(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hpo.alive.GRACE_SECONDS", 1)
-    study, watch = open_study(job.definition, job.place), Watch()
-    trial = claim(study, job.place, 1, seed=0)
-    assert trial is not None
-    elsewhere = trial.user_attrs["worker"] | {"machine": "elsewhere"}
-    study._storage.set_trial_user_attr(trial._trial_id, "worker", elsewhere)
-    assert claim(study, job.place, 1, seed=0, watch=watch) is None
-    time.sleep(1.1)
-    again = claim(study, job.place, 1, seed=0, watch=watch)
-    assert again is not None
-    assert again.user_attrs["retry_of"] == trial.number
-    # The one taken for dead comes back: its result is not counted.
-    objective = Objective(job.definition, load_inputs(job.definition, None, "cpu"), device="cpu")
-    assert hpo.worker.run_trial(study, trial, objective) is None
-    assert finished(study) == 0
 
 
 def test_checkpoints_are_whole_tied_and_swept(tmp_path: Path) -> None:
