@@ -38,6 +38,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "rotated alphabets": ("recipe.rotations",),
     "distortions": ("recipe.distortion", "recipe.elastic"),
     "warp": ("recipe.warp",),
+    "splices": ("recipe.splice",),
+    "centred drawings": ("net.centred",),
+    "shift average": ("net.shift_average",),
 }
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

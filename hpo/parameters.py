@@ -26,6 +26,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "recipe.distortion": (0, 5),
     "recipe.warp": (0, 5),
     "recipe.elastic": (0, 20),
+    "recipe.splice": (0, 1),
 }
 _RATES: dict[str, tuple[float, float]] = {
     "learning_rate": (1e-8, 10),

@@ -24,6 +24,9 @@ class Architecture:
         embedding: what follows the fully connected layer, ``sigmoid`` as in the paper.
         dropout: probability of dropping each input of the fully connected layer.
         head: how two embeddings give a score, ``weighted_l1`` as in the paper.
+        centred: whether each image is first shifted so that its ink lies in the middle.
+        shift_average: outside training, an embedding is the mean over the image and its shifts by
+            a pixel left, right, up and down, which evens out what pooling makes of a shift.
         initialisation: ``paper`` (section 3.2) or ``kaiming``.
     """
 
@@ -37,6 +40,8 @@ class Architecture:
     embedding: Literal["sigmoid", "identity"] = "sigmoid"
     dropout: float = 0.0
     head: Literal["weighted_l1", "weighted_l2", "cosine"] = "weighted_l1"
+    centred: bool = False
+    shift_average: bool = False
     initialisation: Literal["paper", "kaiming"] = "paper"
 
     def __post_init__(self) -> None:
@@ -95,6 +100,8 @@ class Recipe:
         warp: strength of a distortion that the two drawings of a pair, or all of an episode,
             share, so that it makes new characters; 0 for none.
         elastic: strength of smooth random deformation, in pixels of a 105-pixel drawing.
+        splice: probability that the characters of an episode are spliced into new ones, a part of
+            one and the rest of another; it needs episodes.
         rotations: turn whole alphabets by 90, 180 and 270 degrees into new alphabets.
         precision: of the convolutions and the fully connected layer in training: ``fp32``,
             ``bf16``, or ``auto``: bf16 where the processor or GPU computes in it natively. Scores,
@@ -113,12 +120,15 @@ class Recipe:
     distortion: float = 1.0
     warp: float = 0.0
     elastic: float = 0.0
+    splice: float = 0.0
     rotations: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     def __post_init__(self) -> None:
         if self.loss == "episode" and self.batch != "episodes":
             raise ValueError("the episode loss needs batches of episodes")
+        if self.splice and self.batch != "episodes":
+            raise ValueError("splice needs batches of episodes")
 
     @property
     def pairs_per_batch(self) -> int:

@@ -14,6 +14,7 @@ from data.distort import Distortion
 from data.drawings import Drawings
 from data.oneshot import OneShotTrials
 from data.pairs import EpisodeSampler, Pairs, PairSampler
+from data.splice import splice
 from model.cost import available_memory, pairs_that_fit, within_cost
 from model.evaluation import all_scores, credit, verification_accuracy
 from model.hyperparameters import Budget, Hyperparameters
@@ -188,6 +189,9 @@ class Trainer:
             index, same = self.sampler.draw(recipe.episodes, recipe.way, recipe.across), None
         rows, way = index.shape[:2]
         images = self.train_drawings.images(index.flatten())
+        if recipe.splice:
+            episodes = images.view(*index.shape, *images.shape[2:])
+            images = splice(episodes, recipe.splice, self.generator).view_as(images)
         images = self.distortion(images, self.generator, group=2 * way)
         images = images.view(rows, way * 2, *images.shape[1:])
         part = rows

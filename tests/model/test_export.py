@@ -22,6 +22,8 @@ OTHER = Architecture(
     embedding="identity",
     padding="same",
     dropout=0.5,
+    centred=True,
+    shift_average=True,
 )
 
 
