@@ -40,7 +40,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "warp": ("recipe.warp",),
     "splices": ("recipe.splice",),
     "centred drawings": ("net.centred",),
-    "shift average": ("net.shift_average",),
 }
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

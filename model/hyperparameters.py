@@ -25,8 +25,6 @@ class Architecture:
         dropout: probability of dropping each input of the fully connected layer.
         head: how two embeddings give a score, ``weighted_l1`` as in the paper.
         centred: whether each image is first shifted so that its ink lies in the middle.
-        shift_average: outside training, an embedding is the mean over the image and its shifts by
-            a pixel left, right, up and down, which evens out what pooling makes of a shift.
         initialisation: ``paper`` (section 3.2) or ``kaiming``.
     """
 
@@ -41,7 +39,6 @@ class Architecture:
     dropout: float = 0.0
     head: Literal["weighted_l1", "weighted_l2", "cosine"] = "weighted_l1"
     centred: bool = False
-    shift_average: bool = False
     initialisation: Literal["paper", "kaiming"] = "paper"
 
     def __post_init__(self) -> None:

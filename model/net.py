@@ -80,16 +80,6 @@ class SiameseNet(nn.Module):
         """Return the embeddings ``[B, units]`` of images ``[B, 1, H, W]`` (ink 1, paper 0)."""
         if self.architecture.centred:
             images = centred(images)
-        if self.training or not self.architecture.shift_average:
-            return self._embed(images)
-        size, padded = images.shape[-1], F.pad(images, (1, 1, 1, 1))
-        shifted = [
-            padded[..., top : top + size, left : left + size]
-            for top, left in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
-        ]
-        return torch.stack([self._embed(image) for image in shifted]).mean(0)
-
-    def _embed(self, images: Tensor) -> Tensor:
         if self.bf16:
             with torch.autocast(images.device.type, torch.bfloat16):
                 embedding = self._features(images)

@@ -23,7 +23,6 @@ OTHER = Architecture(
     padding="same",
     dropout=0.5,
     centred=True,
-    shift_average=True,
 )
 
 

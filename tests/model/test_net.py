@@ -165,16 +165,6 @@ def test_dropout_drops_in_training_alone() -> None:
     assert torch.equal(net.embed(images), net_of(TINY).eval().embed(images))
 
 
-def test_an_average_over_shifts_is_taken_outside_training_alone() -> None:
-    averaged, plain = net_of(replace(TINY, shift_average=True)), net_of(TINY)
-    images = random_images(4)
-    assert torch.equal(averaged.train().embed(images), plain.train().embed(images))
-    margin = F.pad(images, (1, 1, 1, 1))
-    shifted = [margin.roll(by, axis)[..., 1:-1, 1:-1] for by in (1, -1) for axis in (2, 3)]
-    mean = sum(plain.eval().embed(image) for image in (images, *shifted)) / 5
-    assert torch.allclose(averaged.eval().embed(images), mean, atol=1e-6)
-
-
 def test_a_shape_that_leaves_no_pixel_is_refused() -> None:
     with pytest.raises(ValueError, match="conv2 with kernel 9 leaves no pixels of a 16 px"):
         replace(TINY, kernel_sizes=(3, 9, 2, 2))
