@@ -16,7 +16,7 @@ from data.oneshot import OneShotTrials
 from data.pairs import EpisodeSampler, Pairs, PairSampler
 from data.splice import splice
 from model.cost import available_memory, pairs_that_fit, within_cost
-from model.evaluation import all_scores, credit, verification_accuracy
+from model.evaluation import all_scores, best_threshold, credit, verification_accuracy
 from model.hyperparameters import Budget, Hyperparameters
 from model.net import SiameseNet
 from model.optimiser import Schedule, build_optimiser
@@ -30,7 +30,8 @@ class EpochResult:
     Attributes:
         epoch: counted from 1.
         loss: mean training loss over the epoch's minibatches, without the L2 terms.
-        verification_accuracy: on the validation pairs, in [0, 1], threshold 0.5.
+        verification_accuracy: on the validation pairs, in [0, 1], at the threshold that suits them
+            best: scores learnt in episodes have no zero of their own.
         one_shot_accuracy: on the validation trials, in [0, 1]; chance if diverged.
         seconds: training and validation.
         pairs_per_second: training alone.
@@ -154,7 +155,7 @@ class Trainer:
         pairs = (step + 1) * recipe.pairs_per_batch
         mean_loss = float(total) / (step + 1)
         trained = time.perf_counter() - start
-        trials = self.validation.trials
+        trials, same = self.validation.trials, self.validation.pairs.same
         scores, verification = all_scores(self.net, trials, self.validation.pairs)
         spread = float(scores.max() - scores.min())
         diverged = not (math.isfinite(mean_loss) and math.isfinite(spread) and spread > 0)
@@ -163,7 +164,9 @@ class Trainer:
             epoch=number + 1,
             loss=mean_loss,
             verification_accuracy=(
-                0.5 if diverged else verification_accuracy(verification, self.validation.pairs.same)
+                0.5
+                if diverged
+                else verification_accuracy(verification, same, best_threshold(verification, same))
             ),
             one_shot_accuracy=(
                 1 / trials.way if diverged else float(credit(scores, trials.answer).mean())

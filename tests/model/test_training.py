@@ -198,6 +198,16 @@ def test_best_parameters_score_what_the_best_epoch_did() -> None:
     assert accuracy == trainer.best.one_shot_accuracy
 
 
+def test_verification_asks_for_no_zero_of_the_scores() -> None:
+    """The episode loss does not move the output's bias, so the scores may lie anywhere."""
+    plain, moved = (tiny_trainer(tiny_hyperparameters(**BATCHES)) for _ in range(2))
+    with torch.no_grad():
+        moved.net.output.bias += 3
+    ends = [trained(trainer).history[-1].verification_accuracy for trainer in (plain, moved)]
+    assert ends[0] > 0.5
+    assert ends[1] == pytest.approx(ends[0], abs=0.02)
+
+
 def test_patience() -> None:
     trainer = tiny_trainer(epochs=20, patience=3)
     scripted(trainer, [0.2, 0.5, 0.4, 0.5, 0.1] + [0.9] * 15)
