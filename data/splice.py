@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from data.distort import pixel_centres
+
 OFFSET = 0.2
 """Standard deviation of the cut's distance from the centre, in units of half a side."""
 
@@ -23,7 +25,7 @@ def splice(images: Tensor, probability: float, generator: torch.Generator) -> Te
     device = images.device
     spliced, turn, step = torch.rand(3, episodes, 1, 1, generator=generator, device=device)
     distance = OFFSET * torch.randn(episodes, 1, 1, generator=generator, device=device)
-    line = (torch.arange(size, device=device) * 2 + 1) / size - 1
+    line = pixel_centres(size, device)
     angle = 2 * math.pi * turn
     kept = line * angle.cos() + line[:, None] * angle.sin() > distance
     kept |= spliced >= probability

@@ -8,7 +8,7 @@ from types import FrameType
 
 _AGAIN_SECONDS = 0.05
 
-_received: list[int] = []
+_latest = int(signal.SIGINT)
 _show_dropped = sys.unraisablehook
 
 
@@ -25,11 +25,12 @@ def raise_on_signals() -> None:
 
 def exit_code() -> int:
     """Return what a process ends with that a signal has ended: 128 and the signal's number."""
-    return 128 + (_received[-1] if _received else signal.SIGINT)
+    return 128 + _latest
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _received.append(number)
+    global _latest
+    _latest = number
     raise KeyboardInterrupt
 
 
@@ -37,7 +38,6 @@ def _dropped(exception: "sys.UnraisableHookArgs") -> None:
     if not issubclass(exception.exc_type, KeyboardInterrupt):
         _show_dropped(exception)
         return
-    number = _received[-1] if _received else signal.SIGINT
-    again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), number))
+    again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), _latest))
     again.daemon = True
     again.start()

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from data.distort import pixel_centres
+
 INK = 0.15
 """What is darker than this, of 1, counts as ink: more than the grey that distortions leave."""
 
@@ -16,13 +18,13 @@ def centred(images: Tensor) -> Tensor:
     ink = images.squeeze(1) > INK
     size = images.shape[-1]
     x, y = _middle(ink.any(1)), _middle(ink.any(2))
-    # Plain sums and not a matrix for each image, which an ONNX file has no complex numbers for.
-    line = (torch.arange(size, device=images.device) * 2 + 1) / size - 1
+    # Not `data.distort.sampling_grid`, whose complex numbers an ONNX file cannot hold.
+    line = pixel_centres(size, images.device)
     across, down = x[:, None] + line, y[:, None] + line
     grid = torch.stack(
         [across[:, None, :].expand(-1, size, -1), down[:, :, None].expand(-1, -1, size)], -1
     )
-    return F.grid_sample(images, grid.to(images.dtype), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
 
 
 def _middle(inked: Tensor) -> Tensor:

@@ -15,8 +15,6 @@ from hpo.study import open_study
 from hpo.worker import Job, run_trial, work
 from tests.hpo.support import outcomes, tiny_job
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
     study = open_study(job.definition, job.place)

@@ -123,6 +123,9 @@ def test_a_choice_that_cannot_be_trained_is_refused() -> None:
     parameters = {**LAYER, "recipe.loss": {"choices": ["pair", "episode"]}}
     with pytest.raises(DefinitionError, match="episode loss needs batches of episodes"):
         SearchSpace(parameters, image_size=105)
+    parameters = {**LAYER, "recipe.splice": {"low": 0.0, "high": 0.5}}
+    with pytest.raises(DefinitionError, match="splice needs batches of episodes"):
+        SearchSpace(parameters, image_size=105)
 
 
 def test_conditions_in_a_circle_are_refused() -> None:
