@@ -14,6 +14,7 @@ import torch
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.pipeline import evaluation, hourly, pipeline
 from tests.benchmarks.precision import precision
+from tests.benchmarks.samplers import samplers
 from tests.benchmarks.search import search, startup
 from tests.benchmarks.steps import limit, overhead
 
@@ -27,7 +28,9 @@ BENCHMARKS: dict[str, Callable[[Context], Iterator[Row]]] = {
     "hourly": hourly,
     "precision": precision,
     "limit": limit,
+    "samplers": samplers,
 }
+BY_NAME_ONLY = ("samplers",)  # takes most of an hour
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     machine = _machine(context.device)
     print(f"{machine}; {context.source}; {context.rounds} rounds: median (least to most)")
     rows = []
-    for name in options.only or BENCHMARKS:
+    for name in options.only or [name for name in BENCHMARKS if name not in BY_NAME_ONLY]:
         start = time.perf_counter()
         for row in BENCHMARKS[name](context):
             rows.append(row)
