@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import Conv2d, Module
 
 from model.cost import training_flops_per_pair
 from model.net import SiameseNet
@@ -81,17 +82,33 @@ def peak(context: Context) -> Iterator[Row]:
         yield Row("limit", f"peak: matmul {side}, {str(dtype)[6:]}", speed, "GFLOP/s")
 
 
-def embed(net: SiameseNet, images: Tensor, layout: torch.memory_format, pool_first: bool) -> Tensor:
+def embed(
+    net: SiameseNet,
+    images: Tensor,
+    layout: torch.memory_format,
+    pool_first: bool,
+    lowered: bool = False,
+) -> Tensor:
     """Embed as `SiameseNet.embed` does, in a memory format and an order of one's own."""
     maps = images.contiguous(memory_format=layout)
     for i, convolution in enumerate(net.convolutions):
-        maps = convolution(maps)
+        maps = as_product(convolution, maps) if lowered and i == 0 else convolution(maps)
         steps: list[Callable[[Tensor], Tensor]] = [F.relu]
         if i < net.architecture.poolings:
             steps.insert(0 if pool_first else 1, lambda x: F.max_pool2d(x, 2))
         for step in steps:
             maps = step(maps)
     return net.fc(maps.flatten(1)).sigmoid()
+
+
+def as_product(convolution: Module, images: Tensor) -> Tensor:
+    """Return what a convolution of one channel gives, as one product with all patches."""
+    assert isinstance(convolution, Conv2d)
+    side = convolution.kernel_size[0]
+    if convolution.padding == "same":
+        images = F.pad(images, [(side - 1) // 2, side // 2] * 2)
+    patches = images[:, 0].unfold(1, side, 1).unfold(2, side, 1).flatten(3)
+    return F.linear(patches, convolution.weight.flatten(1), convolution.bias).permute(0, 3, 1, 2)
 
 
 def limit(context: Context) -> Iterator[Row]:
@@ -113,6 +130,7 @@ def limit(context: Context) -> Iterator[Row]:
             layout: torch.memory_format = torch.channels_last,
             bf16: bool = False,
             pool_first: bool = True,
+            lowered: bool = False,
             threads: int = 0,
             forward: Callable[..., Tensor] = embed,
             nets: dict[torch.memory_format, SiameseNet] = nets,
@@ -124,7 +142,7 @@ def limit(context: Context) -> Iterator[Row]:
                 torch.set_num_threads(threads)
             net = nets[layout]
             with torch.autocast(kind, torch.bfloat16, enabled=bf16):
-                embedded = forward(net, images, layout, pool_first)
+                embedded = forward(net, images, layout, pool_first, lowered)
             first, second = embedded.float().chunk(2)
             net.zero_grad()
             F.binary_cross_entropy_with_logits(net.score(first, second), same).backward()
@@ -136,6 +154,8 @@ def limit(context: Context) -> Iterator[Row]:
             "fp32, ReLU before pooling": lambda g=gradients: g(pool_first=False),
             "bf16, channels last": lambda g=gradients: g(bf16=True),
             "bf16, default format": lambda g=gradients: g(torch.contiguous_format, bf16=True),
+            "fp32, conv1 as a product": lambda g=gradients: g(lowered=True),
+            "bf16, conv1 as a product": lambda g=gradients: g(bf16=True, lowered=True),
             "bf16, ReLU before pooling": lambda g=gradients: g(bf16=True, pool_first=False),
         }
         if kind == "cpu":
