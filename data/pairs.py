@@ -58,12 +58,14 @@ class Sampler:
             )
         self.generator = torch.Generator(device)
         self.device = device
+        # A tensor, since the draws of a recorded step read it where it lies.
+        self.position = torch.zeros((), dtype=torch.int64, device=device)
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Start anew: the next draws depend on ``seed`` alone, on a CPU on its low 32 bits."""
         self.generator.manual_seed(seed)
-        self.position = 0
+        self.position.zero_()
 
     def _below(self, bound: Tensor) -> Tensor:
         """Return uniform int64 in ``[0, bound)``, element by element."""
@@ -88,7 +90,7 @@ class PairSampler(Sampler):
 
     def draw(self, number: int) -> Pairs:
         """Return ``number`` pairs, the same and the different ones alternating."""
-        place = torch.arange(self.position, self.position + number, device=self.device)
+        place = self.position + torch.arange(number, device=self.device)
         self.position += number
         same = place % 2 == 0
         alphabet = (place // 2) % len(self.character_count)

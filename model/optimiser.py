@@ -1,7 +1,7 @@
 """The paper's per-layer optimiser (section 3.2), its schedules, and AdamW on the same groups."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,10 +36,13 @@ class LayerwiseSGD(torch.optim.Optimizer):
                 if "velocity" not in state:
                     state["velocity"] = torch.zeros_like(weight)
                 velocities.append(state["velocity"])
-            torch._foreach_mul_(velocities, group["momentum"])
-            torch._foreach_add_(velocities, [w.grad for w in weights], alpha=-group["lr"])
+            # The rates may be tensors, which ``alpha`` cannot be; gradients have served after this.
+            gradients = [w.grad for w in weights]
             if group["l2"]:
-                torch._foreach_add_(velocities, weights, alpha=-2 * group["lr"] * group["l2"])
+                torch._foreach_add_(gradients, weights, alpha=2 * group["l2"])
+            torch._foreach_mul_(gradients, group["lr"])
+            torch._foreach_mul_(velocities, group["momentum"])
+            torch._foreach_sub_(velocities, gradients)
             torch._foreach_add_(weights, velocities)
 
 
@@ -56,20 +59,33 @@ def parameter_groups(net: SiameseNet, rates: Mapping[str, LayerRates]) -> list[d
 
 
 def build_optimiser(
-    net: SiameseNet, rates: Mapping[str, LayerRates], recipe: Recipe
+    net: SiameseNet,
+    rates: Mapping[str, LayerRates],
+    recipe: Recipe,
+    *,
+    recordable: bool = False,
 ) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser over the net's layers; a `Schedule` sets its rates."""
+    """Return the recipe's optimiser over the net's layers; a `Schedule` sets its rates.
+
+    ``recordable``: its steps may be recorded (`model.recording`).
+    """
     groups = parameter_groups(net, rates)
     if recipe.optimiser == "sgd":
         return LayerwiseSGD(groups)
     decayed: list[dict[str, nn.Parameter | Any]] = [
         {**group, "weight_decay": group["l2"]} for group in groups
     ]
-    return torch.optim.AdamW(decayed, fused=True)
+    optimiser = torch.optim.AdamW(decayed, fused=True, capturable=recordable)
+    # Torch would warn of the steps that are taken before the recording.
+    optimiser._warned_capturable_if_run_uncaptured = True
+    return optimiser
 
 
 class Schedule:
-    """Each layer's learning rate and momentum as training goes on."""
+    """Each layer's learning rate and momentum as training goes on.
+
+    Given a ``device``, it keeps them in tensors there, where a recorded step reads them.
+    """
 
     def __init__(
         self,
@@ -77,8 +93,12 @@ class Schedule:
         rates: Mapping[str, LayerRates],
         recipe: Recipe,
         budget: Budget,
+        device: torch.device | None = None,
     ):
         self.optimiser, self.rates, self.recipe, self.budget = optimiser, rates, recipe, budget
+        self._kept = None
+        if device is not None:
+            self._kept = torch.zeros(len(optimiser.param_groups), 2, device=device)
 
     def set(self, epoch: int, fraction: float = 0.0) -> None:
         """Set the rates for the given ``fraction`` of ``epoch`` (counted from 0).
@@ -90,13 +110,24 @@ class Schedule:
             factor = LEARNING_RATE_DECAY**epoch
         else:
             factor = 0.5 + 0.5 * math.cos(math.pi * (epoch + fraction) / self.budget.epochs)
-        for group in self.optimiser.param_groups:
-            rates = self.rates[group["layer"]]
-            group["lr"] = rates.learning_rate * self.recipe.rate_factor * factor
+        groups = self.optimiser.param_groups
+        rates = [self.rates[group["layer"]] for group in groups]
+        now: Sequence[tuple[float, float]] | Tensor = [
+            (
+                rate.learning_rate * self.recipe.rate_factor * factor,
+                momentum_at(epoch, rate.momentum, self.budget.momentum_epochs),
+            )
+            for rate in rates
+        ]
+        if self._kept is not None:
+            # In one copy, for which the host does not wait.
+            now = self._kept.copy_(torch.tensor(now), non_blocking=True)
+        for group, rate, (learning_rate, momentum) in zip(groups, rates, now, strict=True):
+            group["lr"] = learning_rate
             if self.recipe.optimiser == "sgd":
-                group["momentum"] = momentum_at(epoch, rates.momentum, self.budget.momentum_epochs)
+                group["momentum"] = momentum
             else:
-                group["betas"] = (rates.momentum, 0.999)
+                group["betas"] = (rate.momentum, 0.999)
 
 
 def momentum_at(epoch: int, final: float, epochs: int) -> float:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from model.hyperparameters import Budget, Hyperparameters
 from model.net import SiameseNet
 from model.optimiser import Schedule, build_optimiser
 from model.precision import uses_bf16
+from model.recording import EAGER_STEPS, can_record, record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +100,19 @@ class Trainer:
         generator = torch.Generator().manual_seed(seed)
         self.net = SiameseNet(hyperparameters.architecture, generator).to(self.device)
         self.net.bf16 = uses_bf16(recipe, self.device)
-        self.optimiser = build_optimiser(self.net, hyperparameters.rates, recipe)
-        self.schedule = Schedule(self.optimiser, hyperparameters.rates, recipe, budget)
+        self.recordable = can_record(self.device)
+        self.optimiser = build_optimiser(
+            self.net, hyperparameters.rates, recipe, recordable=self.recordable
+        )
+        self.schedule = Schedule(
+            self.optimiser,
+            hyperparameters.rates,
+            recipe,
+            budget,
+            self.device if self.recordable else None,
+        )
+        self._eager_steps = 0
+        self._replay: Callable[[], Tensor] | None = None
         architecture = hyperparameters.architecture
         self.pairs_that_fit = pairs_that_fit(architecture, available_memory(self.device))
         self.history: list[EpochResult] = []
@@ -146,9 +158,7 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for step in range(steps):
             self.schedule.set(number, step / steps)
-            self.optimiser.zero_grad()
-            total += self.accumulate_gradients()
-            self.optimiser.step()
+            total += self.step()
             # On a GPU the question would make the host wait for the device at every step.
             if self.device.type == "cpu" and not math.isfinite(total.item()):
                 break
@@ -176,6 +186,26 @@ class Trainer:
             pairs_seen=seen + pairs,
             diverged=diverged,
         )
+
+    def step(self) -> Tensor:
+        """Train on the next minibatch and return its mean loss, a scalar good until the next step.
+
+        On a GPU the first few steps run as they are; then one is recorded, and replayed from then
+        on.
+        """
+        if self._replay is None and self.recordable and self._eager_steps >= EAGER_STEPS:
+            generators = (self.sampler.generator, self.generator)
+            self._replay = record(self._step, self.device, generators)
+        if self._replay is not None:
+            return self._replay()
+        self._eager_steps += 1
+        return self._step()
+
+    def _step(self) -> Tensor:
+        self.optimiser.zero_grad()
+        loss = self.accumulate_gradients()
+        self.optimiser.step()
+        return loss
 
     def accumulate_gradients(self) -> Tensor:
         """Draw the next minibatch, add its gradients, and return its mean loss (a scalar).
@@ -229,7 +259,11 @@ class Trainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned, of a trainer made with the same arguments."""
         self.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        # Its groups are this trainer's own: they follow from its arguments and its device.
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({**state["optimiser"], "param_groups": groups})
+        # The optimiser's state lies elsewhere now.
+        self._eager_steps, self._replay = 0, None
         self.history = [EpochResult(**result) for result in state["history"]]
         best = state["best_epoch"]
         self.best = self.history[best - 1] if best else None

@@ -36,7 +36,11 @@ def tiny_hyperparameters(
 
 
 def tiny_trainer(
-    hyperparameters: Hyperparameters | None = None, *, seed: int = 0, **budget: Any
+    hyperparameters: Hyperparameters | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    **budget: Any,
 ) -> Trainer:
     """Return a trainer over two alphabets, validated on two others."""
     train = synthetic((6, 6), drawers=5, seed=1)
@@ -52,7 +56,7 @@ def tiny_trainer(
         validation,
         Budget(**settings),
         seed=seed,
-        device="cpu",
+        device=device,
     )
 
 
