@@ -20,7 +20,7 @@ from model.hyperparameters import Budget, Hyperparameters
 from model.net import SiameseNet
 from model.training import EpochResult, Trainer
 
-_PROBE_BATCHES = 8
+_PROBE_BATCHES = {"cpu": 8, "cuda": 200}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,16 +138,16 @@ class Fitter:
             return Budget(**json.loads(kept.read_bytes()))
         probe = replace(
             budget,
-            epochs=1,
+            epochs=2,
             teraflops=None,
             pairs_per_epoch=min(
                 budget.pairs_per_epoch,
-                _PROBE_BATCHES * hyperparameters.recipe.pairs_per_batch,
+                _PROBE_BATCHES[torch.device(self.device).type]
+                * hyperparameters.recipe.pairs_per_batch,
             ),
         )
         # The first minibatches set things up, and are slower than all that follow.
-        for _ in range(2):
-            result = next(self._trainer(hyperparameters, probe, 0).epochs())
+        *_, result = self._trainer(hyperparameters, probe, 0).epochs()
         pairs = probe.pairs_per_epoch
         training = budget.pairs_per_epoch / result.pairs_per_second
         validation = max(0.0, result.seconds - pairs / result.pairs_per_second)

@@ -20,8 +20,8 @@ from model.net import SiameseNet
 from model.training import Trainer
 from tests.benchmarks.harness import Context, Row, ratios
 from tests.benchmarks.inputs import compact, toy, trainer_of, trials_of
+from tests.benchmarks.steps import often
 from tests.benchmarks.steps import pipeline as our_pipeline
-from tests.benchmarks.steps import whole_step
 
 
 class FilesDataset(Dataset[tuple[Tensor, Tensor, float]]):
@@ -153,14 +153,14 @@ def hourly(context: Context) -> Iterator[Row]:
         recipe = replace(hyperparameters.recipe, precision=precision)
         changed = replace(hyperparameters, recipe=recipe)
         trainer = trainer_of(changed, drawings, pairs, context.device)
-        variants[f"{name}: step"] = lambda t=trainer: whole_step(t)
+        variants[f"{name}: step"] = often(context, trainer.step)
         variants[f"{name}: validation"] = lambda t=trainer, o=together: validate(t, o)
     taken = context.interleaved(variants)
     size = hyperparameters.architecture.image_size
     note = f"trial 0, {size} px, extrapolated from steps and validations"
     for name in dict.fromkeys(key.rpartition(":")[0] for key in variants):
         trial = [
-            epochs * (pairs_per_epoch // pairs * step + check)
+            epochs * (pairs_per_epoch // pairs * step / context.steps + check)
             for step, check in zip(
                 taken[f"{name}: step"], taken[f"{name}: validation"], strict=True
             )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,18 +14,12 @@ from torch.nn import Conv2d, Module
 
 from model.cost import training_flops_per_pair
 from model.net import SiameseNet
+from model.recording import EAGER_STEPS, record
 from model.training import Trainer
 from tests.benchmarks.harness import Context, Row, ratios
 from tests.benchmarks.inputs import trainer_of
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def whole_step(trainer: Trainer) -> None:
-    """One step as training takes it: pairs, distortions, gradients, update."""
-    trainer.optimiser.zero_grad()
-    trainer.accumulate_gradients()
-    trainer.optimiser.step()
 
 
 def pipeline(trainer: Trainer) -> tuple[Tensor, Tensor]:
@@ -35,12 +30,33 @@ def pipeline(trainer: Trainer) -> tuple[Tensor, Tensor]:
     return images, pairs.same  # type: ignore[union-attr]
 
 
-def ready_step(trainer: Trainer, images: Tensor, same: Tensor) -> None:
+def ready_step(trainer: Trainer, images: Tensor, same: Tensor) -> Tensor:
     """The same step on tensors that lie ready."""
     trainer.optimiser.zero_grad()
     first, second = trainer.net.embed(images).unflatten(0, (-1, 2)).unbind(1)
-    F.binary_cross_entropy_with_logits(trainer.net.score(first, second), same).backward()
+    loss = F.binary_cross_entropy_with_logits(trainer.net.score(first, second), same)
+    loss.backward()
     trainer.optimiser.step()
+    return loss.detach()
+
+
+def often(context: Context, step: Callable[[], object]) -> Callable[[], None]:
+    """Return what takes as many steps as are timed together."""
+
+    def steps() -> None:
+        for _ in range(context.steps):
+            step()
+
+    return steps
+
+
+def as_trained(trainer: Trainer, step: Callable[[], Any]) -> Callable[[], Any]:
+    """Return the step as training takes it: on a GPU recorded."""
+    if not trainer.recordable:
+        return step
+    for _ in range(EAGER_STEPS):
+        step()
+    return record(step, trainer.device, (trainer.sampler.generator, trainer.generator))
 
 
 def overhead(context: Context) -> Iterator[Row]:
@@ -50,14 +66,15 @@ def overhead(context: Context) -> Iterator[Row]:
         drawings = context.drawings(hyperparameters)
         trainer = trainer_of(hyperparameters, drawings, pairs, context.device)
         images, same = pipeline(trainer)
-        taken = context.interleaved(
-            {
-                "whole": lambda t=trainer: whole_step(t),
-                "ready": lambda t=trainer, i=images, s=same: ready_step(t, i, s),
-                "pipeline": lambda t=trainer: pipeline(t),
-            },
-            repeats=3,
-        )
+        steps: dict[str, Callable[[], object]] = {
+            "whole": trainer.step,
+            "ready": as_trained(trainer, lambda t=trainer, i=images, s=same: ready_step(t, i, s)),
+            "pipeline": as_trained(trainer, lambda t=trainer: pipeline(t)),
+        }
+        if trainer.recordable:
+            steps["eager"] = trainer._step
+        variants = {kind: often(context, step) for kind, step in steps.items()}
+        taken = context.interleaved(variants, repeats=3)
         note = f"{pairs} pairs, {drawings.size} px"
         more = [100 * (r - 1) for r in ratios(taken["whole"], taken["ready"])]
         yield Row(
@@ -67,8 +84,12 @@ def overhead(context: Context) -> Iterator[Row]:
         yield Row(
             "overhead", f"{name}: pipeline alone over a ready step", share, "%", 5, True, note
         )
-        speed = [pairs / seconds for seconds in taken["whole"]]
-        yield Row("overhead", f"{name}: training", speed, "pairs/s", note=note)
+        speed = [context.steps * pairs / seconds for seconds in taken["whole"]]
+        wanted = 25_000 if trainer.recordable and name == "paper" else None
+        yield Row("overhead", f"{name}: training", speed, "pairs/s", wanted, note=note)
+        if trainer.recordable:
+            gain = ratios(taken["eager"], taken["whole"])
+            yield Row("overhead", f"{name}: recorded over eager steps", gain, "x", note=note)
 
 
 def peak(context: Context) -> Iterator[Row]:
@@ -176,16 +197,15 @@ def limit(context: Context) -> Iterator[Row]:
 _WORKER = """
 import sys, time, torch
 from tests.benchmarks.inputs import compact, trainer_of
-from tests.benchmarks.steps import whole_step
 from tests.synthetic import synthetic
 torch.set_num_threads(int(sys.argv[1]))
 trainer = trainer_of(compact(), synthetic((22,) * 3, 6, 35), 128, torch.device("cpu"))
-whole_step(trainer)
+trainer.step()
 print("ready", flush=True)
 sys.stdin.readline()
 start, steps = time.perf_counter(), 0
 while time.perf_counter() - start < float(sys.argv[2]):
-    whole_step(trainer)
+    trainer.step()
     steps += 1
 print(128 * steps / (time.perf_counter() - start), flush=True)
 """
