@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from model.hyperparameters import Architecture, Budget, Hyperparameters
-from model.net import SiameseNet
-from model.precision import uses_bf16
+from model.net import SiameseNet, product_width
+from model.precision import suit
 
 # Of the memory that is free, the part that activations may take; the rest is for gradients, the
 # optimiser and whoever else lives on the machine.
@@ -42,8 +42,11 @@ def within_cost(budget: Budget, architecture: Architecture) -> Budget:
     return replace(budget, pairs_per_epoch=pairs)
 
 
-def activation_bytes_per_pair(architecture: Architecture) -> int:
-    """Return about how many bytes one pair's activations hold until its backward pass."""
+def activation_bytes_per_pair(architecture: Architecture, as_product: bool = False) -> int:
+    """Return about how many bytes one pair's activations hold until its backward pass.
+
+    ``as_product``: conv1 is computed as one (`model.net.as_product`), which keeps its patches.
+    """
     numbers = architecture.image_size**2
     for i, (filters, (before, after)) in enumerate(
         zip(architecture.filters, architecture.map_sizes(), strict=True)
@@ -53,6 +56,9 @@ def activation_bytes_per_pair(architecture: Architecture) -> int:
         if i < architecture.poolings:
             # The pooled map, its ReLU, and the int64 places of the maxima.
             numbers += 4 * filters * after**2
+    if as_product:
+        kernel, (before, _) = architecture.kernel_sizes[0], architecture.map_sizes()[0]
+        numbers += kernel * product_width(kernel) * before**2
     return 2 * 4 * (numbers + 3 * architecture.units)
 
 
@@ -65,9 +71,9 @@ def available_memory(device: torch.device) -> int:
     return int(free * MEMORY_SHARE)
 
 
-def pairs_that_fit(architecture: Architecture, memory: int) -> int:
+def pairs_that_fit(architecture: Architecture, memory: int, as_product: bool = False) -> int:
     """Return how many pairs' activations fit ``memory`` bytes, at least one."""
-    return max(1, memory // activation_bytes_per_pair(architecture))
+    return max(1, memory // activation_bytes_per_pair(architecture, as_product))
 
 
 def estimate_seconds(
@@ -80,12 +86,12 @@ def estimate_seconds(
     device = torch.device(device)
     architecture = hyperparameters.architecture
     net = SiameseNet(architecture).to(device)
-    fits = pairs_that_fit(architecture, available_memory(device))
+    suit(net, hyperparameters.recipe, device)
+    fits = pairs_that_fit(architecture, available_memory(device), net.conv1_as_product)
     pairs = min(16, fits)
     images = torch.rand(2 * pairs, 1, architecture.image_size, architecture.image_size).to(device)
     same = (torch.arange(pairs, device=device) % 2).float()
     fastest = float("inf")
-    net.bf16 = uses_bf16(hyperparameters.recipe, device)
     # The fastest of a few: the first one sets up, and others may share the machine.
     for _ in range(5):
         start = time.perf_counter()

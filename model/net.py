@@ -22,6 +22,8 @@ class SiameseNet(nn.Module):
         self.architecture = architecture
         self.bf16 = False
         """Whether embeddings are computed in bfloat16; they come out in float32 all the same."""
+        self.conv1_as_product = False
+        """Whether conv1 is computed as one matrix product, which pays on GPUs; the same numbers."""
         channels = (1, *architecture.filters)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(channels[i], channels[i + 1], kernel, padding=architecture.padding)
@@ -90,10 +92,11 @@ class SiameseNet(nn.Module):
 
     def _features(self, images: Tensor) -> Tensor:
         maps = images.contiguous(memory_format=torch.channels_last)
+        product = self.conv1_as_product
         for i, (convolution, normalisation) in enumerate(
             zip(self.convolutions, self.normalisations, strict=True)
         ):
-            maps = convolution(maps)
+            maps = as_product(convolution, maps) if product and i == 0 else convolution(maps)
             if i < self.architecture.poolings:
                 # Pooling first is the same as ReLU first, since both keep order, and leaves a
                 # quarter of the work to what follows.
@@ -123,6 +126,32 @@ class SiameseNet(nn.Module):
         """Return the logits ``[B]`` that the images ``[B, 1, H, W]`` show one character."""
         first, second = self.embed(torch.cat([image_a, image_b])).chunk(2)
         return self.score(first, second)
+
+
+def as_product(convolution: nn.Module, images: Tensor) -> Tensor:
+    """Return what a convolution of one channel gives, as one product with all patches.
+
+    Images ``[B, 1, H, W]`` give ``[B, filters, H', W']`` in channels-last order. On a GPU
+    convolutions of one channel are slow; a product is fast where a patch's length is a multiple
+    of 8, so that zeros fill patches and weights up to one.
+    """
+    assert isinstance(convolution, nn.Conv2d)
+    side = convolution.kernel_size[0]
+    wide = product_width(side)
+    if convolution.padding == "same":
+        images = F.pad(images, [(side - 1) // 2, side // 2] * 2)
+    images = F.pad(images, [0, wide - side])
+    if torch.is_autocast_enabled(images.device.type):
+        # Before there are so many copies of each pixel.
+        images = images.to(torch.get_autocast_dtype(images.device.type))
+    patches = images[:, 0].unfold(1, side, 1).unfold(2, wide, 1).flatten(3)
+    weight = F.pad(convolution.weight, [0, wide - side]).flatten(1)
+    return F.linear(patches, weight, convolution.bias).permute(0, 3, 1, 2)
+
+
+def product_width(side: int) -> int:
+    """Return how wide `as_product` makes a patch of ``side`` rows: their product is its length."""
+    return next(width for width in range(side, side + 8) if side * width % 8 == 0)
 
 
 def parameter_count(architecture: Architecture) -> int:

@@ -1,8 +1,15 @@
-"""Which arithmetic the convolutions train in."""
+"""Which arithmetic the convolutions train in: what is fastest on a device."""
 
 import torch
 
 from model.hyperparameters import Recipe
+from model.net import SiameseNet
+
+
+def suit(net: SiameseNet, recipe: Recipe, device: torch.device) -> None:
+    """Let ``net`` train by ``recipe`` in what is fastest on ``device``."""
+    net.bf16 = uses_bf16(recipe, device)
+    net.conv1_as_product = device.type == "cuda"
 
 
 def uses_bf16(recipe: Recipe, device: torch.device) -> bool:

@@ -20,7 +20,7 @@ from model.evaluation import all_scores, best_threshold, credit, verification_ac
 from model.hyperparameters import Budget, Hyperparameters
 from model.net import SiameseNet
 from model.optimiser import Schedule, build_optimiser
-from model.precision import uses_bf16
+from model.precision import suit
 from model.recording import EAGER_STEPS, can_record, record
 
 
@@ -99,7 +99,7 @@ class Trainer:
         # Drawn on the CPU, so that a seed is the same net on every device.
         generator = torch.Generator().manual_seed(seed)
         self.net = SiameseNet(hyperparameters.architecture, generator).to(self.device)
-        self.net.bf16 = uses_bf16(recipe, self.device)
+        suit(self.net, recipe, self.device)
         self.recordable = can_record(self.device)
         self.optimiser = build_optimiser(
             self.net, hyperparameters.rates, recipe, recordable=self.recordable
@@ -114,7 +114,9 @@ class Trainer:
         self._eager_steps = 0
         self._replay: Callable[[], Tensor] | None = None
         architecture = hyperparameters.architecture
-        self.pairs_that_fit = pairs_that_fit(architecture, available_memory(self.device))
+        self.pairs_that_fit = pairs_that_fit(
+            architecture, available_memory(self.device), self.net.conv1_as_product
+        )
         self.history: list[EpochResult] = []
         self.best: EpochResult | None = None
         self.best_parameters: dict[str, Tensor] = {}

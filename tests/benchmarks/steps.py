@@ -10,10 +10,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Conv2d, Module
 
 from model.cost import training_flops_per_pair
-from model.net import SiameseNet
+from model.net import SiameseNet, as_product
 from model.recording import EAGER_STEPS, record
 from model.training import Trainer
 from tests.benchmarks.harness import Context, Row, ratios
@@ -120,16 +119,6 @@ def embed(
         for step in steps:
             maps = step(maps)
     return net.fc(maps.flatten(1)).sigmoid()
-
-
-def as_product(convolution: Module, images: Tensor) -> Tensor:
-    """Return what a convolution of one channel gives, as one product with all patches."""
-    assert isinstance(convolution, Conv2d)
-    side = convolution.kernel_size[0]
-    if convolution.padding == "same":
-        images = F.pad(images, [(side - 1) // 2, side // 2] * 2)
-    patches = images[:, 0].unfold(1, side, 1).unfold(2, side, 1).flatten(3)
-    return F.linear(patches, convolution.weight.flatten(1), convolution.bias).permute(0, 3, 1, 2)
 
 
 def limit(context: Context) -> Iterator[Row]:

@@ -59,10 +59,12 @@ def test_a_limit_of_arithmetic_gives_every_net_its_pairs() -> None:
     assert within_cost(replace(budget, teraflops=None), TINY) == replace(budget, teraflops=None)
 
 
-def test_activation_bytes_cover_what_autograd_keeps() -> None:
+@pytest.mark.parametrize("as_product", [False, True])
+def test_activation_bytes_cover_what_autograd_keeps(as_product: bool) -> None:
     """At least what is saved for the backward pass, at most a few times that."""
     architecture = Architecture(filters=(16, 16, 32, 32), units=64)
     net = SiameseNet(architecture)
+    net.conv1_as_product = as_product
     weights = {parameter.untyped_storage().data_ptr() for parameter in net.parameters()}
     saved: dict[int, int] = {}
 
@@ -74,7 +76,7 @@ def test_activation_bytes_cover_what_autograd_keeps() -> None:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         logits = net(torch.rand(4, 1, 105, 105), torch.rand(4, 1, 105, 105))
-    estimate = 4 * activation_bytes_per_pair(architecture)
+    estimate = 4 * activation_bytes_per_pair(architecture, as_product)
     assert logits.shape == (4,)
     assert sum(saved.values()) <= estimate <= 3 * sum(saved.values())
 

@@ -180,3 +180,22 @@ def test_layers_cover_every_parameter_once() -> None:
         assert tuple(layers) == architecture.layers
         covered = [id(p) for modules in layers.values() for m in modules for p in m.parameters()]
         assert sorted(covered) == sorted(id(p) for p in net.parameters())
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("kernel", [3, 4, 5, 8, 10])
+def test_conv1_as_a_product_is_the_same(kernel: int, padding: str, bf16: bool) -> None:
+    """Embeddings and gradients, but for rounding."""
+    architecture = replace(TINY, kernel_sizes=(kernel, 2, 2, 1), padding=padding, poolings=1)
+    images = random_images(6, TINY.image_size)
+    found = []
+    for as_product in (False, True):
+        net = SiameseNet(architecture, torch.Generator().manual_seed(0))
+        net.bf16, net.conv1_as_product = bf16, as_product
+        embeddings = net.embed(images)
+        embeddings.square().sum().backward()
+        weight = net.convolutions[0].weight.grad
+        found.append((embeddings.detach(), weight, net.convolutions[0].bias.grad))
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=0.05 if bf16 else 1e-4, atol=0.05 if bf16 else 1e-5)
