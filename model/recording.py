@@ -28,18 +28,26 @@ def record(
             replay overwrites.
         device: the GPU that all of it runs on.
         generators: on that GPU, from which the step draws; the default one needs no mention.
+
+    Raises:
+        torch.OutOfMemoryError: the GPU has no room for the step's memory to stay where it is.
     """
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
-    # Other threads, of a progress display or another trial, may go on meanwhile.
-    with (
-        torch.cuda.device(device),
-        torch.cuda.graph(
+    with torch.cuda.device(device):
+        # Other threads, of a progress display or another trial, may go on meanwhile.
+        recording = torch.cuda.graph(
             graph, stream=torch.cuda.Stream(device), capture_error_mode="thread_local"
-        ),
-    ):
-        result = step()
+        )
+        try:
+            with recording:
+                result = step()
+        except RuntimeError as error:
+            # The end of a broken recording raises too, over what broke it.
+            if isinstance(error.__context__, torch.OutOfMemoryError):
+                raise error.__context__ from None
+            raise
 
     def replay() -> Tensor:
         graph.replay()

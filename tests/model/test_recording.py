@@ -1,6 +1,7 @@
 """What is recorded once must, replayed, be what would have been done."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import model.training
-from model.recording import EAGER_STEPS
+from model.recording import EAGER_STEPS, record
 from model.training import Trainer
 from tests.model.support import tiny_trainer
 from tests.model.test_training import WAYS, assert_equal, plain, trained
@@ -132,6 +133,62 @@ def test_the_first_steps_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) 
     trainer = recording(monkeypatch, record, pairs_per_epoch=160)("paper")
     trained(trainer)
     assert taken == [EAGER_STEPS], "recorded once"
+
+
+class FakeGraph:
+    """Stands in for torch's graph and for what records into it."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.generators: list[torch.Generator] = []
+        self.replays = 0
+
+    def register_generator_state(self, generator: torch.Generator) -> None:
+        self.generators.append(generator)
+
+    def replay(self) -> None:
+        self.replays += 1
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is not None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraph]:
+    """Let torch record without a GPU, and return the graphs made."""
+    graphs: list[FakeGraph] = []
+
+    def make() -> FakeGraph:
+        graphs.append(FakeGraph())
+        return graphs[-1]
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", make)
+    for name, stand_in in (("graph", FakeGraph), ("Stream", FakeGraph), ("device", nullcontext)):
+        monkeypatch.setattr(torch.cuda, name, stand_in)
+    return graphs
+
+
+def test_a_replay_returns_what_the_recorded_step_did(made: list[FakeGraph]) -> None:
+    loss, generators = torch.ones(()), (torch.Generator(), torch.Generator())
+    replay = record(lambda: loss, torch.device("cpu"), generators)
+    assert replay() is loss
+    assert replay() is loss
+    (graph,) = made
+    assert graph.generators == list(generators)
+    assert graph.replays == 2, "and none while recording"
+
+
+def test_too_little_memory_is_said_as_such(made: list[FakeGraph]) -> None:
+    """It is a failure of its own kind to a study, which goes on with smaller nets."""
+
+    def step() -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+        record(step, torch.device("cpu"), ())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
