@@ -1,15 +1,18 @@
 """What a configuration costs, known before it trains: arithmetic, memory, seconds."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import psutil
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from model.hyperparameters import Architecture, Budget, Hyperparameters
 from model.net import SiameseNet, product_width
 from model.precision import suit
+from model.recording import EAGER_STEPS, can_record, record
 
 # Of the memory that is free, the part that activations may take; the rest is for gradients, the
 # optimiser and whoever else lives on the machine.
@@ -88,15 +91,27 @@ def estimate_seconds(
     net = SiameseNet(architecture).to(device)
     suit(net, hyperparameters.recipe, device)
     fits = pairs_that_fit(architecture, available_memory(device), net.conv1_as_product)
-    pairs = min(16, fits)
+    # On a GPU as many as in training, since fewer take it as long.
+    pairs = min(128 if device.type == "cuda" else 16, fits)
     images = torch.rand(2 * pairs, 1, architecture.image_size, architecture.image_size).to(device)
     same = (torch.arange(pairs, device=device) % 2).float()
+
+    def gradients() -> Tensor:
+        logits = net(images[:pairs], images[pairs:])
+        loss = F.binary_cross_entropy_with_logits(logits, same)
+        loss.backward()
+        return loss.detach()
+
+    step: Callable[[], Tensor] = gradients
+    if can_record(device):
+        for _ in range(EAGER_STEPS):
+            step()
+        step = record(gradients, device, ())
     fastest = float("inf")
     # The fastest of a few: the first one sets up, and others may share the machine.
     for _ in range(5):
         start = time.perf_counter()
-        logits = net(images[:pairs], images[pairs:])
-        F.binary_cross_entropy_with_logits(logits, same).backward()
+        step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         fastest = min(fastest, time.perf_counter() - start)

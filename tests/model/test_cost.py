@@ -1,9 +1,13 @@
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+import model.cost
 from model.cost import (
     activation_bytes_per_pair,
     available_memory,
@@ -94,3 +98,25 @@ def test_an_estimate_is_in_proportion_to_the_budget() -> None:
         for n in (1, 1000)
     )
     assert 0 < short < long < 1000
+
+
+def test_an_estimate_is_of_recorded_steps_where_training_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[int] = []
+
+    def recorded(step: Callable[[], Tensor], *_: Any) -> Callable[[], Tensor]:
+        step()
+
+        def replay() -> Tensor:
+            taken.append(1)
+            return torch.zeros(())
+
+        return replay
+
+    budget = Budget(epochs=1000, pairs_per_epoch=64)
+    plain = estimate_seconds(tiny_hyperparameters(), budget, "cpu")
+    monkeypatch.setattr(model.cost, "can_record", lambda device: True)
+    monkeypatch.setattr(model.cost, "record", recorded)
+    assert estimate_seconds(tiny_hyperparameters(), budget, "cpu") < plain
+    assert taken
