@@ -1,7 +1,6 @@
 """What a configuration costs, known before it trains: arithmetic, memory, seconds."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import psutil
@@ -12,7 +11,7 @@ from torch import Tensor
 from model.hyperparameters import Architecture, Budget, Hyperparameters
 from model.net import SiameseNet, product_width
 from model.precision import suit
-from model.recording import EAGER_STEPS, can_record, record
+from model.recording import set_up
 
 # Of the memory that is free, the part that activations may take; the rest is for gradients, the
 # optimiser and whoever else lives on the machine.
@@ -102,11 +101,7 @@ def estimate_seconds(
         loss.backward()
         return loss.detach()
 
-    step: Callable[[], Tensor] = gradients
-    if can_record(device):
-        for _ in range(EAGER_STEPS):
-            step()
-        step = record(gradients, device, ())
+    step = set_up(gradients, device)
     fastest = float("inf")
     # The fastest of a few: the first one sets up, and others may share the machine.
     for _ in range(5):

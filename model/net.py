@@ -92,11 +92,11 @@ class SiameseNet(nn.Module):
 
     def _features(self, images: Tensor) -> Tensor:
         maps = images.contiguous(memory_format=torch.channels_last)
-        product = self.conv1_as_product
         for i, (convolution, normalisation) in enumerate(
             zip(self.convolutions, self.normalisations, strict=True)
         ):
-            maps = as_product(convolution, maps) if product and i == 0 else convolution(maps)
+            product = self.conv1_as_product and i == 0
+            maps = as_product(convolution, maps) if product else convolution(maps)
             if i < self.architecture.poolings:
                 # Pooling first is the same as ReLU first, since both keep order, and leaves a
                 # quarter of the work to what follows.

@@ -96,9 +96,10 @@ class Schedule:
         device: torch.device | None = None,
     ):
         self.optimiser, self.rates, self.recipe, self.budget = optimiser, rates, recipe, budget
-        self._kept = None
+        self._kept: Tensor | None = None
         if device is not None:
             self._kept = torch.zeros(len(optimiser.param_groups), 2, device=device)
+            self._views = [(row[0], row[1]) for row in self._kept]
 
     def set(self, epoch: int, fraction: float = 0.0) -> None:
         """Set the rates for the given ``fraction`` of ``epoch`` (counted from 0).
@@ -112,7 +113,7 @@ class Schedule:
             factor = 0.5 + 0.5 * math.cos(math.pi * (epoch + fraction) / self.budget.epochs)
         groups = self.optimiser.param_groups
         rates = [self.rates[group["layer"]] for group in groups]
-        now: Sequence[tuple[float, float]] | Tensor = [
+        now: Sequence[tuple[float | Tensor, float | Tensor]] = [
             (
                 rate.learning_rate * self.recipe.rate_factor * factor,
                 momentum_at(epoch, rate.momentum, self.budget.momentum_epochs),
@@ -121,7 +122,8 @@ class Schedule:
         ]
         if self._kept is not None:
             # In one copy, for which the host does not wait.
-            now = self._kept.copy_(torch.tensor(now), non_blocking=True)
+            self._kept.copy_(torch.tensor(now), non_blocking=True)
+            now = self._views
         for group, rate, (learning_rate, momentum) in zip(groups, rates, now, strict=True):
             group["lr"] = learning_rate
             if self.recipe.optimiser == "sgd":

@@ -1,6 +1,7 @@
 """A step of training recorded once as a CUDA graph and replayed, the host out of its way."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,17 @@ EAGER_STEPS = 3
 def can_record(device: torch.device) -> bool:
     """Return whether steps on ``device`` can be recorded."""
     return device.type == "cuda"
+
+
+def set_up(
+    step: Callable[[], Any], device: torch.device, generators: Sequence[torch.Generator] = ()
+) -> Callable[[], Any]:
+    """Take ``step`` until all is set up, and return it, recorded where ``device`` can be."""
+    if not can_record(device):
+        return step
+    for _ in range(EAGER_STEPS):
+        step()
+    return record(step, device, generators)
 
 
 def record(

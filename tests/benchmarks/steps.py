@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from model.cost import training_flops_per_pair
 from model.net import SiameseNet, as_product
-from model.recording import EAGER_STEPS, record
+from model.recording import set_up
 from model.training import Trainer
 from tests.benchmarks.harness import Context, Row, ratios
 from tests.benchmarks.inputs import trainer_of
@@ -49,15 +48,6 @@ def often(context: Context, step: Callable[[], object]) -> Callable[[], None]:
     return steps
 
 
-def as_trained(trainer: Trainer, step: Callable[[], Any]) -> Callable[[], Any]:
-    """Return the step as training takes it: on a GPU recorded."""
-    if not trainer.recordable:
-        return step
-    for _ in range(EAGER_STEPS):
-        step()
-    return record(step, trainer.device, (trainer.sampler.generator, trainer.generator))
-
-
 def overhead(context: Context) -> Iterator[Row]:
     """Measure the whole step against the same on ready tensors."""
     for name, hyperparameters in context.configurations.items():
@@ -65,10 +55,13 @@ def overhead(context: Context) -> Iterator[Row]:
         drawings = context.drawings(hyperparameters)
         trainer = trainer_of(hyperparameters, drawings, pairs, context.device)
         images, same = pipeline(trainer)
+        generators = (trainer.sampler.generator, trainer.generator)
         steps: dict[str, Callable[[], object]] = {
             "whole": trainer.step,
-            "ready": as_trained(trainer, lambda t=trainer, i=images, s=same: ready_step(t, i, s)),
-            "pipeline": as_trained(trainer, lambda t=trainer: pipeline(t)),
+            "ready": set_up(
+                lambda t=trainer, i=images, s=same: ready_step(t, i, s), trainer.device
+            ),
+            "pipeline": set_up(lambda t=trainer: pipeline(t), trainer.device, generators),
         }
         if trainer.recordable:
             steps["eager"] = trainer._step

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-import model.cost
+import model.recording
 from model.cost import (
     activation_bytes_per_pair,
     available_memory,
@@ -116,7 +116,7 @@ def test_an_estimate_is_of_recorded_steps_where_training_is(
 
     budget = Budget(epochs=1000, pairs_per_epoch=64)
     plain = estimate_seconds(tiny_hyperparameters(), budget, "cpu")
-    monkeypatch.setattr(model.cost, "can_record", lambda device: True)
-    monkeypatch.setattr(model.cost, "record", recorded)
+    monkeypatch.setattr(model.recording, "can_record", lambda device: True)
+    monkeypatch.setattr(model.recording, "record", recorded)
     assert estimate_seconds(tiny_hyperparameters(), budget, "cpu") < plain
     assert taken
