@@ -156,21 +156,16 @@ class StudyDefinition(_Section):
 def load(study: str) -> StudyDefinition:
     """Return the study named ``study``, or the one in the file ``study`` if it ends in ``.toml``.
 
-    A name is looked up in the project's own ``studies/``, then in ``./studies/``.
+    A name is looked up in the project's own ``studies/``, then in ``./studies/``. A file with
+    ``base = "<study>"`` says only what differs from that study: the keys of its sections stand
+    beside or in place of the base's, its starts in place of all the base's, and ``start = []`` is
+    none of them.
 
     Raises:
         DefinitionError: there is no such study, or its file is wrong; says which key and why.
     """
-    path = Path(study) if study.endswith(".toml") else _find(study)
-    check_name(path.stem)
-    try:
-        raw = tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise DefinitionError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DefinitionError(f"{path} is not a TOML file: {error}") from None
-    if "name" in raw:
-        raise DefinitionError(f'{path}: unknown key "name"; a study is named as its file')
+    path = _path(study)
+    raw = _read(path)
     return _validated({**raw, "name": path.stem}, str(path))
 
 
@@ -192,6 +187,54 @@ def available() -> dict[str, Path]:
     """Return the study files that can be named without a path."""
     folders = (Path.cwd() / "studies", _SHIPPED)
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def _path(study: str) -> Path:
+    path = Path(study) if study.endswith(".toml") else _find(study)
+    check_name(path.stem)
+    return path
+
+
+def _read(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return what the study file ``path`` says, over what its base says."""
+    try:
+        raw = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise DefinitionError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DefinitionError(f"{path} is not a TOML file: {error}") from None
+    if "name" in raw:
+        raise DefinitionError(f'{path}: unknown key "name"; a study is named as its file')
+    base = raw.pop("base", None)
+    if base is None:
+        return raw
+    if not isinstance(base, str):
+        raise DefinitionError(f"{path}: base = {base!r}: it should name a study or a .toml file")
+    derived = (*derived, path.resolve())
+    try:
+        # A file is looked for beside the one that names it.
+        origin = _path(str(path.parent / base) if base.endswith(".toml") else base)
+    except DefinitionError as error:
+        raise DefinitionError(f"{path}: base: {error}") from None
+    if origin.resolve() in derived:
+        raise DefinitionError(f'{path}: base = "{base}" leads back to {origin}')
+    return _merged(_read(origin, derived), raw)
+
+
+def _merged(base: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    both = {key for key in base if isinstance(base[key], dict) and isinstance(raw.get(key), dict)}
+    merged = {**base, **raw, **{key: base[key] | raw[key] for key in both}}
+    starts = base.get("start")
+    if isinstance(starts, list) and "start" not in raw and "parameters" in both:
+        # What is fixed here is fixed in the base's starts as well.
+        fixed = {name for name, value in raw["parameters"].items() if not isinstance(value, dict)}
+        merged["start"] = [
+            {name: start[name] for name in start if name not in fixed}
+            if isinstance(start, dict)
+            else start
+            for start in starts
+        ]
+    return merged
 
 
 def _find(name: str) -> Path:
@@ -242,7 +285,7 @@ def _keys(section: tuple[int | str, ...]) -> list[str]:
     model: Any = StudyDefinition
     for key in section:
         model = model.model_fields[key].annotation
-    return [key for key in model.model_fields if key != "name"]
+    return [key if key != "name" else "base" for key in model.model_fields]
 
 
 def _plain(value: Any) -> Any:

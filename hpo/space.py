@@ -116,6 +116,9 @@ class SearchSpace:
 
     def _start(self, index: int, start: Mapping[str, Any]) -> dict[str, Value]:
         key = f"start.{index}"
+        for name in start:
+            if isinstance(self.specifications.get(name), Fixed):
+                raise DefinitionError(f"{key}: {name} is fixed, so leave it out of the start")
         try:
             values = expand(start, self.searched)
             used = self.used(values)
