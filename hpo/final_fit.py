@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hpo.fit_progress import FitProgress
     from hpo.fitting import Fitter
     from hpo.metrics import Candidate, Metrics
+    from model.hyperparameters import Budget
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -30,6 +31,7 @@ class Plan:
     Attributes:
         top: how many of the best trials are trained and scored anew before one is chosen.
         retrains: how often each of them is.
+        retrain_minutes: how long each time, about; None for as long as a trial.
         seeds: how many times the chosen one is fitted.
         seed: the first of those seeds.
         trial: fit this trial, without choosing.
@@ -39,6 +41,7 @@ class Plan:
 
     top: int = 3
     retrains: int = 1
+    retrain_minutes: float | None = None
     seeds: int = 3
     seed: int = 0
     trial: int | None = None
@@ -159,7 +162,15 @@ def _fit(
     from hpo.selection import choose
     from model.evaluation import one_shot_accuracy
 
-    space, budget = definition.space(), definition.final_budget()
+    space = definition.space()
+
+    def lasting(trial: "FrozenTrial", minutes: float | None, otherwise: "Budget") -> "Budget":
+        if minutes is None:
+            return otherwise
+        kept = folder / f"checkpoints/budget-{digest[:16]}-{trial.number}-{minutes:g}.json"
+        hyperparameters = space.hyperparameters(trial.params)
+        return fitter.lasting(hyperparameters, definition.final_budget(), 60 * minutes, kept)
+
     fresh = fresh_trials(definition, data_root, plan.seed, fitter.device)
     chosen, seconds = trials[0], 0.0
     candidates: list[Candidate] = []
@@ -168,16 +179,14 @@ def _fit(
             trials,
             space,
             fitter,
-            definition.training_budget(),
+            [lasting(t, plan.retrain_minutes, definition.training_budget()) for t in trials],
             fresh,
             plan.retrain_seeds(),
             progress,
         )
         chosen = next(t for t in trials if t.number == candidates[0].trial)
     hyperparameters = space.hyperparameters(chosen.params)
-    if plan.minutes is not None:
-        kept = folder / "checkpoints" / f"budget-{digest[:16]}.json"
-        budget = fitter.lasting(hyperparameters, budget, 60 * plan.minutes, kept)
+    budget = lasting(chosen, plan.minutes, definition.final_budget())
     progress.say(
         f"fitting trial {chosen.number}: {plan.seeds} x at most {budget.epochs} epochs "
         f"of {budget.pairs_per_epoch:,} pairs"
@@ -239,6 +248,16 @@ def main(
         int,
         typer.Option("--retrains", metavar="N", min=1, help="How often each of them is."),
     ] = 1,
+    retrain_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--retrain-minutes",
+            metavar="M",
+            min=0.001,
+            help="About how long each time on this machine, for what learns fast at first may not "
+            "come the farthest. Without it: as long as a trial.",
+        ),
+    ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", metavar="N", min=1, help="Fits of the chosen one.")
     ] = 3,
@@ -279,6 +298,7 @@ def main(
     plan = Plan(
         top=top,
         retrains=retrains,
+        retrain_minutes=retrain_minutes,
         seeds=seeds,
         seed=seed,
         trial=trial,

@@ -104,6 +104,7 @@ class Candidate(_Record):
         search_value: what the search made of it: the best of many noisy scores, so it flatters.
         scores: one-shot accuracy on fresh validation trials, one per retraining.
         trials: fresh validation trials that each score is the mean of.
+        pairs_seen: by the first retraining; None in files of earlier versions.
         mean: of the scores; the candidate with the highest was chosen.
         low: lower end of the 95 % interval.
         high: its upper end.
@@ -113,6 +114,7 @@ class Candidate(_Record):
     search_value: float
     scores: list[float]
     trials: int
+    pairs_seen: int | None = None
     mean: float
     low: float
     high: float

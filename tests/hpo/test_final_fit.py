@@ -209,6 +209,23 @@ def test_minutes_become_epochs(job: Job) -> None:
     assert metrics.seeds[0].epochs >= 1
 
 
+def test_candidates_are_trained_for_minutes_of_their_own(job: Job) -> None:
+    work(replace(job, total=2))
+    as_long_as_a_trial = fit(job, Plan(top=2, seeds=1))
+    shorter = fit(job, Plan(top=2, seeds=1, retrain_minutes=0.0001))
+    for metrics in (as_long_as_a_trial, shorter):
+        assert [c.scores for c in metrics.selection] == sorted(
+            (c.scores for c in metrics.selection), reverse=True
+        )
+    pairs = [candidate.pairs_seen for candidate in as_long_as_a_trial.selection]
+    cut = [candidate.pairs_seen for candidate in shorter.selection]
+    assert all(pairs)
+    assert all(cut)
+    assert max(p or 0 for p in cut) < min(p or 0 for p in pairs)
+    # The fit itself is as long as before.
+    assert shorter.seeds[0].epochs == as_long_as_a_trial.seeds[0].epochs
+
+
 def test_a_final_budget_of_its_own(job: Job) -> None:
     work(replace(job, total=1))
     raw = {**job.definition.model_dump(), "final": {"epochs": 5, "patience": 5}}
