@@ -106,7 +106,7 @@ def adapted(command: str) -> list[str]:
         r"--study (compact|paper|beyond-105|beyond-unaided|beyond)\b", r"--study \1.toml", command
     )
     command = re.sub(r"--trials \d+", "--trials 3", command)
-    command = re.sub(r"--minutes \d+", "--minutes 0.001", command)
+    command = re.sub(r"minutes \d+", "minutes 0.001", command)
     command = re.sub(r'"\$STUDY_DB"|postgresql\S+', "sqlite:///shared.db", command)
     command = command.replace("/shared/studies", "shared").replace(" --quick", "")
     command = command.replace("tests.benchmarks", "tests.benchmarks --toy")
