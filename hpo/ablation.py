@@ -26,7 +26,10 @@ RESULT, PICTURE = "ablation.json", "ablation.png"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "normalisation": ("net.normalisation",),
     "initialisation": ("net.initialisation",),
-    "shape": ("net.depth", "net.poolings", "net.padding", "*.filters", "*.kernel_size", "fc.units"),
+    "shape": (
+        *("net.depth", "net.stride", "net.poolings", "net.padding"),
+        *("*.filters", "*.kernel_size", "fc.units"),
+    ),
     "optimiser and its rates": (
         *("recipe.optimiser", "recipe.rate_factor", "recipe.schedule"),
         *("*.learning_rate", "*.momentum", "*.l2"),

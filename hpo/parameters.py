@@ -19,6 +19,7 @@ MAX_DEPTH = 6
 _UNBOUNDED = 10**9
 # Bounds of the fields for which "a positive whole number" or "a number from 0" would be too wide.
 _BOUNDS: dict[str, tuple[float, float]] = {
+    "net.stride": (1, 8),
     "net.poolings": (0, MAX_DEPTH),
     "net.dropout": (0, 0.95),
     "recipe.way": (2, 1000),

@@ -16,6 +16,8 @@ class Architecture:
         image_size: pixels along each side of the input.
         filters: filters of conv1, conv2, ...
         kernel_sizes: kernel sides of conv1, conv2, ..., in pixels.
+        stride: pixels from one place of conv1's kernel to the next, 1 as in the paper. At 2 an
+            image of twice the side costs little more, since all after conv1 stays as small.
         poolings: how many of the first convolutions are followed by a 2 x 2 max-pooling.
         units: length of the embedding, the output of the fully connected layer.
         padding: ``valid`` as in the paper, or ``same``.
@@ -31,6 +33,7 @@ class Architecture:
     image_size: int = 105
     filters: tuple[int, ...] = (64, 128, 128, 256)
     kernel_sizes: tuple[int, ...] = (10, 7, 4, 4)
+    stride: int = 1
     poolings: int = 3
     units: int = 4096
     padding: Literal["valid", "same"] = "valid"
@@ -63,7 +66,9 @@ class Architecture:
         sizes = []
         side = self.image_size
         for i, kernel in enumerate(self.kernel_sizes):
-            before = side if self.padding == "same" else side - kernel + 1
+            places = side if self.padding == "same" else side - kernel + 1
+            stride = self.stride if i == 0 else 1
+            before = (places + stride - 1) // stride
             side = before // 2 if i < self.poolings else before
             if side < 1:
                 raise ValueError(

@@ -26,7 +26,14 @@ class SiameseNet(nn.Module):
         """Whether conv1 is computed as one matrix product, which pays on GPUs; the same numbers."""
         channels = (1, *architecture.filters)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(channels[i], channels[i + 1], kernel, padding=architecture.padding)
+            nn.Conv2d(
+                channels[i],
+                channels[i + 1],
+                kernel,
+                stride=architecture.stride if i == 0 else 1,
+                # Torch pads no strided convolution by itself; `_features` does.
+                padding="valid" if i == 0 and architecture.stride > 1 else architecture.padding,
+            )
             for i, kernel in enumerate(architecture.kernel_sizes)
         )
         batch = architecture.normalisation == "batch"
@@ -91,6 +98,8 @@ class SiameseNet(nn.Module):
         return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
 
     def _features(self, images: Tensor) -> Tensor:
+        if self.architecture.stride > 1 and self.architecture.padding == "same":
+            images = same_padded(images, self.architecture.kernel_sizes[0])
         maps = images.contiguous(memory_format=torch.channels_last)
         for i, (convolution, normalisation) in enumerate(
             zip(self.convolutions, self.normalisations, strict=True)
@@ -136,17 +145,22 @@ def as_product(convolution: nn.Module, images: Tensor) -> Tensor:
     of 8, so that zeros fill patches and weights up to one.
     """
     assert isinstance(convolution, nn.Conv2d)
-    side = convolution.kernel_size[0]
+    side, stride = convolution.kernel_size[0], convolution.stride[0]
     wide = product_width(side)
     if convolution.padding == "same":
-        images = F.pad(images, [(side - 1) // 2, side // 2] * 2)
+        images = same_padded(images, side)
     images = F.pad(images, [0, wide - side])
     if torch.is_autocast_enabled(images.device.type):
         # Before there are so many copies of each pixel.
         images = images.to(torch.get_autocast_dtype(images.device.type))
-    patches = images[:, 0].unfold(1, side, 1).unfold(2, wide, 1).flatten(3)
+    patches = images[:, 0].unfold(1, side, stride).unfold(2, wide, stride).flatten(3)
     weight = F.pad(convolution.weight, [0, wide - side]).flatten(1)
     return F.linear(patches, weight, convolution.bias).permute(0, 3, 1, 2)
+
+
+def same_padded(images: Tensor, kernel: int) -> Tensor:
+    """Return ``images`` with the zeros at their edges that torch's padding ``same`` adds."""
+    return F.pad(images, [(kernel - 1) // 2, kernel // 2] * 2)
 
 
 def product_width(side: int) -> int:

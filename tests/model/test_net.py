@@ -148,6 +148,24 @@ def test_same_padding_keeps_the_size() -> None:
     assert net.embed(random_images(2)).shape == (2, 12)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("kernel", [3, 4])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_a_stride_leaves_places_out(stride: int, kernel: int, padding: str) -> None:
+    """Conv1 then gives every second place, or third, of what it gives without."""
+    architecture = replace(
+        TINY, kernel_sizes=(kernel, 1, 1, 1), padding=padding, poolings=0, stride=stride
+    )
+    images = random_images(3)
+    net = net_of(architecture)
+    every = F.conv2d(images, net.convolutions[0].weight, net.convolutions[0].bias, padding=padding)
+    seen: list[torch.Tensor] = []
+    net.normalisations[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    net.embed(images)
+    assert torch.allclose(seen[0], every[..., ::stride, ::stride], atol=1e-6)
+    assert seen[0].shape[-1] == architecture.map_sizes()[0][0]
+
+
 def test_batch_normalisation_belongs_to_its_convolution() -> None:
     net = net_of(replace(TINY, normalisation="batch"))
     conv2 = net.layers()["conv2"]
@@ -184,10 +202,12 @@ def test_layers_cover_every_parameter_once() -> None:
 
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("kernel", [3, 4, 5, 8, 10])
-def test_conv1_as_a_product_is_the_same(kernel: int, padding: str, bf16: bool) -> None:
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (4, 1), (5, 1), (8, 1), (10, 1), (5, 2)])
+def test_conv1_as_a_product_is_the_same(kernel: int, stride: int, padding: str, bf16: bool) -> None:
     """Embeddings and gradients, but for rounding."""
-    architecture = replace(TINY, kernel_sizes=(kernel, 2, 2, 1), padding=padding, poolings=1)
+    architecture = replace(
+        TINY, kernel_sizes=(kernel, 2, 2, 1), padding=padding, poolings=1, stride=stride
+    )
     images = random_images(6, TINY.image_size)
     found = []
     for as_product in (False, True):

@@ -121,6 +121,7 @@ BATCHES = {"optimiser": "adamw", "schedule": "cosine", "batch": "episodes", "los
 CHANGES: dict[str, Hyperparameters] = {
     "net.filters": tiny_hyperparameters(replace(TINY, filters=(4, 6, 6, 10)), **BATCHES),
     "net.kernel_sizes": tiny_hyperparameters(replace(TINY, kernel_sizes=(3, 3, 2, 3)), **BATCHES),
+    "net.stride": tiny_hyperparameters(replace(TINY, stride=2, poolings=0), **BATCHES),
     "net.poolings": tiny_hyperparameters(replace(TINY, poolings=0), **BATCHES),
     "net.units": tiny_hyperparameters(replace(TINY, units=16), **BATCHES),
     "net.padding": tiny_hyperparameters(replace(TINY, padding="same"), **BATCHES),
