@@ -10,7 +10,7 @@ from hpo.definition import StudyDefinition, available, check_name, load
 from hpo.errors import DefinitionError, StudyError
 from hpo.place import Place
 
-STUDIES = ("beyond", "beyond-105", "beyond-unaided", "compact", "paper", "smoke")
+STUDIES = ("beyond", "beyond-105", "beyond-70", "beyond-unaided", "compact", "paper", "smoke")
 
 
 def altered(tmp_path: Path, *changes: tuple[str, str], study: str = "smoke") -> Path:
