@@ -59,6 +59,8 @@ sampler = "random"
 "*.learning_rate" = 1e-3
 """
 
+STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.toml"))
+
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
@@ -83,7 +85,7 @@ def commands() -> list[str]:
 def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which a reader of the README has what it speaks of."""
     folder = tmp_path_factory.mktemp("reader")
-    for name in ("compact", "paper", "beyond", "beyond-105", "beyond-unaided", "mine"):
+    for name in (*STUDIES, "mine"):
         (folder / f"{name}.toml").write_text(SMALL)
     hand = random.Random(0)
     for alphabet in range(3):
@@ -102,9 +104,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapted(command: str) -> list[str]:
     """Return the command as it can be run here."""
     command = command.removeprefix("srun ").replace("python ", f"{sys.executable} ", 1)
-    command = re.sub(
-        r"--study (compact|paper|beyond-105|beyond-unaided|beyond)\b", r"--study \1.toml", command
-    )
+    command = re.sub(rf"--study ({'|'.join(STUDIES)})(?=\s|$)", r"--study \1.toml", command)
     command = re.sub(r"--trials \d+", "--trials 3", command)
     command = re.sub(r"minutes \d+", "minutes 0.001", command)
     command = re.sub(r'"\$STUDY_DB"|postgresql\S+', "sqlite:///shared.db", command)
