@@ -50,6 +50,8 @@ class Architecture:
                 f"{len(self.filters)} filter counts and {len(self.kernel_sizes)} kernel sizes: "
                 "give one of each for every convolution"
             )
+        if self.stride < 1:
+            raise ValueError(f"a stride of {self.stride}: conv1 must go on by at least a pixel")
         self.map_sizes()
 
     @property

@@ -31,8 +31,8 @@ class SiameseNet(nn.Module):
                 channels[i + 1],
                 kernel,
                 stride=architecture.stride if i == 0 else 1,
-                # Torch pads no strided convolution by itself; `_features` does.
-                padding="valid" if i == 0 and architecture.stride > 1 else architecture.padding,
+                # Torch pads no strided convolution; conv1's images come padded to it.
+                padding="valid" if i == 0 else architecture.padding,
             )
             for i, kernel in enumerate(architecture.kernel_sizes)
         )
@@ -98,8 +98,9 @@ class SiameseNet(nn.Module):
         return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
 
     def _features(self, images: Tensor) -> Tensor:
-        if self.architecture.stride > 1 and self.architecture.padding == "same":
-            images = same_padded(images, self.architecture.kernel_sizes[0])
+        if self.architecture.padding == "same":
+            kernel = self.architecture.kernel_sizes[0]
+            images = F.pad(images, [(kernel - 1) // 2, kernel // 2] * 2)
         maps = images.contiguous(memory_format=torch.channels_last)
         for i, (convolution, normalisation) in enumerate(
             zip(self.convolutions, self.normalisations, strict=True)
@@ -147,8 +148,6 @@ def as_product(convolution: nn.Module, images: Tensor) -> Tensor:
     assert isinstance(convolution, nn.Conv2d)
     side, stride = convolution.kernel_size[0], convolution.stride[0]
     wide = product_width(side)
-    if convolution.padding == "same":
-        images = same_padded(images, side)
     images = F.pad(images, [0, wide - side])
     if torch.is_autocast_enabled(images.device.type):
         # Before there are so many copies of each pixel.
@@ -156,11 +155,6 @@ def as_product(convolution: nn.Module, images: Tensor) -> Tensor:
     patches = images[:, 0].unfold(1, side, stride).unfold(2, wide, stride).flatten(3)
     weight = F.pad(convolution.weight, [0, wide - side]).flatten(1)
     return F.linear(patches, weight, convolution.bias).permute(0, 3, 1, 2)
-
-
-def same_padded(images: Tensor, kernel: int) -> Tensor:
-    """Return ``images`` with the zeros at their edges that torch's padding ``same`` adds."""
-    return F.pad(images, [(kernel - 1) // 2, kernel // 2] * 2)
 
 
 def product_width(side: int) -> int:

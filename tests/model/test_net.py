@@ -189,6 +189,8 @@ def test_a_shape_that_leaves_no_pixel_is_refused() -> None:
         replace(TINY, kernel_sizes=(3, 9, 2, 2))
     with pytest.raises(ValueError, match="3 filter counts and 4 kernel sizes"):
         replace(TINY, filters=(4, 4, 4))
+    with pytest.raises(ValueError, match="stride of 0"):
+        replace(TINY, stride=0)
     assert replace(TINY, kernel_sizes=(3, 6, 1, 1)).map_sizes()[1] == (2, 2)
 
 
