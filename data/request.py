@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from data.cache import cache_dir
+from data.errors import DataError
 
 Background = Literal["full", "small1", "small2"]
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
@@ -35,8 +36,13 @@ def data_root(root: Path | None = None) -> Path:
 
     The first of: the argument, the environment's ``OMNIGLOT_ROOT``, ``./datasets`` if there is
     such a folder, the user's cache.
+
+    Raises:
+        DataError: the argument is no folder; a slip of the pen must not become other data.
     """
     if root is not None:
+        if not root.is_dir():
+            raise DataError(f"{root}, where data sets should lie, is no folder that exists")
         return root
     if named := os.environ.get("OMNIGLOT_ROOT"):
         return Path(named)

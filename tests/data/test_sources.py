@@ -142,6 +142,7 @@ class TestChoosing:
                 "'omnigloth' is unknown; allowed are auto, omniglot, glyphs",
             ),
             ({"background": "small3"}, "'small3' is unknown; allowed are full, small1, small2"),
+            ({"root": Path("no/such")}, "no/such, where data sets should lie, is no folder"),
             ({"dataset": "glyphs", "size": 200}, "size 200"),
             ({"dataset": "glyphs", "size": 0}, "size 0"),
         ],
