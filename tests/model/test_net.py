@@ -148,7 +148,6 @@ def test_same_padding_keeps_the_size() -> None:
     assert net.embed(random_images(2)).shape == (2, 12)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding")
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("kernel", [3, 4])
 @pytest.mark.parametrize("stride", [2, 3])
