@@ -14,7 +14,7 @@ import torch
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.pipeline import evaluation, hourly, pipeline
 from tests.benchmarks.precision import precision
-from tests.benchmarks.samplers import samplers
+from tests.benchmarks.samplers import ARMS, samplers
 from tests.benchmarks.search import search, startup
 from tests.benchmarks.steps import limit, overhead
 
@@ -41,10 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="may be repeated")
     parser.add_argument("--net", choices=("compact", "paper"), action="append", default=[])
+    parser.add_argument("--arm", choices=ARMS, action="append", default=[], help="of the samplers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     options = parser.parse_args(arguments)
     size = "toy" if options.toy else "quick" if options.quick else "full"
-    context = Context(torch.device(options.device), size, options.net)
+    context = Context(torch.device(options.device), size, options.net, options.arm)
     machine = _machine(context.device)
     print(f"{machine}; {context.source}; {context.rounds} rounds: median (least to most)")
     rows = []

@@ -62,11 +62,13 @@ class Context:
         device: what to run on.
         size: ``toy`` for a test of the harness, ``quick`` for minutes, ``full``.
         nets: which of the nets, by name; all if empty.
+        arms: which of the samplers' arms, as ``tpe+halving``; all if empty.
     """
 
     device: torch.device
     size: str = "full"
     nets: Sequence[str] = ()
+    arms: Sequence[str] = ()
 
     @property
     def rounds(self) -> int:

@@ -16,8 +16,12 @@ from hpo.study import open_finished
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
 
-SAMPLERS = ("tpe", "gp", "random")
-PRUNERS = ("halving", "none")
+# Name -> sampler and pruner.
+ARMS = {
+    f"{sampler}+{pruner}": (sampler, pruner)
+    for sampler in ("tpe", "gp", "random")
+    for pruner in ("halving", "none")
+}
 
 
 def small_search(study: str, sampler: str, pruner: str, seed: int) -> StudyDefinition:
@@ -37,7 +41,7 @@ def samplers(context: Context) -> Iterator[Row]:
     root = omniglot_root()
     study = "smoke" if context.size == "toy" or root is None else "beyond"
     seconds, trials = {"toy": (60, 1), "quick": (120, 10_000)}.get(context.size, (300, 10_000))
-    arms = [(sampler, pruner) for sampler in SAMPLERS for pruner in PRUNERS]
+    arms = [ARMS[name] for name in context.arms or ARMS]
     if context.size == "toy":
         arms = arms[:2]
     best: dict[tuple[str, str], list[float]] = {arm: [] for arm in arms}
