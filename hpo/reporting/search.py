@@ -13,6 +13,7 @@ from hpo.plots import slices
 from hpo.plots.style import STATE_WORDS
 from hpo.reporting.curves import curve
 from hpo.reporting.document import Block, Heading, Table, Text
+from hpo.reporting.ends import at_an_end
 from hpo.reporting.pictures import Pictures
 from hpo.reporting.rows import Row
 from hpo.reporting.tables import between, percent
@@ -21,7 +22,7 @@ _RATES = (("learning_rate",), ("momentum",), ("l2",))
 _SHAPES = (("filters", "units"), ("kernel_size",))
 _KINDS = {kind for alike in (*_RATES, *_SHAPES) for kind in alike}
 _ENOUGH = 10
-"""Complete trials from which importances mean anything."""
+"""Complete trials from which importances, or what the best have in common, mean anything."""
 _MOST_IMPORTANT = 20
 _AXES = 12
 _TOP = 5
@@ -44,6 +45,8 @@ def search(
             _best(complete, definition),
             *_best_so_far(study.study_name, rows, basis, pictures),
         ]
+        if len(complete) >= _ENOUGH and (narrow := at_an_end(_top(complete))):
+            blocks.append(narrow)
     blocks += [Heading(3, "What became of the trials"), *_fates(rows, pictures)]
     if not complete:
         return blocks
@@ -59,11 +62,14 @@ def search(
     ]
 
 
+def _top(complete: list[Row]) -> list[Row]:
+    return sorted(complete, key=lambda row: (-(row.accuracy or 0.0), row.number))[:_TOP]
+
+
 def _best(complete: list[Row], definition: Mapping[str, object]) -> Table:
     trials = definition.get("validation.trials")
-    top = sorted(complete, key=lambda row: (-(row.accuracy or 0.0), row.number))[:_TOP]
     lines = []
-    for row in top:
+    for row in _top(complete):
         accuracy = row.accuracy or 0.0
         rests_on = ("unknown", "unknown")
         if isinstance(trials, int):

@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from optuna.distributions import IntDistribution
 from typer.testing import CliRunner
 
 from hpo.metrics import Metrics
@@ -11,6 +12,7 @@ from hpo.report import app, write_report
 from hpo.reporting import published, tables
 from hpo.reporting.curves import Curve, at, band, curve
 from hpo.reporting.document import Heading, Table, Text, write
+from hpo.reporting.ends import at_an_end
 from hpo.reporting.fits import find_fits
 from hpo.reporting.rows import rows
 from hpo.study import open_finished
@@ -236,6 +238,37 @@ def test_cost_of_a_trial_is_known_from_the_database_alone(tmp_path: Path) -> Non
     assert line is not None
     assert line.trials == (1, 2)
     assert line.best == (complete.accuracy, complete.accuracy)
+
+
+ENDS = {
+    "conv1.filters": [64] * 5,  # 16 to 64
+    "fc.l2": [1.1e-6] * 5,  # 1e-6 to 1e-1, log
+    "conv2.filters": [128, 128, 112, 128, 128],  # not all
+    "conv2.l2": [1e-2] * 5,  # far from 1e-1 on its scale, nor near its lower end
+    "conv3.kernel_size": [3] * 5,  # 2 to 3, of which each is an end
+    "fc.momentum": [0.99] * 5,  # beyond which no study may search
+}
+
+
+def test_ranges_that_the_best_leave_at_an_end_are_told(tmp_path: Path) -> None:
+    place = Place("compact", tmp_path)
+    study = fake_study(place, "CCCCCC")
+    middle = {
+        name: drawn.low + drawn.step * ((drawn.high - drawn.low) // drawn.step // 2)
+        if isinstance(drawn, IntDistribution)
+        else 0.05
+        for name, drawn in study.trials[0].distributions.items()
+    }
+    for i in range(5):
+        trial = study.trials[i]
+        trial.value = 1
+        trial.params = middle | {name: values[i] for name, values in ENDS.items()}
+        study.add_trial(trial)
+    markdown = checked(write_report(place))
+    assert cells(markdown, "conv1.filters") == [["conv1.filters", "16 to 64", "highest", "64"]]
+    assert cells(markdown, "fc.l2") == [["fc.l2", "1e-06 to 0.1", "lowest", "1.1e-06"]]
+    assert len(re.findall("(low|high)est", markdown)) == 2
+    assert at_an_end(rows(study)) is None
 
 
 def test_a_band_ends_where_the_shortest_curve_does() -> None:
