@@ -124,8 +124,9 @@ class Fitter:
     ) -> Budget:
         """Return ``budget`` stretched or shrunk to about ``seconds`` of training on this machine.
 
-        The number of epochs is scaled, and what is counted in epochs with it: patience, the rise
-        of momentum, and so the cosine schedule. Where not even one epoch fits, it is cut short.
+        The number of epochs is scaled, and with it the rise of momentum and the cosine schedule.
+        Patience grows but does not shrink: a short fit's validation is as noisy as a long one's.
+        Where not even one epoch fits, it is cut short.
         Takes the time of a few minibatches and two validations.
 
         Args:
@@ -158,7 +159,7 @@ class Fitter:
             budget,
             epochs=epochs,
             pairs_per_epoch=max(1, round(budget.pairs_per_epoch * fraction)),
-            patience=max(1, round(budget.patience * scale)),
+            patience=max(budget.patience, round(budget.patience * scale)),
             momentum_epochs=max(1, round(budget.momentum_epochs * scale)),
             seconds=None,
             teraflops=None,
