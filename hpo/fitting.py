@@ -159,7 +159,7 @@ class Fitter:
             budget,
             epochs=epochs,
             pairs_per_epoch=max(1, round(budget.pairs_per_epoch * fraction)),
-            patience=max(budget.patience, round(budget.patience * scale)),
+            patience=round(budget.patience * max(1.0, scale)),
             momentum_epochs=max(1, round(budget.momentum_epochs * scale)),
             seconds=None,
             teraflops=None,

@@ -12,11 +12,11 @@ from model.hyperparameters import Budget
 from model.training import EpochResult
 from tests.hpo.support import tiny_definition
 
-PAPER = Budget(epochs=200, pairs_per_epoch=15_000, patience=20, momentum_epochs=50)
+BUDGET = Budget(epochs=200, pairs_per_epoch=15_000, patience=20, momentum_epochs=50)
 
 
 class Probe:
-    """A trainer of 1,000 pairs a second that takes 5 seconds to validate: 20 an epoch of PAPER."""
+    """A trainer of 1,000 pairs a second that takes 5 seconds to validate: 20 an epoch of BUDGET."""
 
     def __init__(self, budget: Budget):
         self.budget = budget
@@ -51,11 +51,11 @@ def fitter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fitter:
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (4_000, PAPER),
-        (8_000, replace(PAPER, epochs=400, patience=40, momentum_epochs=100)),
+        (4_000, BUDGET),
+        (8_000, replace(BUDGET, epochs=400, patience=40, momentum_epochs=100)),
         # Three epochs of patience would stop at the first run of bad luck.
-        (600, replace(PAPER, epochs=30, patience=20, momentum_epochs=8)),
-        (15, replace(PAPER, epochs=1, pairs_per_epoch=10_000, momentum_epochs=1)),
+        (600, replace(BUDGET, epochs=30, patience=20, momentum_epochs=8)),
+        (15, replace(BUDGET, epochs=1, pairs_per_epoch=10_000, momentum_epochs=1)),
     ],
 )
 def test_a_budget_becomes_minutes(
@@ -65,6 +65,6 @@ def test_a_budget_becomes_minutes(
     space = definition.space()
     hyperparameters = space.hyperparameters(space.starts[0])
     kept = tmp_path / "budget.json"
-    assert fitter.lasting(hyperparameters, PAPER, seconds, kept) == expected
+    assert fitter.lasting(hyperparameters, BUDGET, seconds, kept) == expected
     # A fit that goes on, on a machine that is busy by now, finds what it began with.
-    assert fitter.lasting(hyperparameters, PAPER, 9 * seconds, kept) == expected
+    assert fitter.lasting(hyperparameters, BUDGET, 9 * seconds, kept) == expected
