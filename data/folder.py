@@ -8,7 +8,8 @@ from pathlib import Path
 from data.cache import cached
 from data.dataset import Dataset, Role
 from data.errors import DataError
-from data.images import SUFFIXES, read_ink
+from data.images import SUFFIXES
+from data.ink import read_ink
 from data.packed import LabelledRow, Packed, join, pack, row_of
 from data.request import Request
 

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from data.errors import DataError
-from data.images import SUFFIXES, read_ink
+from data.ink import read_ink
+from data.support import find_support
 from model.errors import ModelError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -23,46 +24,6 @@ class Ranked:
 
     name: str
     similarity: float
-
-
-def find_support(folder: Path) -> dict[str, list[Path]]:
-    """Return each class's images: ``<class>.png``, or several in a folder ``<class>/``.
-
-    Raises:
-        DataError: the folder cannot be read, holds no class or one twice, or a class no image.
-    """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder} is no folder; --support names one with an image or a folder for each class"
-        )
-    support: dict[str, list[Path]] = {}
-    try:
-        for entry in sorted(folder.iterdir()):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                name, images = entry.name, sorted(filter(_is_image, entry.iterdir()))
-                if not images:
-                    raise DataError(f"{entry}: no image for this class; {_ALLOWED}")
-            elif _is_image(entry):
-                name, images = entry.stem, [entry]
-            else:
-                continue
-            if name in support:
-                raise DataError(f"{folder}: class {name} is there twice; rename or remove one")
-            support[name] = images
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror or error}") from None
-    if not support:
-        raise DataError(f"{folder}: no image in it; {_ALLOWED}")
-    return support
-
-
-_ALLOWED = f"allowed are {', '.join(SUFFIXES)}"
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def predict(

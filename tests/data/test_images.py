@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter
 
 from data.errors import DataError
-from data.images import decode_grey, read_ink
+from data.images import decode_grey
+from data.ink import read_ink
 from tests.data.conftest import damaged, fuzz_examples
 
 

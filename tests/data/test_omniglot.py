@@ -13,7 +13,7 @@ from PIL import Image
 
 from data.dataset import Dataset
 from data.errors import DataError, DataUnavailable
-from data.images import read_ink
+from data.ink import read_ink
 from data.omniglot import BACKGROUND_SETS, load_part, locate
 from data.omniglot_facts import BACKGROUND, EVALUATION, RUN_ALPHABETS
 from data.request import Request

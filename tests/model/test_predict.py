@@ -6,10 +6,11 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 from typer.testing import CliRunner
 
+from data.support import find_support
 from model.checkpoint import SavedNet, save_net
 from model.hyperparameters import Architecture
 from model.net import SiameseNet
-from model.predict import app, find_support, predict
+from model.predict import app, predict
 
 
 @pytest.fixture
