@@ -6,6 +6,7 @@ Links to files and folders are followed wherever they lead, as DVC and git-annex
 but regular files is ever opened.
 """
 
+import errno
 import os
 import stat
 import unicodedata
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import DataError
-from data.formats import NO_IMAGE, why_unread
+from data.formats import why_unread
 
 # What file systems, archivers, network drives and notebooks leave among a user's files.
 _SYSTEM = {
@@ -36,7 +37,8 @@ HIDDEN = "hidden, or a system's own"
 EMPTY = "empty folders"
 LOOP = "links in a circle"
 BROKEN = "links to nothing; fetch what they stand for, e.g. with dvc pull or git annex get"
-SPECIAL = "no regular files"
+SPECIAL = "pipes or devices"
+_UNREACHED = {errno.ELOOP: LOOP, errno.ENOENT: BROKEN}
 # Left out as a matter of course, so that nobody need be told.
 _UNTOLD = {HIDDEN, EMPTY}
 
@@ -64,15 +66,14 @@ def list_folder(folder: Path) -> Listing:
     Raises:
         DataError: the folder cannot be read.
     """
-    folders, images = [], []
+    folders: list[Path] = []
+    images: list[Path] = []
     left_out: dict[str, list[Path]] = defaultdict(list)
     for entry in _entries(folder):
         if why := _why_left_out(entry):
             left_out[why].append(entry)
-        elif entry.is_dir():
-            folders.append(entry)
         else:
-            images.append(entry)
+            (folders if entry.is_dir() else images).append(entry)
     return Listing(
         tuple(folders), tuple(images), {why: tuple(paths) for why, paths in left_out.items()}
     )
@@ -154,8 +155,8 @@ def _why_left_out(entry: Path) -> str | None:
         return HIDDEN
     try:
         mode = entry.stat().st_mode
-    except (OSError, ValueError) as error:
-        return LOOP if getattr(error, "errno", None) == 40 else BROKEN
+    except OSError as error:
+        return _UNREACHED.get(error.errno or 0, str(error.strerror or error))
     if stat.S_ISDIR(mode):
         if entry.is_symlink() and _leads_up(entry):
             return LOOP
@@ -187,21 +188,3 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Listing]:
     yield listing
     for inner in listing.folders:
         yield from _walk(inner, above | {real})
-
-
-__all__ = [
-    "BROKEN",
-    "EMPTY",
-    "HIDDEN",
-    "LOOP",
-    "NO_IMAGE",
-    "SPECIAL",
-    "Listing",
-    "describe",
-    "list_folder",
-    "merge",
-    "name_of",
-    "shown",
-    "stem_of",
-    "walk",
-]
