@@ -53,21 +53,20 @@ def load_folder(request: Request) -> Dataset:
         _state(root, tree, request),
         lambda: _read(root, tree, drawers, request),
     )
-    drawn: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for a, c, d in zip(packed.alphabet, packed.character, packed.drawer, strict=True):
-        drawn[packed.alphabet_names[a]][c].add(int(d))
     file_of = {
         (f"{alphabet}/{character}", drawer): file
         for (alphabet, character), files in _files(tree).items()
         for drawer, file in zip(drawers[alphabet, character], files, strict=True)
     }
+    everyone = tuple(sorted(set(packed.drawer.tolist())))
     return Dataset(
         name=name_of(root.resolve()),
         drawings=join([packed], request.size),
         alphabets=alphabets,
-        drawers=share_drawers(
-            {name: [*map(frozenset, each.values())] for name, each in drawn.items()}, alphabets
-        ),
+        # A rank says nothing of who drew, so that keeping some from a role would be mere loss.
+        drawers=share_drawers(_drawn(packed), alphabets)
+        if named
+        else dict.fromkeys(ROLES, everyone),
         digest=packed.digest,
         own=OwnFolder(
             path=Path(os.path.abspath(root)),
@@ -98,6 +97,14 @@ def _roles(root: Path, found: FolderTree) -> tuple[Tree, dict[Role, tuple[str, .
         ) from None
     tree: Tree = {role: {name: characters[name] for name in shares[role]} for role in ROLES}
     return tree, {role: (role,) for role in ROLES}
+
+
+def _drawn(packed: Packed) -> dict[str, list[frozenset[int]]]:
+    """Return, by alphabet, the drawers of each of its characters."""
+    drawn: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for a, c, d in zip(packed.alphabet, packed.character, packed.drawer, strict=True):
+        drawn[packed.alphabet_names[a]][c].add(int(d))
+    return {name: [*map(frozenset, characters.values())] for name, characters in drawn.items()}
 
 
 def _refuse_too_few(root: Path, tree: Tree, counts: Mapping[tuple[str, str], int]) -> None:

@@ -99,9 +99,9 @@ def share_drawers(
 ) -> dict[Role, tuple[int, ...]]:
     """Share drawers out to the roles: 60, 20 and 20 %, in order of their numbers.
 
-    Every role has all of them where they are fewer than ten, or where some character of a role
-    would be left without two drawings by the role's drawers. A drawer of only a few characters
-    trains.
+    Every role has all of them where those who drew most characters are fewer than ten, or where
+    some character of a role would be left without two drawings by the role's own. A drawer of
+    only a few characters trains.
 
     Args:
         drawn: alphabet -> the drawers of each of its characters.
@@ -128,7 +128,9 @@ def share_drawers(
     return {"train": everyone, "validation": everyone, "test": everyone}
 
 
-def _suffices(characters: Sequence[frozenset[int]], share: tuple[int, ...], filled: float) -> bool:
+def _suffices(
+    characters: Sequence[frozenset[int]], share: Sequence[int], filled: float = 0.0
+) -> bool:
     have = [len(drawers.intersection(share)) for drawers in characters]
     return min(have) >= 2 and sum(have) >= filled * len(have) * len(share)
 
