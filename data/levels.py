@@ -31,12 +31,11 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
 
     What would be faint on the scale of its type is stretched, unless its noise is as strong.
     """
-    if values.dtype == np.uint8 and values.max(initial=0) > HIGHEST_LABEL:
+    if values.dtype == np.uint8 and values.max() > HIGHEST_LABEL:
         return values
     whole = values.dtype.kind in "iub"
     values = _finite(values.astype(np.float32))
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    low = float(values.min()) if values.size else low
+    low, high = float(values.min()), float(values.max())
     zero, top = _scale(low, high, whole)
     if (high - low) / (top - zero) * 255 < FAINT and _is_clear(values, high - low):
         zero, top = low, high
@@ -45,16 +44,20 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
 
 def _values(image: Image.Image) -> np.ndarray:
     if image.mode == "P":
-        grey, index = _luma(image.convert("RGB")), np.asarray(image)
+        grey = _luma(_coloured(image))
         # A palette of one colour shows nothing: the indices are labels.
-        return index if _span(grey) == 0 and not _has_alpha(image) else grey
-    if image.mode == "1" or image.mode == "L" or image.mode == "YCbCr":
+        return np.asarray(image) if _span(grey) == 0 and not _has_alpha(image) else grey
+    if image.mode in ("1", "L", "YCbCr"):
         return np.asarray(image.convert("L"))
     if image.mode == "LAB":
         return np.asarray(image.getchannel(0))
     if image.mode[0] in "IF":
         return np.asarray(image)
-    return _luma(image.convert("RGBA" if _has_alpha(image) else "RGB"))
+    return _luma(_coloured(image))
+
+
+def _coloured(image: Image.Image) -> Image.Image:
+    return image.convert("RGBA" if _has_alpha(image) else "RGB")
 
 
 def _luma(image: Image.Image) -> np.ndarray:
@@ -123,4 +126,4 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 
 def _span(values: np.ndarray) -> int:
-    return int(values.max()) - int(values.min()) if values.size else 0
+    return int(values.max()) - int(values.min())

@@ -36,6 +36,7 @@ _SYSTEM = {
 HIDDEN = "hidden, or a system's own"
 EMPTY = "empty folders"
 LOOP = "links in a circle"
+TWICE = "folders that are linked to again"
 BROKEN = "links to nothing; fetch what they stand for, e.g. with dvc pull or git annex get"
 SPECIAL = "pipes or devices"
 _UNREACHED = {errno.ELOOP: LOOP, errno.ENOENT: BROKEN}
@@ -82,10 +83,12 @@ def list_folder(folder: Path) -> Listing:
 def walk(folder: Path) -> Listing:
     """Return all that lies in ``folder`` and its folders, each folder's own images first.
 
+    A folder that links lead to again is read once.
+
     Raises:
         DataError: a folder cannot be read.
     """
-    parts = list(_walk(folder, frozenset()))
+    parts = list(_walk(folder))
     return Listing(
         tuple(path for part in parts for path in part.folders),
         tuple(path for part in parts for path in part.images),
@@ -172,19 +175,28 @@ def _leads_up(link: Path) -> bool:
     return Path(os.path.realpath(link.parent)).is_relative_to(os.path.realpath(link))
 
 
+def _walk(folder: Path) -> Iterator[Listing]:
+    seen: set[str] = set()
+    waiting = [folder]
+    while waiting:
+        folder = waiting.pop()
+        if (real := os.path.realpath(folder)) in seen:
+            yield Listing((), (), {TWICE: (folder,)})
+            continue
+        seen.add(real)
+        yield (listing := list_folder(folder))
+        waiting += reversed(listing.folders)
+
+
 def _empty(folder: Path) -> bool:
+    """Return whether there is nothing in a folder but hidden files and empty folders."""
+    within = [folder]
     try:
-        return all(_hidden(entry) for entry in folder.iterdir())
+        while within:
+            entries = [entry for entry in within.pop().iterdir() if not _hidden(entry)]
+            if not all(entry.is_dir() and not entry.is_symlink() for entry in entries):
+                return False
+            within += entries
     except OSError:
         return False  # whoever reads it names the error
-
-
-def _walk(folder: Path, above: frozenset[str]) -> Iterator[Listing]:
-    real = os.path.realpath(folder)
-    if real in above:
-        yield Listing((), (), {LOOP: (folder,)})
-        return
-    listing = list_folder(folder)
-    yield listing
-    for inner in listing.folders:
-        yield from _walk(inner, above | {real})
+    return True

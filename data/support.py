@@ -70,7 +70,8 @@ def find_queries(paths: Iterable[Path]) -> list[Path]:
 
 
 def _held(folders: int, left_out: Mapping[str, tuple[Path, ...]]) -> str:
-    lines = [f"{folders} folders within are not searched"] if folders else []
+    within = f"{folders} folders within are" if folders > 1 else "1 folder within is"
+    lines = [f"{within} not searched"] if folders else []
     return "; ".join([*lines, *describe(left_out), f"allowed are {', '.join(formats())}"])
 
 

@@ -100,7 +100,7 @@ def main(
         typer.Option(
             "--query",
             metavar="FILE|DIR...",
-            help="Images to classify, or folders of them, of any size, dark on light or light on dark.",
+            help="Images to classify, or folders of them; any size, dark on light or not.",
             rich_help_panel="Images",
         ),
     ],
