@@ -32,7 +32,6 @@ def tell_folder(output: Console, definition: StudyDefinition, folder: Path | Non
 
     Raises:
         DataError: the folder cannot be used, or holds too little for the study.
-        OSError: the sheet cannot be written.
     """
     with reading(output) as progress:
         dataset = load_data(definition, None, progress)
@@ -40,8 +39,12 @@ def tell_folder(output: Console, definition: StudyDefinition, folder: Path | Non
         output.print(line, markup=False, highlight=False)
     inputs_of(dataset, definition, "cpu")
     if folder is not None and not (folder / SHEET).exists():
-        _leave_sheet(dataset, folder / SHEET)
-        output.print(f"  what was read: {folder / SHEET}", markup=False, highlight=False)
+        try:
+            _leave_sheet(dataset, folder / SHEET)
+            said = f"what was read: {folder / SHEET}"
+        except OSError as error:  # a convenience: the study runs without
+            said = f"what was read could not be drawn: {error.strerror or error}"
+        output.print(f"  {said}", markup=False, highlight=False)
 
 
 @contextmanager

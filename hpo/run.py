@@ -60,8 +60,7 @@ def run_study(
         highlight=False,
     )
     if is_folder(definition.data.dataset):
-        with place.explained():
-            tell_folder(output, definition, place.folder)
+        tell_folder(output, definition, place.folder)
     if source is not None:
         _say(output, take_over(study, place, source, definition.space()))
     interrupted = False

@@ -17,8 +17,6 @@ _FIRST_CONVOLUTION = "convolutions.0.weight"
 _SHOWN = 6
 """One-shot trials in the picture."""
 _CONFUSIONS = 8
-_ASKED = {"auto": "omniglot", "omniglot": "omniglot", None: "omniglot"}
-"""The data that a study is about to learn from, by the word in its definition."""
 
 
 def accuracy(fits: Sequence[Fit], place: Place, pictures: Pictures) -> list[Block]:
@@ -102,7 +100,8 @@ def papers_tables(
         definition: the study's, as plain values.
         data: what the study learns from, ``name`` and ``source``; empty where it has not begun.
     """
-    known = published.comparable(data or {"name": _ASKED.get(definition.get("data.dataset"), "")})
+    about_to_be = definition.get("data.dataset", "auto") in ("auto", "omniglot")
+    known = published.comparable(data) if data else about_to_be
     if not known and not fits:
         return []
     title = "Beside the published figures" if known else "The paper's tests, on this data"
