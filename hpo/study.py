@@ -209,10 +209,11 @@ def _last_found(attributes: dict[str, Any], place: Place) -> str | None:
     if dataset is None or not is_folder(dataset):
         return dataset
     path = attributes.get("data", {}).get("path", dataset)
-    if not Path(path).is_dir():
+    if path == FOLDER or not Path(path).is_dir():
         raise StudyError(
-            f"the images of study {place.name} were last found in {path}, which is no folder now; "
-            "say with --dataset where they are"
+            f"the images of study {place.name} are not where they were last found"
+            + (path != FOLDER) * f", in {path}"
+            + "; say with --dataset where they are"
         )
     return str(path)
 
