@@ -70,6 +70,8 @@ def _load(path: Path) -> Packed:
             alphabet_names=tuple(map(str, file["alphabet_names"])),
             character_names=tuple(map(str, file["character_names"])),
             digest=str(file["digest"]),
+            # Files of earlier versions have none.
+            blank=tuple(map(str, file["blank"])) if "blank" in file else (),
         )
     count = len(packed.rows)
     if not all(len(ids) == count for ids in (packed.alphabet, packed.character, packed.drawer)):

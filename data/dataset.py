@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from data.drawings import Drawings
@@ -9,6 +10,21 @@ from data.oneshot import OneShotTrials
 
 Role = Literal["train", "validation", "test"]
 ROLES: tuple[Role, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class OwnFolder:
+    """Where a data set of the user's own was read, and what there is to say about it.
+
+    Attributes:
+        path: the folder as it was given, made absolute.
+        remarks: sentences on what was read how, and on what was left out and why.
+        files: the file of each drawing, in their order.
+    """
+
+    path: Path
+    remarks: tuple[str, ...]
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +41,7 @@ class Dataset:
             a study remembers it and refuses other data.
         official_runs: Lake's 20 runs, 400 trials, 20-way, over ``drawings``; only Omniglot has
             them.
+        own: what there is to know of a folder of the user's own; None for the other sources.
     """
 
     name: str
@@ -33,3 +50,4 @@ class Dataset:
     drawers: Mapping[Role, tuple[int, ...]]
     digest: str
     official_runs: OneShotTrials | None = None
+    own: OwnFolder | None = None

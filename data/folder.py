@@ -1,182 +1,199 @@
-"""A folder of the user's own: ``<alphabet>/<character>/<image>``."""
+"""A folder of the user's own: ``<alphabet>/<character>/<image>``, or ``<character>/<image>``."""
 
-import hashlib
-import logging
-import re
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from data.cache import cached
-from data.dataset import Dataset, Role
+from data.dataset import ROLES, Dataset, OwnFolder, Role
 from data.errors import DataError
-from data.images import SUFFIXES
+from data.folder_tree import LAYOUT, FolderTree, Tree, listed, read_tree
 from data.ink import read_ink
+from data.listing import describe, name_of, shown
 from data.packed import LabelledRow, Packed, join, pack, row_of
 from data.request import Request
-
-log = logging.getLogger("data")
+from data.shares import (
+    MIN_ALPHABETS,
+    MIN_CHARACTERS,
+    Drawers,
+    drawers_of,
+    share_alphabets,
+    share_characters,
+    share_drawers,
+)
 
 SIZE = 105  # pixels, after Omniglot
-MIN_ALPHABETS = 3  # one for each role
-MIN_CHARACTERS = 2  # a "different" pair needs two
 MIN_DRAWINGS = 2  # a "same" pair needs two
-# With fewer candidates chance alone is right above 20 %, and one-shot accuracy says little.
-MIN_CANDIDATES = 5
-MIN_DRAWERS = 6  # below that each role cannot have two of its own, so that all share all
-_DRAWER = re.compile(r"_(\d{1,6})$")
-
-Tree = dict[str, dict[str, list[Path]]]
+MOSTLY = 0.5  # with a larger part blank, the pictures are of a kind that is not understood here
+READING = 2  # counted up when pictures are read to other ink, so that no cache keeps the old
 
 
 def load_folder(request: Request) -> Dataset:
     """Return the drawings of the folder ``request.dataset``.
 
-    Any pictures: see ``data.images.read_ink``. The drawer is the ``_NN`` at the end of the file
-    names where all of a character's have one, as in Omniglot, else the rank among them. About
-    60 % of the alphabets train, 20 % validate, 20 % test, at least one each, by a hash of their
-    names: the same whatever the order on disk. Drawers are shared out likewise, in order of
-    their numbers, where there are at least six; with fewer, every role has all of them.
+    Any pictures: see ``data.ink.read_ink``; blank ones are left out. The layout is that of
+    ``data.folder_tree.read_tree``, drawers and roles are those of ``data.shares``. Where the
+    folder lies, what it is called, and in which normal form its names are written changes nothing.
 
     Raises:
-        DataError: too little in it, or a picture that cannot be read; says how much is needed.
+        DataError: there is too little in it, pictures cannot be read, or most are blank; all that
+            are meant are named.
     """
     root = Path(request.dataset)
-    tree = scan(root)
-    alphabets = share_alphabets({name: len(characters) for name, characters in tree.items()})
-
-    def build() -> Packed:
-        rows = (
-            LabelledRow(alphabet, character, drawer, row_of(read_ink(file, SIZE), False))
-            for alphabet, characters in tree.items()
-            for character, files in characters.items()
-            for drawer, file in zip(drawers_of(files), files)
-        )
-        return pack(rows, SIZE, binary=False)
-
-    packed = cached("folder", str(root.resolve()), _state(root, tree), build)
+    found = read_tree(root)
+    counts = {key: len(file) for key, file in _files(found.tree).items()}
+    _refuse_too_few(root, found.tree, counts)
+    tree, alphabets = _roles(root, found)
+    drawers, named = drawers_of(tree, request.drawer_names)
+    packed = cached(
+        "folder",
+        shown(root.resolve()),
+        _state(root, tree, request),
+        lambda: _read(root, tree, drawers, request),
+    )
+    file_of = {
+        (f"{alphabet}/{character}", drawer): file
+        for (alphabet, character), files in _files(tree).items()
+        for drawer, file in zip(drawers[alphabet, character], files, strict=True)
+    }
+    everyone = tuple(sorted(set(packed.drawer.tolist())))
     return Dataset(
-        name=root.resolve().name,
+        name=name_of(root.resolve()),
         drawings=join([packed], request.size),
         alphabets=alphabets,
-        drawers=share_drawers(sorted(map(int, set(packed.drawer)))),
+        # A rank says nothing of who drew, so that keeping some from a role would be mere loss.
+        drawers=share_drawers(_drawn(packed), alphabets)
+        if named
+        else dict.fromkeys(ROLES, everyone),
         digest=packed.digest,
+        own=OwnFolder(
+            path=Path(os.path.abspath(root)),
+            remarks=tuple(_remarks(found, packed, named)),
+            files=tuple(
+                file_of[packed.character_names[c], int(d)]
+                for c, d in zip(packed.character, packed.drawer, strict=True)
+            ),
+        ),
     )
 
 
-def scan(root: Path) -> Tree:
-    """Return the folder's images by alphabet and character, all sorted by name.
-
-    Hidden files, files that are no images, and links that lead out of the folder are left out.
-
-    Raises:
-        DataError: there is too little.
-    """
-    inside = root.resolve()
-    tree = {
-        alphabet.name: {
-            character.name: images
-            for character in _folders(alphabet, inside)
-            if (images := _images(character, inside))
-        }
-        for alphabet in _folders(root, inside)
-    }
-    tree = {name: characters for name, characters in tree.items() if characters}
-    layout = "the layout is <alphabet>/<character>/<image>"
-    if len(tree) < MIN_ALPHABETS:
-        raise DataError(
-            f"{root}: {len(tree)} alphabets with images; at least {MIN_ALPHABETS} are needed, to "
-            f"train, validate and test; {layout}"
-        )
-    for alphabet, characters in tree.items():
-        if len(characters) < MIN_CHARACTERS:
-            raise DataError(
-                f"{root / alphabet}: {len(characters)} character with images; "
-                f"at least {MIN_CHARACTERS} are needed; {layout}"
-            )
-        for character, files in characters.items():
-            if len(files) < MIN_DRAWINGS:
-                raise DataError(
-                    f"{root / alphabet / character}: {len(files)} drawing; "
-                    f"at least {MIN_DRAWINGS} are needed"
-                )
-    return tree
+def _files(tree: Tree) -> dict[tuple[str, str], tuple[Path, ...]]:
+    return {(a, c): files for a, characters in tree.items() for c, files in characters.items()}
 
 
-def drawers_of(files: list[Path]) -> list[int]:
-    """Return each file's drawer, from 1: its name's trailing number, else its rank."""
-    found = [_DRAWER.search(file.stem) for file in files]
-    numbers = [int(match[1]) for match in found if match]
-    if len(set(numbers)) == len(files) and min(numbers) >= 1:
-        return numbers
-    return list(range(1, len(files) + 1))
-
-
-def share_alphabets(characters: dict[str, int]) -> dict[Role, tuple[str, ...]]:
-    """Share alphabets out to the roles, given how many characters each has.
-
-    Raises:
-        DataError: fewer than two alphabets have enough characters to validate and test.
-    """
-    by_hash = sorted(characters, key=lambda name: hashlib.sha256(name.encode()).digest())
-    able = [name for name in by_hash if characters[name] >= MIN_CANDIDATES]
-    if len(able) < 2:
-        raise DataError(
-            f"{len(able)} alphabets have at least {MIN_CANDIDATES} characters; 2 such are needed, "
-            "one to validate and one to test"
-        )
-    each = max(1, min(round(0.2 * len(characters)), len(able) // 2))
-    test, validation = able[:each], able[each : 2 * each]
-    return {
-        "train": tuple(sorted(set(characters) - set(test) - set(validation))),
-        "validation": tuple(sorted(validation)),
-        "test": tuple(sorted(test)),
-    }
-
-
-def share_drawers(drawers: list[int]) -> dict[Role, tuple[int, ...]]:
-    """Share drawers out to the roles, at least two each, or all to all where they are few."""
-    everyone = tuple(drawers)
-    if len(everyone) < MIN_DRAWERS:
-        return {"train": everyone, "validation": everyone, "test": everyone}
-    each = max(2, round(0.2 * len(everyone)))
-    rest = len(everyone) - 2 * each
-    return {
-        "train": everyone[:rest],
-        "validation": everyone[rest : rest + each],
-        "test": everyone[rest + each :],
-    }
-
-
-def _entries(folder: Path, inside: Path) -> list[Path]:
+def _roles(root: Path, found: FolderTree) -> tuple[Tree, dict[Role, tuple[str, ...]]]:
+    """Return the tree, a single alphabet split into one for each role, and the roles' alphabets."""
+    sizes = {alphabet: len(characters) for alphabet, characters in found.tree.items()}
     try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    kept = []
-    for entry in entries:
-        if entry.name.startswith((".", "__MACOSX")):
-            continue
-        if entry.is_symlink() and not entry.resolve().is_relative_to(inside):
-            log.debug("%s leads out of the folder; left out", entry)
-            continue
-        kept.append(entry)
-    return kept
+        if not found.one_alphabet:
+            return found.tree, share_alphabets(sizes)
+        (characters,) = found.tree.values()
+        shares = share_characters(characters)
+    except DataError as error:
+        raise DataError(
+            "\n  ".join([f"{shown(root)}: {error}", *describe(found.left_out)])
+        ) from None
+    tree: Tree = {role: {name: characters[name] for name in shares[role]} for role in ROLES}
+    return tree, {role: (role,) for role in ROLES}
 
 
-def _folders(folder: Path, inside: Path) -> list[Path]:
-    return [entry for entry in _entries(folder, inside) if entry.is_dir()]
+def _drawn(packed: Packed) -> dict[str, list[frozenset[int]]]:
+    """Return, by alphabet, the drawers of each of its characters."""
+    drawn: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for a, c, d in zip(packed.alphabet, packed.character, packed.drawer, strict=True):
+        drawn[packed.alphabet_names[a]][c].add(int(d))
+    return {name: [*map(frozenset, characters.values())] for name, characters in drawn.items()}
 
 
-def _images(folder: Path, inside: Path) -> list[Path]:
-    files = [entry for entry in _entries(folder, inside) if entry.is_file()]
-    images = [file for file in files if file.suffix.lower() in SUFFIXES]
-    if len(images) < len(files):
-        log.debug("%s: %d files are no images; left out", folder, len(files) - len(images))
-    return images
+def _refuse_too_few(root: Path, tree: Tree, counts: Mapping[tuple[str, str], int]) -> None:
+    """Refuse too few alphabets, characters or drawings; ``counts`` are of drawings that count."""
+    if 1 < len(tree) < MIN_ALPHABETS:
+        raise DataError(
+            f"{shown(root)}: {len(tree)} alphabets with images; at least {MIN_ALPHABETS} are "
+            f"needed, to train, validate and test; {LAYOUT}"
+        )
+    files = _files(tree)
+    few = [
+        f"{shown(next(iter(characters.values()))[0].parent.parent)}: {len(characters)} character "
+        f"with images; at least {MIN_CHARACTERS} are needed; {LAYOUT}"
+        for characters in tree.values()
+        if len(characters) < MIN_CHARACTERS
+    ]
+    for key, count in counts.items():
+        if count < MIN_DRAWINGS:
+            folder, of = shown(files[key][0].parent), len(files[key])
+            seen = "" if count == of else f" of {of}, the others being blank"
+            few.append(
+                f"{folder}: {count} drawing{'s' * (count != 1)}{seen}; "
+                f"at least {MIN_DRAWINGS} are needed"
+            )
+    if few:
+        raise DataError(listed(few, "\n  "))
 
 
-def _state(root: Path, tree: Tree) -> str:
-    files = (
-        file for characters in tree.values() for images in characters.values() for file in images
+def _read(root: Path, tree: Tree, drawers: Drawers, request: Request) -> Packed:
+    """Return the drawings of all pictures that are not blank.
+
+    Raises:
+        DataError: some cannot be read, most are blank, or too few are not.
+    """
+    files = _files(tree)
+    total = sum(map(len, files.values()))
+    rows, bad, blank = [], [], []
+    counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(files, 0))
+    for i, ((alphabet, character), file, drawer) in enumerate(_pictures(files, drawers), 1):
+        try:
+            ink = read_ink(file, SIZE, shown(file))
+        except DataError as error:
+            bad.append(str(error))
+        else:
+            if ink.any():
+                rows.append(LabelledRow(alphabet, character, drawer, row_of(ink, False)))
+                counts[alphabet, character] += 1
+            else:
+                blank.append(shown(file.relative_to(root)))
+        if request.progress:
+            request.progress(i, total)
+    if bad:
+        many = f"{len(bad)} of {total:,} images cannot be read; mend or remove them:\n  "
+        raise DataError(
+            f"{shown(root)}: {many}{listed(bad, chr(10) + '  ')}" if bad[1:] else bad[0]
+        )
+    if len(blank) > MOSTLY * total:
+        raise DataError(
+            f"{shown(root)}: on {len(blank)} of {total:,} images there is nothing to see, which "
+            f"is most of them: {listed(blank)}; save them as dark strokes on light paper"
+        )
+    _refuse_too_few(root, tree, counts)
+    return replace(pack(rows, SIZE, binary=False), blank=tuple(blank))
+
+
+def _pictures(
+    files: Mapping[tuple[str, str], tuple[Path, ...]], drawers: Drawers
+) -> Iterator[tuple[tuple[str, str], Path, int]]:
+    for key, images in files.items():
+        for file, drawer in zip(images, drawers[key], strict=True):
+            yield key, file, drawer
+
+
+def _remarks(found: FolderTree, packed: Packed, named: bool) -> Iterator[str]:
+    if found.one_alphabet:
+        yield "a single alphabet: its characters are shared out to train, validate and test"
+    yield (
+        "drawers: by the numbers at the ends of the names"
+        if named
+        else "drawers: not in the names, so a drawing's place in its folder stands for one"
     )
-    status = ((file, file.stat()) for file in files)
-    return "\n".join(f"{file.relative_to(root)} {s.st_size} {s.st_mtime_ns}" for file, s in status)
+    if packed.blank:
+        total = len(packed) + len(packed.blank)
+        yield f"{len(packed.blank)} of {total:,} left out, blank: {listed(packed.blank)}"
+    yield from describe(found.left_out)
+
+
+def _state(root: Path, tree: Tree, request: Request) -> str:
+    files = (file for files in _files(tree).values() for file in files)
+    status = ((shown(file.relative_to(root)), file.stat()) for file in files)
+    lines = (f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in status)
+    return "\n".join([f"{READING} {request.drawer_names}", *lines])

@@ -83,10 +83,7 @@ def generate(
             if len(table) >= way:
                 usable.append((table, None))
     if not usable:
-        raise DataError(
-            f"no alphabet has {way} characters for {way}-way trials ({variant}): "
-            "ask for a smaller way, or add characters"
-        )
+        raise DataError(_why_none(pool, way, variant))
     parts = []
     for i, (table, drawer_pairs) in enumerate(usable):
         number = trials // len(usable) + (i < trials % len(usable))
@@ -96,6 +93,24 @@ def generate(
             parts.append(_all_drawer_trials(table, way, number, generator))
     query, support, answer = (torch.cat(column) for column in zip(*parts, strict=True))
     return OneShotTrials(pool, query, support, answer).to(drawings.device)
+
+
+def _why_none(pool: Drawings, way: int, variant: Variant) -> str:
+    """Say why no alphabet gives ``way``-way trials: which comes nearest, and what it lacks."""
+    best, name, all_of_it = 0, "none", 0
+    for alphabet in pool.alphabet.unique():
+        table = _table(pool, (pool.alphabet == alphabet).nonzero().squeeze(1))
+        drawn = (table >= 0).to(torch.float32)
+        shared = int((drawn.T @ drawn).fill_diagonal_(0).max())
+        able = shared if variant == "two_drawers" else int((drawn.sum(1) >= 2).sum())
+        if able >= best:
+            best, name, all_of_it = able, pool.alphabet_names[int(alphabet)], len(table)
+    whose = "by the same two drawers" if variant == "two_drawers" else "by two drawers or more"
+    return (
+        f"no alphabet has {way} characters for {way}-way trials ({variant}): of {name}'s "
+        f"{all_of_it}, the most, {best} are drawn {whose}; ask for a smaller way "
+        "(validation.way of a study), or add characters"
+    )
 
 
 def _table(pool: Drawings, index: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ class Packed:
         alphabet, character, drawer: int64 ``[N]``, as in ``Drawings``.
         alphabet_names, character_names: as in ``Drawings``.
         digest: SHA-256 of all of the above.
+        blank: names of pictures that were left out because there was nothing on them.
     """
 
     rows: np.ndarray
@@ -34,6 +35,7 @@ class Packed:
     alphabet_names: tuple[str, ...]
     character_names: tuple[str, ...]
     digest: str
+    blank: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,12 +1,16 @@
 """What a caller asks of a data source, the same for all of them."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from data.cache import cache_dir
 from data.errors import DataError
+
+DrawerNames = Literal["auto", "names", "rank"]
+DRAWER_NAMES: tuple[DrawerNames, ...] = get_args(DrawerNames)
 
 Background = Literal["full", "small1", "small2"]
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
@@ -22,6 +26,9 @@ class Request:
         background: which of Omniglot's background sets trains.
         download: whether what is missing may be fetched.
         size: height and width to reduce the drawings to; None keeps the source's own.
+        drawer_names: what tells the drawers in a folder of the user's own; see
+            ``data.shares.drawers_of``.
+        progress: told how many of how many pictures of such a folder are read.
     """
 
     dataset: str
@@ -29,6 +36,8 @@ class Request:
     background: Background = "full"
     download: bool = True
     size: int | None = None
+    drawer_names: DrawerNames = "auto"
+    progress: Callable[[int, int], None] | None = None
 
 
 def data_root(root: Path | None = None) -> Path:

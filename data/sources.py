@@ -9,7 +9,14 @@ from data.errors import DataError, DataUnavailable
 from data.folder import load_folder
 from data.glyphs import load_glyphs
 from data.omniglot import load_omniglot
-from data.request import BACKGROUNDS, Background, Request, data_root
+from data.request import (
+    BACKGROUNDS,
+    DRAWER_NAMES,
+    Background,
+    DrawerNames,
+    Request,
+    data_root,
+)
 
 log = logging.getLogger("data")
 
@@ -28,6 +35,8 @@ def load(
     background: Background = "full",
     download: bool = True,
     size: int | None = None,
+    drawer_names: DrawerNames = "auto",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Return a data set with its fixed split.
 
@@ -40,6 +49,10 @@ def load(
         download: whether Omniglot may be fetched.
         size: pixels to reduce the 105 x 105 drawings to, by area; no full-size copy of
             everything is made. The digest is that of the full-size content all the same.
+        drawer_names: what tells the drawers in a folder: ``"names"``, the numbers at the ends of
+            its files' names; ``"rank"``, the order of those; ``"auto"``, names where they are
+            regular.
+        progress: called with how many of how many pictures of a folder are read.
 
     Raises:
         DataError: unknown, unusable, altered or missing data; the message says what to do.
@@ -47,6 +60,10 @@ def load(
     if background not in BACKGROUNDS:
         raise DataError(
             f"background {background!r} is unknown; allowed are {', '.join(BACKGROUNDS)}"
+        )
+    if drawer_names not in DRAWER_NAMES:
+        raise DataError(
+            f"drawer_names {drawer_names!r} is unknown; allowed are {', '.join(DRAWER_NAMES)}"
         )
     if size is not None and not 1 <= size <= FULL_SIZE:
         raise DataError(f"size {size} is not possible; drawings have 1 to {FULL_SIZE} pixels")
@@ -56,6 +73,8 @@ def load(
         background=background,
         download=download,
         size=size,
+        drawer_names=drawer_names,
+        progress=progress,
     )
     if dataset == "auto":
         return _first_available(request)
@@ -67,6 +86,11 @@ def load(
         f"data set {dataset!r} is unknown; allowed are auto, {', '.join(SOURCES)}, "
         "or a folder <alphabet>/<character>/<image> that exists"
     )
+
+
+def is_folder(dataset: str) -> bool:
+    """Return whether ``load`` takes this name for a folder of the user's own."""
+    return dataset != "auto" and dataset not in SOURCES
 
 
 def _first_available(request: Request) -> Dataset:

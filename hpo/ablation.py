@@ -119,6 +119,7 @@ def ablation(
     place: Place,
     plan: Plan | None = None,
     *,
+    dataset: str | None = None,
     data_root: Path | None = None,
     device: str = "cpu",
 ) -> list[Step]:
@@ -130,6 +131,7 @@ def ablation(
         definition: the study's.
         place: where it is kept.
         plan: how to go.
+        dataset: where the study's data is now, None for where it was last found.
         data_root: where data sets lie, None for the usual places.
         device: what to train on.
 
@@ -143,28 +145,31 @@ def ablation(
     from hpo.fit_progress import FitProgress
     from hpo.fitting import Fitter
     from hpo.inputs import load_inputs
+    from hpo.own_data import reading
     from hpo.plots.ablation import ladder
     from hpo.plots.style import save
     from hpo.progress import console
     from hpo.scoring import net_figures
     from hpo.selection import complete_trials, trial_numbered
-    from hpo.study import open_as_run, remember_data
+    from hpo.study import known_identity, open_as_run, remember_data
     from model.checkpoint import write
     from model.evaluation import one_shot_accuracy
 
     plan = plan or Plan()
-    study, definition = open_as_run(definition, place)
+    study, definition = open_as_run(definition, place, dataset)
     space = definition.space()
     if not space.starts:
         raise StudyError(f"study {place.name} has no [[start]] to come from; add one to its file")
     number = plan.trial
     end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
     steps = one_change_at_a_time(space, space.starts[0], end.params)
-    inputs = load_inputs(definition, data_root, device)
-    remember_data(study, place, definition, inputs.name, inputs.digest)
     folder, output = place.folder / f"ablation-{end.number}", console()
+    with reading(output) as read:
+        inputs = load_inputs(definition, data_root, device, read)
+    path = inputs.own.path if inputs.own else None
+    remember_data(study, place, definition, inputs.name, inputs.digest, path)
     checkpoints = Checkpoints(folder / "checkpoints")
-    fitter = Fitter(inputs, definition.identity(), device, checkpoints)
+    fitter = Fitter(inputs, known_identity(study, definition), device, checkpoints)
     fresh = fresh_trials(definition, data_root, 0, device)
     results = []
     with FitProgress(output, plan.seeds * len(steps)) as progress:
@@ -275,6 +280,7 @@ def main(
     ] = 3,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    dataset: options.LastFound = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
 ) -> None:
@@ -287,7 +293,7 @@ def main(
         device = options.device_named(device)
         plan = Plan(trial=trial, minutes=minutes, seeds=seeds)
         with options.interruptible(), place.explained():
-            ablation(definition, place, plan, data_root=data_root, device=device)
+            ablation(definition, place, plan, dataset=dataset, data_root=data_root, device=device)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,10 @@ PrunerName = Literal["none", "median", "halving", "hyperband"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHIPPED = Path(__file__).resolve().parent.parent / "studies"
 
+DrawerNames = Literal["auto", "names", "rank"]
+DRAWER_NAMES = get_args(DrawerNames)
+FOLDER = "folder"
+"""What an identity calls any folder of the user's own: it is its content, wherever it lies."""
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
@@ -35,6 +39,11 @@ class Data(_Section):
     background: Literal["full", "small1", "small2"] = "full"
     image_size: int = Field(ge=8, le=256)
     drawers: Literal["paper", "all"] = "paper"
+    drawer_names: DrawerNames = "auto"
+
+    def source(self) -> dict[str, Any]:
+        """Return the arguments of ``data.sources.load`` that say what is loaded."""
+        return self.model_dump(include={"dataset", "background", "drawer_names"})
 
 
 class Validation(_Section):
@@ -121,23 +130,30 @@ class StudyDefinition(_Section):
         """Return the definition with a command's options in it; None leaves what is there.
 
         Args:
-            options: ``dataset``, ``background``, ``sampler``, ``pruner``, ``seed``, ``trials``.
+            options: ``dataset``, ``background``, ``drawer_names``, ``sampler``, ``pruner``,
+                ``seed``, ``trials``.
         """
         raw = self.model_dump()
         for option, value in options.items():
             if value is not None:
-                section = "data" if option in ("dataset", "background") else "search"
+                section = "data" if option in Data.model_fields else "search"
                 raw[section][option] = value
         return _validated(raw, "the command line")
 
     def identity(self) -> dict[str, Any]:
         """Return what makes this study this study, as plain JSON values with dotted keys.
 
-        A study goes on only with the same identity. The total of trials and the description may
-        change.
+        A study goes on only with the same identity. The total of trials, the description and the
+        place of a folder of images may change.
         """
+        from data.sources import is_folder  # with torch, which --help does not need
+
         sections = self.model_dump(mode="json", include={"data", "budget", "validation", "search"})
         del sections["search"]["trials"]
+        if is_folder(self.data.dataset):
+            sections["data"]["dataset"] = FOLDER
+        if self.data.drawer_names == "auto":
+            del sections["data"]["drawer_names"]
         # Left out where unset, so that a limit of a later version does not make a study another.
         flat = {
             f"{section}.{key}": value

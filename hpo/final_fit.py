@@ -69,6 +69,7 @@ def final_fit(
     place: Place,
     plan: Plan | None = None,
     *,
+    dataset: str | None = None,
     data_root: Path | None = None,
     device: str = "cpu",
 ) -> "Metrics":
@@ -81,6 +82,7 @@ def final_fit(
         definition: the study's.
         place: where it is kept; it may still be running.
         plan: how to fit.
+        dataset: where the study's data is now, None for where it was last found.
         data_root: where data sets lie, None for the usual places.
         device: what to train on.
 
@@ -95,32 +97,35 @@ def final_fit(
     from hpo.fit_result import complete, print_figures
     from hpo.fitting import Fitter
     from hpo.inputs import load_inputs
+    from hpo.own_data import reading
     from hpo.progress import console
     from hpo.selection import complete_trials, trial_numbered
-    from hpo.study import open_as_run, remember_data
+    from hpo.study import known_identity, open_as_run, remember_data
 
     plan = plan or Plan()
-    study, definition = open_as_run(definition, place)
+    study, definition = open_as_run(definition, place, dataset)
     if plan.trial is None:
         trials = complete_trials(study)[: plan.top]
     else:
         trials = [trial_numbered(study, plan.trial)]
     learnt_from = definition.changed(background=plan.background)
-    inputs = load_inputs(learnt_from, data_root, device)
+    folder, output = place.folder / plan.folder, console()
+    with reading(output) as read:
+        inputs = load_inputs(learnt_from, data_root, device, read)
     if plan.background is None:
-        remember_data(study, place, definition, inputs.name, inputs.digest)
-    elif not inputs.name.startswith("omniglot"):
+        path = inputs.own.path if inputs.own else None
+        remember_data(study, place, definition, inputs.name, inputs.digest, path)
+    elif inputs.own or not inputs.name.startswith("omniglot"):
         raise StudyError(
             f"--background {plan.background} chooses among Omniglot's alphabets, but the "
             f"study's data is {inputs.name}; leave it out"
         )
-    definition = learnt_from
-    folder, output = place.folder / plan.folder, console()
+    definition, identity = learnt_from, known_identity(study, learnt_from)
     configurations = [repr(definition.space().hyperparameters(t.params)) for t in trials]
     digest = hashlib.sha256(
         json.dumps(
             [
-                definition.identity(),
+                identity,
                 inputs.digest,
                 asdict(plan),
                 asdict(definition.final_budget()),
@@ -134,7 +139,7 @@ def final_fit(
         output.print(f"Fitted already, in {folder}", markup=False, highlight=False)
     else:
         checkpoints = Checkpoints(folder / "checkpoints")
-        fitter = Fitter(inputs, definition.identity(), device, checkpoints)
+        fitter = Fitter(inputs, identity, device, checkpoints)
         number = plan.seeds + (len(trials) * plan.retrains if len(trials) > 1 else 0)
         with FitProgress(output, number) as progress:
             metrics = _fit(definition, plan, trials, fitter, folder, digest, data_root, progress)
@@ -288,6 +293,7 @@ def main(
     ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    dataset: options.LastFound = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
 ) -> None:
@@ -309,7 +315,7 @@ def main(
         definition, place = options.named_study(study, device, out=out, storage=storage)
         device = options.device_named(device)
         with options.interruptible(), place.explained():
-            final_fit(definition, place, plan, data_root=data_root, device=device)
+            final_fit(definition, place, plan, dataset=dataset, data_root=data_root, device=device)
 
 
 if __name__ == "__main__":

@@ -56,5 +56,4 @@ def load_benchmark(definition: StudyDefinition, root: Path | None) -> tuple[Benc
 
 
 def _load(definition: StudyDefinition, root: Path | None, size: int | None) -> Dataset:
-    wanted = definition.data
-    return load(dataset=wanted.dataset, root=root, background=wanted.background, size=size)
+    return load(**definition.data.source(), root=root, size=size)

@@ -105,7 +105,7 @@ class FinalFit:
             trial=self.trial.number,
             title=self.title,
             parameters=self.trial.params,
-            data={"name": self.inputs.name, "digest": self.inputs.digest},
+            data=self.inputs.facts(),
             image_size=self.definition.data.image_size,
             net_parameters=parameter_count(nets[best].architecture),
             device=_device_name(self.device),
@@ -159,7 +159,7 @@ def complete(folder: Path, digest: str) -> Metrics | None:
 
 
 def print_figures(console: Console, metrics: Metrics) -> None:
-    """Print the net's figures, the baselines' and the published ones, in percent."""
+    """Print the net's figures, the baselines' and those published on the same data, in percent."""
     table = Table(title=f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets")
     for heading, justify in _COLUMNS:
         table.add_column(heading, justify=justify)
@@ -184,7 +184,8 @@ def print_figures(console: Console, metrics: Metrics) -> None:
                 f"{one.trials:,}",
                 str(len(one.values)) if one.system == "net" else "",
             )
-        for name, accuracy in PUBLISHED.get(figure.protocol, ()):
+        known = PUBLISHED.get(figure.protocol, ()) if published.comparable(metrics.data) else ()
+        for name, accuracy in known:
             table.add_row("", name, f"{accuracy:g}", style="dim")
         if figure.left_out:
             table.add_row("", f"without {', '.join(figure.left_out)}")

@@ -1,16 +1,18 @@
 """What every trial of a study learns from and is validated on, loaded once per process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from data.dataset import Dataset, OwnFolder
 from data.drawings import Drawings
 from data.oneshot import generate
 from data.pairs import PairSampler
 from data.sources import load
 from data.split import split
-from hpo.definition import StudyDefinition
+from hpo.definition import FOLDER, StudyDefinition
 from model.baselines import nearest_neighbour_scores
 from model.evaluation import credit
 from model.training import Validation
@@ -25,12 +27,19 @@ class Inputs:
         digest: of its content.
         train: what the pairs are drawn from.
         validation: the trials and pairs that every epoch is validated on.
+        own: the folder that it was read from, if it is one of the user's own.
     """
 
     name: str
     digest: str
     train: Drawings
     validation: Validation
+    own: OwnFolder | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Return what a study and its fits keep of the data: its name, its digest, its source."""
+        facts = {"name": self.name, "digest": self.digest}
+        return {**facts, "source": FOLDER} if self.own else facts
 
     def yardstick(self) -> float:
         """Return the accuracy of pixel 1-NN, which learns nothing, on the validation trials."""
@@ -39,21 +48,55 @@ class Inputs:
 
 
 def load_inputs(
-    definition: StudyDefinition, root: Path | None, device: torch.device | str
+    definition: StudyDefinition,
+    root: Path | None,
+    device: torch.device | str,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Inputs:
     """Return the study's inputs on ``device``; the same at every call.
+
+    Args:
+        definition: the study's.
+        root: where data sets lie, None for the usual places.
+        device: where to put them.
+        progress: told how many of how many images of a folder are read.
 
     Raises:
         DataError: the data cannot be had, or is too little for the study's trials.
     """
-    wanted, asked, seed = definition.data, definition.validation, definition.search.seed
-    dataset = load(
-        dataset=wanted.dataset, root=root, background=wanted.background, size=wanted.image_size
-    )
-    parts = split(dataset, wanted.drawers)
+    return inputs_of(load_data(definition, root, progress), definition, device)
+
+
+def load_data(
+    definition: StudyDefinition,
+    root: Path | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Return the study's data set, at the size of its nets.
+
+    Raises:
+        DataError: it cannot be had.
+    """
+    wanted = definition.data
+    return load(**wanted.source(), root=root, size=wanted.image_size, progress=progress)
+
+
+def inputs_of(dataset: Dataset, definition: StudyDefinition, device: torch.device | str) -> Inputs:
+    """Return what a study takes of its data set, on ``device``.
+
+    Raises:
+        DataError: the data is too little for the study's trials.
+    """
+    asked, seed = definition.validation, definition.search.seed
+    parts = split(dataset, definition.data.drawers)
     trials = generate(
         parts.validation, way=asked.way, trials=asked.trials, variant=asked.variant, seed=seed
     )
     pairs = PairSampler(parts.validation, seed).draw(asked.verification_pairs)
-    validation = Validation(trials.to(device), pairs)
-    return Inputs(dataset.name, dataset.digest, parts.train.to(device), validation)
+    return Inputs(
+        dataset.name,
+        dataset.digest,
+        parts.train.to(device),
+        Validation(trials.to(device), pairs),
+        dataset.own,
+    )

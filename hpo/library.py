@@ -65,19 +65,19 @@ class Study:
             storage: a database's URL where it is not ``study.db`` in the study's folder.
             data_root: where data sets lie, None for the usual places.
             device: what to train on.
-            changes: what differs from the file: ``trials``, ``dataset``, ``sampler``, ``pruner``,
-                ``seed``.
+            changes: what differs from the file: ``trials``, ``dataset``, ``drawer_names``,
+                ``sampler``, ``pruner``, ``seed``.
 
         Raises:
             DefinitionError: there is no such study, its file is wrong, or a change does not fit.
         """
-        known = ("trials", "dataset", "sampler", "pruner", "seed")
+        known = ("trials", "dataset", "drawer_names", "sampler", "pruner", "seed")
         if unknown := sorted(changes.keys() - set(known)):
             raise DefinitionError(f"{unknown[0]} cannot be changed; give {', '.join(known)}")
         self.definition: StudyDefinition = load(study).changed(**changes)
         self.place = Place(self.definition.name, Path(out), storage)
         self.data_root = None if data_root is None else Path(data_root)
-        self._device = device
+        self._device, self._dataset = device, changes.get("dataset")
 
     @cached_property
     def device(self) -> str:
@@ -144,6 +144,7 @@ class Study:
             self.definition,
             self.place,
             Plan(**plan),
+            dataset=self._dataset,
             data_root=self.data_root,
             device=self.device,
         )

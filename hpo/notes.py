@@ -1,5 +1,6 @@
 """What a dashboard says of a study and of each of its trials, in Markdown."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import sqrt
@@ -43,7 +44,7 @@ def study_note(definition: StudyDefinition, place: Place, data: Mapping[str, str
     searched = definition.space().searched.items()
     command = (
         f"python run_study.py {place.options()} --trials {search.trials} "
-        f"--dataset {definition.data.dataset} --sampler {search.sampler} "
+        f"--dataset {shlex.quote(definition.data.dataset)} --sampler {search.sampler} "
         f"--pruner {search.pruner} --seed {search.seed}"
     )
     return "\n".join(

@@ -40,10 +40,13 @@ class Objective:
         device: torch.device | str,
         checkpoints: Checkpoints | None = None,
         album: Album | None = None,
+        identity: dict[str, Any] | None = None,
     ):
         self.definition, self.inputs = definition, inputs
         self.device, self.checkpoints = torch.device(device), checkpoints
         self.album = album
+        # Checkpoints are kept under it.
+        self.identity = identity or definition.identity()
         self.space = definition.space()
         # One line, which the dashboard shows as it is.
         self._versions = ", ".join(f"{name} {version}" for name, version in versions().items())
@@ -113,7 +116,7 @@ class Objective:
 
     def _key(self, trial: BaseTrial, seed: int) -> str:
         return json.dumps(
-            [self.definition.identity(), self.inputs.digest, dict(trial.params), seed],
+            [self.identity, self.inputs.digest, dict(trial.params), seed],
             sort_keys=True,
         )
 

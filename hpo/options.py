@@ -10,7 +10,7 @@ import typer
 
 from data.errors import DataError
 from hpo import interrupts
-from hpo.definition import StudyDefinition, available, load
+from hpo.definition import DRAWER_NAMES, StudyDefinition, available, load
 from hpo.errors import DefinitionError, StudyError
 from hpo.place import DEFAULT_OUT, Place
 from hpo.samplers import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
@@ -102,7 +102,8 @@ Dataset = Annotated[
     typer.Option(
         "--dataset",
         metavar="auto|omniglot|glyphs|FOLDER",
-        help="What to learn from; FOLDER holds <alphabet>/<character>/<image>. "
+        help="What to learn from; FOLDER holds <alphabet>/<character>/<image>, or "
+        "<character>/<image>. "
         "Without it: as the study file says.",
         rich_help_panel=_DATA,
     ),
@@ -113,6 +114,26 @@ DataRoot = Annotated[
         "--data-root",
         metavar="DIR",
         help="Where data sets lie, also OMNIGLOT_ROOT in the environment.",
+        rich_help_panel=_DATA,
+    ),
+]
+DrawerNames = Annotated[
+    str | None,
+    typer.Option(
+        "--drawer-names",
+        metavar="|".join(DRAWER_NAMES),
+        help="Who drew what in a FOLDER: names ending in _NN (names), their order (rank), or "
+        "names where they are regular (auto). Without it: as the study file says.",
+        rich_help_panel=_DATA,
+        callback=_one_of(DRAWER_NAMES),
+    ),
+]
+LastFound = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="FOLDER",
+        help="Where the study's data is now. Without it: where it was last found.",
         rich_help_panel=_DATA,
     ),
 ]

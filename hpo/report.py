@@ -41,7 +41,7 @@ def write_report(place: Place, others: Sequence[Place] = ()) -> Path:
         blocks = [
             *overview(study, trials, fits, place, datetime.now(UTC)),
             *accuracy(fits, place, pictures),
-            *papers_tables(fits, definition),
+            *papers_tables(fits, definition, study.user_attrs.get("data", {})),
             *search(study, trials, definition, pictures),
             *comparison(studies, pictures),
             *answers(fits, pictures),

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from data.sources import is_folder
 from hpo.definition import StudyDefinition
+from hpo.own_data import tell_folder
 from hpo.place import Place
 from hpo.progress import StudyProgress, console
 from hpo.study import open_study
@@ -57,6 +59,8 @@ def run_study(
         markup=False,
         highlight=False,
     )
+    if is_folder(definition.data.dataset):
+        tell_folder(output, definition, place.folder)
     if source is not None:
         _say(output, take_over(study, place, source, definition.space()))
     interrupted = False
@@ -80,9 +84,10 @@ def run_study(
 def dry_run_study(
     definition: StudyDefinition, place: Place, device: str, source: Place | None = None
 ) -> None:
-    """Print what would run.
+    """Print what would run; a folder of images is read, and nothing is written.
 
     Raises:
+        DataError: that folder cannot be used, or holds too little.
         StudyError: there is no study ``source``, or nothing in it.
     """
     output = console()
@@ -91,6 +96,8 @@ def dry_run_study(
         markup=False,
         highlight=False,
     )
+    if is_folder(definition.data.dataset):
+        tell_folder(output, definition)
     if source is not None:
         _say(output, proposals(source, definition.space())[1])
     print_plan(output, definition, definition.search.trials, device)

@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 
-from hpo.definition import StudyDefinition
+from hpo.definition import FOLDER, StudyDefinition
 from hpo.errors import StudyError
 from hpo.place import Place
 from hpo.samplers import make_pruner, make_sampler, quiet
@@ -78,15 +78,26 @@ def open_finished(place: Place) -> optuna.Study:
             raise StudyError(f"there is no study {place.name} in {place.shown_url}") from None
 
 
-def open_as_run(definition: StudyDefinition, place: Place) -> tuple[optuna.Study, StudyDefinition]:
+def open_as_run(
+    definition: StudyDefinition, place: Place, dataset: str | None = None
+) -> tuple[optuna.Study, StudyDefinition]:
     """Return a study that is there, and the definition with the options that it was run with.
 
+    Args:
+        definition: the study's, with the file's own options.
+        place: where it is kept.
+        dataset: where its data is now; None for where it was last found.
+
     Raises:
-        StudyError: there is none, or it was started with another definition.
+        StudyError: there is none, it was started with another definition, or its folder of images
+            is no more where it was.
     """
-    known = open_finished(place).user_attrs.get("definition", {})
+    attributes = open_finished(place).user_attrs
+    known = dict(attributes.get("definition", {}))
+    known["data.dataset"] = dataset or _last_found(attributes, place)
     keys = {
         "dataset": "data.dataset",
+        "drawer_names": "data.drawer_names",
         "sampler": "search.sampler",
         "pruner": "search.pruner",
         "seed": "search.seed",
@@ -96,9 +107,16 @@ def open_as_run(definition: StudyDefinition, place: Place) -> tuple[optuna.Study
 
 
 def remember_data(
-    study: optuna.Study, place: Place, definition: StudyDefinition, name: str, digest: str
+    study: optuna.Study,
+    place: Place,
+    definition: StudyDefinition,
+    name: str,
+    digest: str,
+    path: Path | None = None,
 ) -> None:
     """Tie the study to its definition and to the data of this digest; from now on it has begun.
+
+    The ``path`` of a folder of the user's own is kept as where it was last found.
 
     Raises:
         StudyError: it has learnt from other data, or was given another definition meanwhile.
@@ -106,16 +124,31 @@ def remember_data(
     with place.exclusive():
         attributes = study.user_attrs
         _refuse_other_definition(attributes.get("definition"), definition.identity(), place)
-        known = attributes.get("data")
-        if known is None:
-            study.set_user_attr("data", {"name": name, "digest": digest})
-        elif known["digest"] != digest:
+        known, data = attributes.get("data"), {"name": name, "digest": digest}
+        if path is not None:
+            data |= {"source": FOLDER, **_storable(path)}
+        if known is not None and known["digest"] != digest:
             raise StudyError(
                 f"study {place.name} was started on other data:\n"
                 f"  data: was {known['name']} ({known['digest'][:12]}), "
                 f"now {name} ({digest[:12]})\n"
                 "Give it that data again (--dataset, --data-root), or start anew with another --out"
             )
+        if known != data:
+            study.set_user_attr("data", data)
+
+
+def known_identity(study: optuna.Study, definition: StudyDefinition) -> dict[str, Any]:
+    """Return the definition's identity in the study's own words.
+
+    One started when identities still held a folder's path keeps it, so that its checkpoints and
+    fits are known again.
+    """
+    from data.sources import is_folder
+
+    known = study.user_attrs.get("definition", {}).get("data.dataset", FOLDER)
+    identity = definition.identity()
+    return {**identity, "data.dataset": known} if is_folder(known) else identity
 
 
 def versions() -> dict[str, str]:
@@ -143,9 +176,13 @@ def _revision() -> str:
 
 
 def _refuse_other_definition(known: Any, now: dict[str, Any], place: Place) -> None:
+    from data.sources import is_folder  # with torch, which a mere reader does not need
+
     if known is None:
         return
     known = {key: value for key, value in known.items() if value is not None}
+    if is_folder(known.get("data.dataset", "auto")):
+        known["data.dataset"] = FOLDER
     if known == now:
         return
     lines = [
@@ -158,6 +195,36 @@ def _refuse_other_definition(known: Any, now: dict[str, Any], place: Place) -> N
         + "\n".join(lines)
         + "\nGo on with the first one, or start anew with another --out or file name"
     )
+
+
+def _last_found(attributes: dict[str, Any], place: Place) -> str | None:
+    """Return what the study's data is to be loaded by, a folder by its path.
+
+    Raises:
+        StudyError: the folder is no more where it was.
+    """
+    from data.sources import is_folder
+
+    dataset = attributes.get("definition", {}).get("data.dataset")
+    if dataset is None or not is_folder(dataset):
+        return dataset
+    path = attributes.get("data", {}).get("path", dataset)
+    if path == FOLDER or not Path(path).is_dir():
+        raise StudyError(
+            f"the images of study {place.name} are not where they were last found"
+            + (path != FOLDER) * f", in {path}"
+            + "; say with --dataset where they are"
+        )
+    return str(path)
+
+
+def _storable(path: Path) -> dict[str, str]:
+    """Return the path as a database can keep it, nothing where its bytes are no text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return {}
+    return {"path": str(path)}
 
 
 def _shown(flat: dict[str, Any], key: str) -> str:

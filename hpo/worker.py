@@ -22,7 +22,7 @@ from hpo.objective import Objective
 from hpo.patience import impatient, patiently
 from hpo.place import Place
 from hpo.samplers import quiet
-from hpo.study import YARDSTICK, open_study, remember_data
+from hpo.study import YARDSTICK, known_identity, open_study, remember_data
 from hpo.warm_start import starts
 
 FAILURES = 3
@@ -70,7 +70,10 @@ def work(job: Job) -> None:
         torch.set_num_threads(job.threads)
     study = patiently(lambda: open_study(job.definition, job.place))
     inputs = load_inputs(job.definition, job.data_root, job.device)
-    patiently(lambda: remember_data(study, job.place, job.definition, inputs.name, inputs.digest))
+    path = inputs.own.path if inputs.own else None
+    patiently(
+        lambda: remember_data(study, job.place, job.definition, inputs.name, inputs.digest, path)
+    )
     if YARDSTICK not in study.user_attrs:
         patiently(lambda: study.set_user_attr(YARDSTICK, inputs.yardstick()))
     checkpoints = Checkpoints(job.place.checkpoints)
@@ -83,7 +86,12 @@ def work(job: Job) -> None:
     album = Album(study, job.definition, job.place)
     album.begin()
     objective = Objective(
-        job.definition, inputs, device=job.device, checkpoints=checkpoints, album=album
+        job.definition,
+        inputs,
+        device=job.device,
+        checkpoints=checkpoints,
+        album=album,
+        identity=known_identity(study, job.definition),
     )
     with job.place.explained(), quiet():
         _run_trials(job, study, objective, checkpoints)

@@ -12,7 +12,7 @@ import typer
 
 from data.errors import DataError
 from data.ink import read_ink
-from data.support import find_support
+from data.support import find_queries, find_support
 from model.errors import ModelError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -99,8 +99,8 @@ def main(
         list[Path],
         typer.Option(
             "--query",
-            metavar="FILE...",
-            help="Images to classify, of any size, dark on light or light on dark.",
+            metavar="FILE|DIR...",
+            help="Images to classify, or folders of them; any size, dark on light or not.",
             rich_help_panel="Images",
         ),
     ],
@@ -132,8 +132,8 @@ def main(
     ] = "cpu",
 ) -> None:
     """Say which class each image is of, from an example or a few of each class."""
-    queries = [*query, *(more or [])]
     try:
+        queries = find_queries([*query, *(more or [])])
         _check_device(device)
         answers = predict(model, support, queries, device)
     except (DataError, ModelError) as error:

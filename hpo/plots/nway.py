@@ -14,14 +14,15 @@ _BASELINES = (Look(GREY, "x", (0, (4, 2))), Look(BLACK, "+", (0, (1, 2))))  # ty
 def against_way(
     ours: Mapping[str, Sequence[Score]],
     baselines: Mapping[str, Sequence[Score]],
-    published: tuple[str, Mapping[int, float]],
+    published: tuple[str, Mapping[int, float]] | None,
 ) -> Figure:
     """Draw accuracy against N, with 95 % intervals.
 
     Args:
         ours: label -> a net's figures, one per N.
         baselines: label -> likewise, of what learns nothing.
-        published: label and accuracies in [0, 1], by how many characters were really offered.
+        published: label and accuracies in [0, 1], by how many characters were really offered; None
+            where there is nothing to compare.
     """
     figure, [[ax]] = axes(height=5.0)
     looks = [*zip(ours.items(), SERIES), *zip(baselines.items(), _BASELINES)]
@@ -41,16 +42,17 @@ def against_way(
             elinewidth=1.2,
             **look.of_line(),
         )
-    label, points = published
-    ax.plot(
-        list(points),
-        list(points.values()),
-        label=label,
-        color=PURPLE,
-        marker="D",
-        markerfacecolor="white",
-        linestyle=(0, (3, 3)),
-    )
+    label, points = published or ("", {})
+    if published:
+        ax.plot(
+            list(points),
+            list(points.values()),
+            label=label,
+            color=PURPLE,
+            marker="D",
+            markerfacecolor="white",
+            linestyle=(0, (3, 3)),
+        )
     reach = [n / 10 for n in range(20, 10 * (max([*ways, *points]) + 1))]
     ax.plot(reach, [1 / n for n in reach], color=GREY, linewidth=1, label="chance, 1/N")
     ax.set(xlabel="N, characters offered in each trial", ylabel="one-shot accuracy", ylim=(0, 1.02))

@@ -27,19 +27,23 @@ def accuracy(fits: Sequence[Fit], place: Place, pictures: Pictures) -> list[Bloc
         return [*blocks, Text("Without a final fit there is no accuracy against N to show.")]
     first = with_ways[0].metrics
     systems = {system: n_way(first, system) for system in tables.BASELINES}
+    known = published.comparable(first.data)
     picture = nway.against_way(
         {fit.label: n_way(fit.metrics) for fit in with_ways},
         {system: figures for system, figures in systems.items() if figures},
         (
             "a README implementation (at N + 1)",
             {way + 1: figure / 100 for way, figure in published.N_WAY.items()},
-        ),
+        )
+        if known
+        else None,
     )
-    caption = (
-        f"Within alphabets. Bars: 95 % intervals. {_basis(with_ways)} The README implementation's "
-        "figures were published elsewhere, without intervals; it offers one character more than "
-        "the N it states, and they are drawn there."
-    )
+    caption = f"Within alphabets. Bars: 95 % intervals. {_basis(with_ways)}"
+    if known:
+        caption += (
+            " The README implementation's figures were published elsewhere, without intervals; it "
+            "offers one character more than the N it states, and they are drawn there."
+        )
     blocks.append(pictures.add(picture, "n-way", "One-shot accuracy against N", caption))
     blocks.append(tables.within_alphabets(fits))
     blocks.append(Heading(2, "Accuracy per alphabet"))
@@ -84,10 +88,29 @@ def _left_out(metrics: Metrics, way: int) -> str:
     return f" Left out, with fewer than {way} characters: {names}."
 
 
-def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list[Block]:
-    """Return the section of the paper's tables and of other systems."""
-    blocks: list[Block] = [Heading(2, "Beside the published figures")]
-    if not fits:
+def papers_tables(
+    fits: Sequence[Fit], definition: Mapping[str, object], data: Mapping[str, str]
+) -> list[Block]:
+    """Return the section of the paper's tables and of other systems.
+
+    Published figures stand only beside figures on the same data, which is Omniglot.
+
+    Args:
+        fits: the study's.
+        definition: the study's, as plain values.
+        data: what the study learns from, ``name`` and ``source``; empty where it has not begun.
+    """
+    about_to_be = definition.get("data.dataset", "auto") in ("auto", "omniglot")
+    known = published.comparable(data) if data else about_to_be
+    if not known and not fits:
+        return []
+    title = "Beside the published figures" if known else "The paper's tests, on this data"
+    blocks: list[Block] = [Heading(2, title)]
+    if not known:
+        blocks.append(
+            Text("Published figures are left out: they are of Omniglot, this is other data.")
+        )
+    elif not fits:
         blocks.append(Text("Published figures alone, for there is no final fit yet."))
     protocols: dict[str, Protocol] = {
         "the official runs": "official_runs",
@@ -97,10 +120,14 @@ def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list
     for name, protocol in protocols.items():
         if fits and all(fit.metrics.find(protocol) is None for fit in fits):
             blocks.append(Text(f"Of {name} the final fit has no figure."))
-    blocks += [Heading(3, "Verification"), tables.verification(fits, definition)]
-    blocks += [Heading(3, "20-way one-shot"), tables.one_shot(fits)]
-    blocks += [Heading(3, "MNIST, 10-way"), tables.mnist(fits)]
-    return [*blocks, Heading(3, "Other systems"), *tables.errors(fits)]
+    for heading, table in (
+        ("Verification", tables.verification(fits, definition, known)),
+        ("20-way one-shot", tables.one_shot(fits, known)),
+        ("MNIST, 10-way", tables.mnist(fits, known)),
+    ):
+        if table.rows:
+            blocks += [Heading(3, heading), table]
+    return [*blocks, Heading(3, "Other systems"), *tables.errors(fits)] if known else blocks
 
 
 def answers(fits: Sequence[Fit], pictures: Pictures) -> list[Block]:

@@ -31,9 +31,7 @@ def comparison(studies: Sequence[optuna.Study], pictures: Pictures) -> list[Bloc
     if len(studies) < 2:
         return []
     blocks: list[Block] = [Heading(2, "Studies compared")]
-    entries = [
-        _Entry(s.study_name, s.user_attrs.get("definition", {}), curve(rows(s))) for s in studies
-    ]
+    entries = [_Entry(s.study_name, _definition(s), curve(rows(s))) for s in studies]
     if empty := [entry.name for entry in entries if entry.curve is None]:
         blocks.append(Text(f"Without a complete trial, left out: {', '.join(empty)}."))
     entries = [entry for entry in entries if entry.curve is not None]
@@ -52,6 +50,15 @@ def comparison(studies: Sequence[optuna.Study], pictures: Pictures) -> list[Bloc
         pictures.add(picture, "comparison", title, caption),
         _table(groups, entries[0].definition),
     ]
+
+
+def _definition(study: optuna.Study) -> dict[str, Any]:
+    """Return the study's definition, its data told by its content, wherever that lies."""
+    attributes = study.user_attrs
+    definition = dict(attributes.get("definition", {}))
+    if definition and (data := attributes.get("data")):
+        definition["data.dataset"] = data["digest"]
+    return definition
 
 
 def _differences(entries: Sequence[_Entry]) -> list[str]:

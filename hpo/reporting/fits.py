@@ -9,6 +9,7 @@ from hpo.errors import StudyError
 from hpo.metrics import METRICS, Figure, Metrics, Protocol, System, load_metrics
 from hpo.place import Place
 from hpo.reporting.document import Block, Command, Text
+from hpo.reporting.published import comparable
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class Fit:
     @property
     def small(self) -> bool:
         """Whether it learnt from the five alphabets of a small background set."""
-        return self.metrics.data["name"].startswith("omniglot-small")
+        data = self.metrics.data
+        return comparable(data) and data["name"].startswith("omniglot-small")
 
 
 def find_fits(place: Place) -> list[Fit]:
@@ -54,7 +56,7 @@ def find_fits(place: Place) -> list[Fit]:
 def _label(metrics: Metrics) -> str:
     names = {(True, True): "best and the paper's", (True, False): "best", (False, True): "paper's"}
     name = names.get((metrics.title == "best", metrics.trial == 0), "another")
-    background = metrics.data["name"].partition("omniglot-")[2]
+    background = metrics.data["name"].partition("omniglot-")[2] * comparable(metrics.data)
     learnt = f", {background} alone" if background else ""
     return f"ours, {name} configuration (trial {metrics.trial}{learnt})"
 

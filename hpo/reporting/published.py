@@ -1,5 +1,7 @@
 """What others published, figure by figure; accuracies and errors in percent."""
 
+from collections.abc import Mapping
+
 PAPER = "Koch, Zemel and Salakhutdinov (2015)"
 
 VERIFICATION = (("30k", 90.61, 91.90), ("90k", 91.54, 93.15), ("150k", 91.63, 93.42))
@@ -40,3 +42,11 @@ ERRORS_SMALL = (("BPL", 4.2), ("simple convnet", 23.2), ("prototypical net", 30.
 N_WAY = {2: 97.4, 5: 88.6, 10: 83.7, 15: 77.2, 20: 70.8}
 """A README implementation's within-alphabet accuracies. It offers one character more than the N
 that it states."""
+
+
+def comparable(data: Mapping[str, str]) -> bool:
+    """Return whether the figures here are of this data, ``name`` and ``source`` of a study's.
+
+    All are of nets that learnt from Omniglot; a user's own folder may be called as it likes.
+    """
+    return data.get("source") != "folder" and data.get("name", "").startswith("omniglot")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
+import data.formats as formats_module
 from data.dataset import Dataset
 from data.sources import load
 
@@ -57,6 +58,15 @@ def write_folder(
 @pytest.fixture(scope="session")
 def scribbles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("scribbles"))
+
+
+@pytest.fixture
+def without_heif(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installation without pillow-heif, whatever this one has."""
+    monkeypatch.setattr(formats_module, "find_spec", lambda name: None)
+    formats_module.formats.cache_clear()
+    yield
+    formats_module.formats.cache_clear()
 
 
 def fuzz_examples() -> int:

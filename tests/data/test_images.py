@@ -1,15 +1,18 @@
 """Pictures of characters as people have them."""
 
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import ExifTags, Image, ImageDraw, ImageFilter, features
 
 from data.errors import DataError
+from data.formats import format_of
 from data.images import decode_grey
 from data.ink import read_ink
 from tests.data.conftest import damaged, fuzz_examples
@@ -24,9 +27,9 @@ def cross(size: tuple[int, int] = (200, 200), stroke: int = 8) -> Image.Image:
     return image
 
 
-def saved(image: Image.Image, form: str = "PNG") -> bytes:
+def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     out = io.BytesIO()
-    image.save(out, form)
+    image.save(out, form, **options)
     return out.getvalue()
 
 
@@ -36,6 +39,9 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 
 CLEAN = read_ink(saved(cross()), 105)
+FORMS = ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"]
+FORMS += ["JPEG2000"] if features.check("jpg_2000") else []
+FORMS += ["AVIF"] if features.check("avif") else []
 
 
 def test_clean_ink_on_clean_paper() -> None:
@@ -54,9 +60,19 @@ def test_a_two_valued_drawing_of_that_size_is_unchanged() -> None:
         assert np.array_equal(read_ink(saved(picture), 105), ink)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"])
+@pytest.mark.parametrize("form", FORMS)
 def test_every_allowed_format(form: str) -> None:
-    assert likeness(read_ink(saved(cross(), form), 105), CLEAN) > 0.97
+    content = saved(cross(), form)
+    assert format_of(content[:32]) == form
+    assert likeness(read_ink(content, 105), CLEAN) > 0.97
+
+
+def test_photographs_of_iphones() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    out = io.BytesIO()
+    heif.from_pillow(cross((200, 100)).convert("RGB")).save(out)
+    assert format_of(out.getvalue()[:32]) == "HEIF"
+    assert likeness(read_ink(out.getvalue(), 105), read_ink(saved(cross((200, 100))), 105)) > 0.97
 
 
 def test_light_on_dark() -> None:
@@ -64,15 +80,42 @@ def test_light_on_dark() -> None:
     assert np.array_equal(read_ink(saved(dark), 105), CLEAN)
 
 
-def test_transparent_is_white() -> None:
-    image = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
-    image.paste((0, 0, 0, 255), mask=Image.eval(cross(), lambda value: 255 - value))
-    assert likeness(read_ink(saved(image), 105), CLEAN) > 0.99
+ORIENTATIONS = [
+    None,
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+]
 
 
-def test_sixteen_bits() -> None:
-    deep = Image.fromarray(np.asarray(cross()).astype(np.uint16) * 257)
-    assert likeness(read_ink(saved(deep), 105), CLEAN) > 0.99
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16", "F", "CMYK"])
+def test_cameras_tell_which_way_is_up(orientation: int, mode: str) -> None:
+    values = np.zeros((30, 50), np.uint8)
+    values[3:9, 5:40] = values[3:25, 5:12] = 255
+    lying = Image.fromarray(values)
+    how = ORIENTATIONS[orientation - 1]
+    upright = np.asarray(lying if how is None else lying.transpose(how))
+    if mode == "I;16":
+        image = Image.fromarray(values.astype(np.uint16) * 257)
+    else:
+        image = lying.convert(mode)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    forms = {"F": ["TIFF"], "CMYK": ["TIFF"], "RGB": ["TIFF", "PNG", "JPEG", "WEBP"]}
+    for form in forms.get(mode, ["TIFF", "PNG"]):
+        read = decode_grey(saved(image, form, exif=exif), form)
+        assert read.shape == upright.shape
+        assert ((read > 127) == (upright > 127)).all()
+
+
+def test_a_damaged_note_of_the_camera_does_not_matter() -> None:
+    photo = saved(cross(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+    assert likeness(read_ink(photo, 105), CLEAN) > 0.97
 
 
 @pytest.mark.parametrize("size", [(1200, 900), (900, 1200), (300, 300)])
@@ -146,8 +189,45 @@ class TestRefused:
         with pytest.raises(DataError, match="allowed are PNG"):
             read_ink(saved(cross(), "PPM"), 105)
 
+    @pytest.mark.parametrize(
+        "content", [b"", b"no image", saved(cross(), "PPM"), saved(cross())[:60]]
+    )
+    def test_tells_of_the_file_and_not_of_the_program(self, content: bytes) -> None:
+        with pytest.raises(DataError, match=r"^my drawing: cannot be read as an image") as caught:
+            decode_grey(content, "my drawing")
+        assert "_io" not in str(caught.value)
 
-SEEDS = [saved(cross((40, 40), 3), form) for form in ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")]
+    @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"msf1"])
+    def test_a_format_that_is_not_read_here_with_its_cure(
+        self, brand: bytes, without_heif: None
+    ) -> None:
+        content = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(100)
+        with pytest.raises(DataError, match=r"holiday\.jpg: .*HEIF; pip install pillow-heif"):
+            decode_grey(content, "holiday.jpg")
+
+    def test_names_that_cannot_be_printed(self) -> None:
+        with pytest.raises(DataError, match=r"^caf\\xe9\\x1b\.png: cannot be read") as caught:
+            decode_grey(b"no image", os.fsdecode(b"caf\xe9\x1b.png"))
+        assert str(caught.value).encode()
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+    @pytest.mark.timeout(10)
+    def test_pipes_are_never_opened(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(DataError, match=r"pipe\.png: cannot be read: it is a pipe"):
+            read_ink(tmp_path / "pipe.png", 35)
+        with pytest.raises(DataError, match="it is a folder"):
+            read_ink(tmp_path, 35)
+
+
+DEEP = Image.fromarray(np.asarray(cross((40, 40), 3)).astype(np.float32) / 255)
+SEEDS = [saved(cross((40, 40), 3), form) for form in FORMS]
+SEEDS += [saved(cross((40, 40), 3).convert(mode)) for mode in ("1", "P", "LA", "RGBA")]
+SEEDS += [
+    saved(DEEP, "TIFF"),
+    saved(DEEP.convert("I"), "TIFF"),
+    saved(cross((9, 9)), transparency=0),
+]
 
 
 @settings(max_examples=fuzz_examples(), deadline=None, suppress_health_check=list(HealthCheck))

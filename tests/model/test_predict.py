@@ -110,7 +110,7 @@ def test_mistakes_are_one_message(model: Path, support: Path, tmp_path: Path) ->
     for arguments, code, words in (
         ((tmp_path, support, good), 1, "final_fit"),
         ((model, tmp_path / "none", good), 1, "is no folder"),
-        ((model, empty, good), 1, "no image for this class"),
+        ((model, empty, good), 1, "no image in it"),
         ((model, empty / "sub", good), 1, "no image in it"),
         ((model, support, tmp_path / "none.png"), 1, "none.png"),
         ((model, support, broken), 1, "broken.png"),
