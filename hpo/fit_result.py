@@ -25,6 +25,7 @@ from model.checkpoint import SavedNet, load_net, save_net
 from model.errors import ModelError
 from model.export import export_onnx
 from model.net import parameter_count
+from model.protocols import Verification
 
 ONNX = "siamese.onnx"
 
@@ -95,11 +96,11 @@ class FinalFit:
             say(f"warning: no MNIST figure: {missing}")
         small = full.at(self.definition.data.image_size, self.device)
         nets = [fit.net(self.device) for fit in self.fits]
-        figures, thresholds = net_figures(nets, small, self.inputs.validation)
+        figures, verified = net_figures(nets, small, self.inputs.validation)
         figures += baseline_figures(full)
         best = max(range(len(nets)), key=lambda i: self.validated[i])
-        gallery, pictures = make_gallery(nets[best], small, full)
-        similarities = [float(torch.tensor(t, dtype=torch.float64).sigmoid()) for t in thresholds]
+        calibration = verified[best].calibration
+        gallery, pictures = make_gallery(nets[best], calibration, small, full)
         metrics = Metrics(
             study=self.definition.name,
             trial=self.trial.number,
@@ -112,10 +113,8 @@ class FinalFit:
             minutes=self.seconds / 60,
             kept_seed=self.fits[best].seed,
             seeds=[
-                _seed_fit(fit, accuracy, threshold)
-                for fit, accuracy, threshold in zip(
-                    self.fits, self.validated, similarities, strict=True
-                )
+                _seed_fit(fit, accuracy, each)
+                for fit, accuracy, each in zip(self.fits, self.validated, verified, strict=True)
             ],
             selection=self.candidates,
             figures=figures,
@@ -134,9 +133,9 @@ class FinalFit:
             "versions": metrics.versions,
             "fit": self.digest,
         }
-        saved = SavedNet(net=nets[best], threshold=similarities[best], provenance=provenance)
+        saved = SavedNet(net=nets[best], calibration=calibration, provenance=provenance)
         save_net(folder, saved)
-        export_onnx(nets[best], folder / ONNX)
+        export_onnx(nets[best], folder / ONNX, calibration)
         pictures.save(folder)
         draw_curve(
             metrics.seeds,
@@ -192,13 +191,15 @@ def print_figures(console: Console, metrics: Metrics) -> None:
     console.print(table)
 
 
-def _seed_fit(fit: Fit, accuracy: float, threshold: float) -> SeedFit:
+def _seed_fit(fit: Fit, accuracy: float, verified: Verification) -> SeedFit:
     return SeedFit(
         seed=fit.seed,
         epochs=len(fit.history),
         best_epoch=fit.best_epoch,
         validation_accuracy=accuracy,
-        verification_threshold=threshold,
+        calibration=verified.calibration,
+        false_accept=verified.false_accept,
+        false_reject=verified.false_reject,
         pairs_seen=fit.history[-1].pairs_seen,
         seconds=fit.seconds,
         history=[asdict(result) for result in fit.history],

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from model.calibration import IDENTITY, Calibration
 from model.errors import ModelError
 from model.hyperparameters import Architecture
 from model.net import SiameseNet
@@ -26,11 +27,14 @@ class SavedNet:
 
     Attributes:
         net: on the CPU, set to evaluation.
-        threshold: the similarity, in [0, 1], above which two drawings count as of one character.
+        calibration: from its logits to similarities; None in files of earlier versions.
+        threshold: in these files: the sigmoid of the logit from which on two drawings count as of
+            one character. It may be 1 or next to 0, and then says nothing.
         provenance: where it comes from, as plain JSON values.
     """
 
     net: SiameseNet
+    calibration: Calibration | None = IDENTITY
     threshold: float = 0.5
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -51,10 +55,13 @@ def save_net(folder: Path, saved: SavedNet) -> None:
     weights = {
         name: value.detach().cpu().contiguous() for name, value in saved.net.state_dict().items()
     }
+    level: dict[str, Any] = {"verification_threshold": saved.threshold}
+    if saved.calibration is not None:
+        level = {"calibration": asdict(saved.calibration)}
     config = {
         "format": FORMAT,
         "architecture": asdict(saved.net.architecture),
-        "verification_threshold": saved.threshold,
+        **level,
         "provenance": dict(saved.provenance),
     }
     write(folder / WEIGHTS, save(weights, {"format": "pt"}))
@@ -101,8 +108,12 @@ def load_net(folder: Path) -> SavedNet:
     net.load_state_dict(weights, assign=True)
     net.to(memory_format=torch.channels_last)
     net.eval()
-    threshold = config["verification_threshold"]
-    return SavedNet(net=net, threshold=threshold, provenance=config["provenance"])
+    return SavedNet(
+        net=net,
+        calibration=_calibration(folder / CONFIG, config),
+        threshold=config.get("verification_threshold", 0.5),
+        provenance=config["provenance"],
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -117,11 +128,24 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is damaged: it is not JSON") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{path} is not of this project, or of another version of it")
-    kinds = {"architecture": dict, "verification_threshold": int | float, "provenance": dict}
+    kinds: dict[str, Any] = {"architecture": dict, "provenance": dict}
+    if "calibration" not in config:
+        kinds["verification_threshold"] = int | float
     for key, kind in kinds.items():
         if not isinstance(config.get(key), kind):
             raise ModelError(f"{path} is damaged: {key} is {config.get(key)!r}")
     return config
+
+
+def _calibration(path: Path, config: Mapping[str, Any]) -> Calibration | None:
+    if "calibration" not in config:
+        return None
+    try:
+        return Calibration(**{name: float(v) for name, v in config["calibration"].items()})
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(
+            f"{path} is damaged: calibration is {config['calibration']!r} ({error})"
+        ) from None
 
 
 def _architecture(values: Mapping[str, Any]) -> Architecture:
