@@ -29,6 +29,7 @@ from model.protocols import Verification
 
 ONNX = "siamese.onnx"
 
+_BEST_OF_MANY = "The most similar of many classes is accepted more often than one pair is."
 _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("test", "left"),
     ("system", "left"),
@@ -189,6 +190,14 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             table.add_row("", f"without {', '.join(figure.left_out)}")
         table.add_section()
     console.print(table)
+    kept = next(seed for seed in metrics.seeds if seed.seed == metrics.kept_seed)
+    if kept.false_accept is not None and kept.false_reject is not None:
+        console.print(
+            f"Similarity from 0.5 on means the same character: on validation pairs "
+            f"{kept.false_accept:.1%} false accepts, {kept.false_reject:.1%} false rejects (seed "
+            f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
+            highlight=False,
+        )
 
 
 def _seed_fit(fit: Fit, accuracy: float, verified: Verification) -> SeedFit:

@@ -84,8 +84,8 @@ class SeedFit(_Record):
         false_accept: different validation pairs with a similarity of 0.5 or more, of all
             different ones; in [0, 1], on the pairs of the calibration; None as before.
         false_reject: same validation pairs with less, of all the same ones.
-        verification_threshold: the sigmoid of the logit from which on two drawings count as of
-            one character; in files of earlier versions alone.
+        verification_threshold: the similarity, in [0, 1], above which two drawings count as of
+            one character: 0.5 by the calibration, else chosen on validation pairs.
         pairs_seen: in training.
         seconds: training and validation.
         history: one `model.training.EpochResult` per epoch, as a dictionary; None where a number
@@ -99,7 +99,7 @@ class SeedFit(_Record):
     calibration: Calibration | None = None
     false_accept: float | None = None
     false_reject: float | None = None
-    verification_threshold: float | None = None
+    verification_threshold: float = 0.5
     pairs_seen: int
     seconds: float
     history: list[dict[str, Any]]

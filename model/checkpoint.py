@@ -27,9 +27,10 @@ class SavedNet:
 
     Attributes:
         net: on the CPU, set to evaluation.
-        calibration: from its logits to similarities; None in files of earlier versions.
-        threshold: in these files: the sigmoid of the logit from which on two drawings count as of
-            one character. It may be 1 or next to 0, and then says nothing.
+        calibration: from its logits to similarities; None in files of earlier versions, whose
+            similarity is the sigmoid of the logit.
+        threshold: the similarity, in [0, 1], above which two drawings count as of one character.
+            0.5 by the calibration; without one it may be 1, or next to 0, and then says nothing.
         provenance: where it comes from, as plain JSON values.
     """
 
@@ -55,15 +56,14 @@ def save_net(folder: Path, saved: SavedNet) -> None:
     weights = {
         name: value.detach().cpu().contiguous() for name, value in saved.net.state_dict().items()
     }
-    level: dict[str, Any] = {"verification_threshold": saved.threshold}
-    if saved.calibration is not None:
-        level = {"calibration": asdict(saved.calibration)}
     config = {
         "format": FORMAT,
         "architecture": asdict(saved.net.architecture),
-        **level,
+        "verification_threshold": saved.threshold,
         "provenance": dict(saved.provenance),
     }
+    if saved.calibration is not None:
+        config["calibration"] = asdict(saved.calibration)
     write(folder / WEIGHTS, save(weights, {"format": "pt"}))
     write(folder / CONFIG, json.dumps(config, indent=2).encode())
 
@@ -111,7 +111,7 @@ def load_net(folder: Path) -> SavedNet:
     return SavedNet(
         net=net,
         calibration=_calibration(folder / CONFIG, config),
-        threshold=config.get("verification_threshold", 0.5),
+        threshold=config["verification_threshold"],
         provenance=config["provenance"],
     )
 
@@ -128,9 +128,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is damaged: it is not JSON") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{path} is not of this project, or of another version of it")
-    kinds: dict[str, Any] = {"architecture": dict, "provenance": dict}
-    if "calibration" not in config:
-        kinds["verification_threshold"] = int | float
+    kinds = {"architecture": dict, "verification_threshold": int | float, "provenance": dict}
     for key, kind in kinds.items():
         if not isinstance(config.get(key), kind):
             raise ModelError(f"{path} is damaged: {key} is {config.get(key)!r}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -165,8 +165,7 @@ def net_scores(net: SiameseNet, tasks: Sequence[Task]) -> list[Tensor]:
     return scores
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verification:
+class Verification(NamedTuple):
     """How a net tells same from different.
 
     Attributes:

@@ -98,6 +98,8 @@ def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list
         if fits and all(fit.metrics.find(protocol) is None for fit in fits):
             blocks.append(Text(f"Of {name} the final fit has no figure."))
     blocks += [Heading(3, "Verification"), tables.verification(fits, definition)]
+    if (rates := tables.error_rates(fits)) is not None:
+        blocks += [Heading(3, "Verification errors at the threshold"), rates]
     blocks += [Heading(3, "20-way one-shot"), tables.one_shot(fits)]
     blocks += [Heading(3, "MNIST, 10-way"), tables.mnist(fits)]
     return [*blocks, Heading(3, "Other systems"), *tables.errors(fits)]
@@ -158,7 +160,8 @@ def _trials(shown: Sequence[Shown], ink: np.ndarray, pictures: Pictures, source:
     caption = (
         f"From {_PROTOCOLS[source]}; half of them wrong answers where there are enough, so they "
         "say nothing of how often the net errs. Under each drawing "
-        "stands its similarity to the query, 0 to 1. Solid blue frame: the right one; dashed red "
+        "stands its similarity to the query, 0 to 1; from 0.5 on they count as the same, where "
+        "the fit is calibrated. Solid blue frame: the right one; dashed red "
         "frame: what the net chose instead."
     )
     picture = gallery.trials(shown, ink)

@@ -63,6 +63,25 @@ def verification(fits: Sequence[Fit], definition: Mapping[str, object]) -> Table
     )
 
 
+def error_rates(fits: Sequence[Fit]) -> Table | None:
+    """Return what the similarity of 0.5 gets wrong, by seed; None if no fit knows."""
+    rows: list[tuple[str, ...]] = []
+    for fit in fits:
+        for seed in fit.metrics.seeds:
+            if seed.false_accept is not None and seed.false_reject is not None:
+                rates = percent(seed.false_accept), percent(seed.false_reject)
+                rows.append((fit.label, str(seed.seed), *rates))
+    if not rows:
+        return None
+    return Table(
+        ("system", "seed", "false accepts", "false rejects"),
+        rows,
+        "At a similarity of 0.5, the default of `model.predict --threshold`, on the validation "
+        "pairs that it is calibrated on: different pairs accepted, same pairs rejected. The most "
+        "similar of many classes is accepted more often than one pair is.",
+    )
+
+
 def one_shot(fits: Sequence[Fit]) -> Table:
     """Return the paper's second table."""
     rows: list[tuple[str, ...]] = [
