@@ -71,15 +71,14 @@ class Calibration:
             return IDENTITY
         shift = best_threshold(scores, same.float())
         offset = scores.double() - shift
-        span = max(float(offset.abs().max()), _NARROWEST)
-        offset /= span
+        above, below = (max(float(side), _NARROWEST) for side in (offset.max(), -offset.min()))
+        span = max(above, below)
         # Platt's targets: at 0 and 1, pairs that the net separates would have no likeliest scale.
         alike = int(same.sum())
         high, low = (alike + 1) / (alike + 2), 1 / (len(same) - alike + 2)
         target = low + (high - low) * same.double()
-        above, below = (max(float(side), 0.01) for side in (offset.max(), -offset.min()))
-        most = min(_HIGHEST / above, _LOWEST / below)
-        return cls(shift=shift, scale=_likeliest(offset, target, most) / span)
+        most = span * min(_HIGHEST / above, _LOWEST / below)
+        return cls(shift=shift, scale=_likeliest(offset / span, target, most) / span)
 
 
 IDENTITY = Calibration(shift=0.0, scale=1.0)

@@ -118,6 +118,6 @@ def best_threshold(scores: Tensor, same: Tensor) -> float:
     right = (below + above).masked_fill(bounds[:-1] == bounds[1:], -1)
     low, high = bounds[right.argmax() :][:2].tolist()
     # A threshold is a number even where everything lies on one side of it.
-    low = max(low, high - 2) if high < float("inf") else low
-    high = min(high, low + 2)
-    return (low + high) / 2
+    if low == -float("inf"):
+        return float(high) - 1
+    return float(low) + 1 if high == float("inf") else (low + high) / 2
