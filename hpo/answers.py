@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hpo.metrics import GALLERY, Confusion, Gallery, Shown
+from model.calibration import Calibration
 from model.net import SiameseNet
 from model.protocols import Benchmark, Task, net_scores
 
@@ -42,11 +43,14 @@ class Pictures:
             part.unlink(missing_ok=True)
 
 
-def make_gallery(net: SiameseNet, small: Benchmark, full: Benchmark) -> tuple[Gallery, Pictures]:
+def make_gallery(
+    net: SiameseNet, calibration: Calibration, small: Benchmark, full: Benchmark
+) -> tuple[Gallery, Pictures]:
     """Return what to show of ``net``'s answers, and the pictures for it.
 
     Args:
         net: the net that was kept.
+        calibration: of its similarities.
         small: the tests at its image size, on its device.
         full: the same tests at the data's full size, to be looked at.
     """
@@ -59,14 +63,14 @@ def make_gallery(net: SiameseNet, small: Benchmark, full: Benchmark) -> tuple[Ga
     pictures = Pictures()
     gallery = Gallery(
         source=small.tasks[source].protocol,
-        trials=_shown(full.tasks[source], shown_scores, pictures),
+        trials=_shown(full.tasks[source], shown_scores, calibration, pictures),
         confusion_source="n_way",
         confusions=_confusions(full.tasks[widest], confused_scores, pictures),
     )
     return gallery, pictures
 
 
-def _shown(task: Task, scores: Tensor, pictures: Pictures) -> list[Shown]:
+def _shown(task: Task, scores: Tensor, calibration: Calibration, pictures: Pictures) -> list[Shown]:
     """Return trials answered wrongly and rightly, half and half where there are enough."""
     trials = task.trials
     chosen = scores.argmax(1)
@@ -81,7 +85,7 @@ def _shown(task: Task, scores: Tensor, pictures: Pictures) -> list[Shown]:
             support=[pictures.place(drawings.ink, i) for i in trials.support[t].tolist()],
             answer=int(trials.answer[t]),
             chosen=int(chosen[t]),
-            scores=scores[t].double().sigmoid().tolist(),
+            scores=calibration(scores[t].double()).tolist(),
         )
         for t in picked
     ]

@@ -25,9 +25,11 @@ from model.checkpoint import SavedNet, load_net, save_net
 from model.errors import ModelError
 from model.export import export_onnx
 from model.net import parameter_count
+from model.protocols import Verification
 
 ONNX = "siamese.onnx"
 
+_BEST_OF_MANY = "The most similar of many classes is accepted more often than one pair is."
 _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("test", "left"),
     ("system", "left"),
@@ -95,11 +97,11 @@ class FinalFit:
             say(f"warning: no MNIST figure: {missing}")
         small = full.at(self.definition.data.image_size, self.device)
         nets = [fit.net(self.device) for fit in self.fits]
-        figures, thresholds = net_figures(nets, small, self.inputs.validation)
+        figures, verified = net_figures(nets, small, self.inputs.validation)
         figures += baseline_figures(full)
         best = max(range(len(nets)), key=lambda i: self.validated[i])
-        gallery, pictures = make_gallery(nets[best], small, full)
-        similarities = [float(torch.tensor(t, dtype=torch.float64).sigmoid()) for t in thresholds]
+        calibration = verified[best].calibration
+        gallery, pictures = make_gallery(nets[best], calibration, small, full)
         metrics = Metrics(
             study=self.definition.name,
             trial=self.trial.number,
@@ -112,10 +114,8 @@ class FinalFit:
             minutes=self.seconds / 60,
             kept_seed=self.fits[best].seed,
             seeds=[
-                _seed_fit(fit, accuracy, threshold)
-                for fit, accuracy, threshold in zip(
-                    self.fits, self.validated, similarities, strict=True
-                )
+                _seed_fit(fit, accuracy, each)
+                for fit, accuracy, each in zip(self.fits, self.validated, verified, strict=True)
             ],
             selection=self.candidates,
             figures=figures,
@@ -134,9 +134,9 @@ class FinalFit:
             "versions": metrics.versions,
             "fit": self.digest,
         }
-        saved = SavedNet(net=nets[best], threshold=similarities[best], provenance=provenance)
+        saved = SavedNet(net=nets[best], calibration=calibration, provenance=provenance)
         save_net(folder, saved)
-        export_onnx(nets[best], folder / ONNX)
+        export_onnx(nets[best], folder / ONNX, calibration)
         pictures.save(folder)
         draw_curve(
             metrics.seeds,
@@ -191,15 +191,25 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             table.add_row("", f"without {', '.join(figure.left_out)}")
         table.add_section()
     console.print(table)
+    kept = next(seed for seed in metrics.seeds if seed.seed == metrics.kept_seed)
+    if kept.false_accept is not None and kept.false_reject is not None:
+        console.print(
+            f"Similarity from 0.5 on means the same character: on validation pairs "
+            f"{kept.false_accept:.1%} false accepts, {kept.false_reject:.1%} false rejects (seed "
+            f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
+            highlight=False,
+        )
 
 
-def _seed_fit(fit: Fit, accuracy: float, threshold: float) -> SeedFit:
+def _seed_fit(fit: Fit, accuracy: float, verified: Verification) -> SeedFit:
     return SeedFit(
         seed=fit.seed,
         epochs=len(fit.history),
         best_epoch=fit.best_epoch,
         validation_accuracy=accuracy,
-        verification_threshold=threshold,
+        calibration=verified.calibration,
+        false_accept=verified.false_accept,
+        false_reject=verified.false_reject,
         pairs_seen=fit.history[-1].pairs_seen,
         seconds=fit.seconds,
         history=[asdict(result) for result in fit.history],

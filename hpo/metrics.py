@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hpo.errors import StudyError
+from model.calibration import Calibration
 
 METRICS, GALLERY = "metrics.json", "gallery.npz"
 
@@ -78,8 +79,13 @@ class SeedFit(_Record):
         best_epoch: the one whose weights are kept, by one-shot validation accuracy; from 1.
         validation_accuracy: one-shot, of that epoch's weights, on the fresh validation trials that
             the candidates are compared on; in [0, 1].
+        calibration: from logits to similarities, fitted on validation pairs; None in files of
+            earlier versions.
+        false_accept: different validation pairs with a similarity of 0.5 or more, of all
+            different ones; in [0, 1], on the pairs of the calibration; None as before.
+        false_reject: same validation pairs with less, of all the same ones.
         verification_threshold: the similarity, in [0, 1], above which two drawings count as of
-            one character; chosen on validation pairs.
+            one character: 0.5 by the calibration, else chosen on validation pairs.
         pairs_seen: in training.
         seconds: training and validation.
         history: one `model.training.EpochResult` per epoch, as a dictionary; None where a number
@@ -90,7 +96,10 @@ class SeedFit(_Record):
     epochs: int
     best_epoch: int
     validation_accuracy: float
-    verification_threshold: float
+    calibration: Calibration | None = None
+    false_accept: float | None = None
+    false_reject: float | None = None
+    verification_threshold: float = 0.5
     pairs_seen: int
     seconds: float
     history: list[dict[str, Any]]
@@ -129,7 +138,8 @@ class Shown(_Record):
         support: the drawings offered.
         answer: the place in ``support`` that is right.
         chosen: the place that the net took.
-        scores: the net's similarities, in [0, 1], one per drawing offered.
+        scores: the net's similarities, in [0, 1], one per drawing offered; calibrated where the
+            fit is.
     """
 
     alphabet: str

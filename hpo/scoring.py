@@ -11,7 +11,7 @@ from hpo.metrics import Figure, System, figure
 from model.baselines import modified_hausdorff_scores, nearest_neighbour_scores
 from model.evaluation import credit
 from model.net import SiameseNet
-from model.protocols import Benchmark, Task, net_scores, net_verification
+from model.protocols import Benchmark, Task, Verification, net_scores, net_verification
 from model.training import Validation
 
 HAUSDORFF_TRIALS = 400
@@ -26,13 +26,13 @@ _TITLES = {
 
 def net_figures(
     nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation
-) -> tuple[list[Figure], list[float]]:
-    """Return the nets' figures, a value for each, and their verification thresholds (logits).
+) -> tuple[list[Figure], list[Verification]]:
+    """Return the nets' figures, a value for each, and how each tells same from different.
 
     Args:
         nets: one per seed.
         tests: at the nets' image size, on their device.
-        validation: what each net's verification threshold is chosen on.
+        validation: what each net's calibration is fitted on.
     """
     credits: list[list[Tensor]] = [[] for _ in tests.tasks]
     verified = []
@@ -49,7 +49,7 @@ def net_figures(
         figures += _figures(task, "net", column)
     figures.append(
         figure(
-            [accuracy for accuracy, _ in verified],
+            [each.accuracy for each in verified],
             trials=len(tests.pairs),
             protocol="verification",
             system="net",
@@ -57,7 +57,7 @@ def net_figures(
             chance=0.5,
         )
     )
-    return figures, [threshold for _, threshold in verified]
+    return figures, verified
 
 
 def baseline_figures(tests: Benchmark) -> list[Figure]:

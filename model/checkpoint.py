@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from model.calibration import IDENTITY, Calibration
 from model.errors import ModelError
 from model.hyperparameters import Architecture
 from model.net import SiameseNet
@@ -26,11 +27,15 @@ class SavedNet:
 
     Attributes:
         net: on the CPU, set to evaluation.
+        calibration: from its logits to similarities; None in files of earlier versions, whose
+            similarity is the sigmoid of the logit.
         threshold: the similarity, in [0, 1], above which two drawings count as of one character.
+            0.5 by the calibration; without one it may be 1, or next to 0, and then says nothing.
         provenance: where it comes from, as plain JSON values.
     """
 
     net: SiameseNet
+    calibration: Calibration | None = IDENTITY
     threshold: float = 0.5
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,6 +62,8 @@ def save_net(folder: Path, saved: SavedNet) -> None:
         "verification_threshold": saved.threshold,
         "provenance": dict(saved.provenance),
     }
+    if saved.calibration is not None:
+        config["calibration"] = asdict(saved.calibration)
     write(folder / WEIGHTS, save(weights, {"format": "pt"}))
     write(folder / CONFIG, json.dumps(config, indent=2).encode())
 
@@ -101,8 +108,12 @@ def load_net(folder: Path) -> SavedNet:
     net.load_state_dict(weights, assign=True)
     net.to(memory_format=torch.channels_last)
     net.eval()
-    threshold = config["verification_threshold"]
-    return SavedNet(net=net, threshold=threshold, provenance=config["provenance"])
+    return SavedNet(
+        net=net,
+        calibration=_calibration(folder / CONFIG, config),
+        threshold=config["verification_threshold"],
+        provenance=config["provenance"],
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -122,6 +133,17 @@ def _read_config(path: Path) -> dict[str, Any]:
         if not isinstance(config.get(key), kind):
             raise ModelError(f"{path} is damaged: {key} is {config.get(key)!r}")
     return config
+
+
+def _calibration(path: Path, config: Mapping[str, Any]) -> Calibration | None:
+    if "calibration" not in config:
+        return None
+    try:
+        return Calibration(**{name: float(v) for name, v in config["calibration"].items()})
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(
+            f"{path} is damaged: calibration is {config['calibration']!r} ({error})"
+        ) from None
 
 
 def _architecture(values: Mapping[str, Any]) -> Architecture:

@@ -94,6 +94,17 @@ def verification_accuracy(scores: Tensor, same: Tensor, threshold: float = 0.0) 
     return float((right + 0.5 * (scores == threshold)).mean())
 
 
+def error_rates(scores: Tensor, same: Tensor, threshold: float) -> tuple[float, float]:
+    """Return ``(false_accept, false_reject)`` of the pairs whose ``scores >= threshold`` accepts.
+
+    Different pairs that are accepted, of all different ones; same pairs that are not, of all the
+    same ones; 0 where there is none of a kind.
+    """
+    accepted, alike = scores >= threshold, same > 0.5
+    wrong = int((accepted & ~alike).sum()), int((~accepted & alike).sum())
+    return wrong[0] / max(1, int((~alike).sum())), wrong[1] / max(1, int(alike.sum()))
+
+
 def best_threshold(scores: Tensor, same: Tensor) -> float:
     """Return the threshold with the highest accuracy on these pairs (chosen on validation)."""
     order = scores.argsort()
@@ -107,6 +118,6 @@ def best_threshold(scores: Tensor, same: Tensor) -> float:
     right = (below + above).masked_fill(bounds[:-1] == bounds[1:], -1)
     low, high = bounds[right.argmax() :][:2].tolist()
     # A threshold is a number even where everything lies on one side of it.
-    low = max(low, high - 2) if high < float("inf") else low
-    high = min(high, low + 2)
-    return (low + high) / 2
+    if low == -float("inf"):
+        return float(high) - 1
+    return float(low) + 1 if high == float("inf") else (low + high) / 2

@@ -7,29 +7,32 @@ import logging
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from model.calibration import IDENTITY, Calibration
 from model.net import SiameseNet
 
 
 class _Similarity(nn.Module):
-    """Two images in, the paper's ``p`` out (section 3.1)."""
+    """Two images in, the paper's ``p`` out (section 3.1), calibrated."""
 
-    def __init__(self, net: SiameseNet):
+    def __init__(self, net: SiameseNet, calibration: Calibration):
         super().__init__()
-        self.net = net
+        self.net, self.calibration = net, calibration
 
     def forward(self, image_a: Tensor, image_b: Tensor) -> Tensor:
-        return self.net.score(self.net.embed(image_a), self.net.embed(image_b)).sigmoid()
+        return self.calibration(self.net.score(self.net.embed(image_a), self.net.embed(image_b)))
 
 
-def export_onnx(net: SiameseNet, path: Path) -> None:
-    """Write ``net`` as ONNX, whole or not at all.
+def export_onnx(net: SiameseNet, path: Path, calibration: Calibration = IDENTITY) -> None:
+    """Write ``net`` as ONNX, whole or not at all, with no trace of this machine.
 
     Inputs ``image_a`` and ``image_b``: float32 ``[batch, 1, H, W]``, ink 1 and paper 0. Output
-    ``similarity``: float32 ``[batch]`` in [0, 1].
+    ``similarity``: float32 ``[batch]`` in [0, 1], as ``calibration`` has it, by default the
+    sigmoid of the logit.
 
     Raises:
         OSError: the file cannot be written.
@@ -39,7 +42,7 @@ def export_onnx(net: SiameseNet, path: Path) -> None:
     # one given twice for one input, and would compare each image with itself.
     examples = (torch.zeros(2, 1, size, size), torch.ones(2, 1, size, size))
     batch = torch.export.Dim("batch")
-    module = _Similarity(copy.deepcopy(net).cpu()).eval()
+    module = _Similarity(copy.deepcopy(net).cpu(), calibration).eval()
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -54,10 +57,23 @@ def export_onnx(net: SiameseNet, path: Path) -> None:
                 verbose=False,
             )
             assert program is not None
-            program.save(str(part), external_data=False)
+            exported = program.model_proto
+        _strip(exported)
+        part.write_bytes(exported.SerializeToString())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _strip(message: Any) -> None:
+    """Remove what the exporter notes beside the graph: stack traces, the paths of source files."""
+    for noted in ("doc_string", "metadata_props"):
+        if noted in message.DESCRIPTOR.fields_by_name:
+            message.ClearField(noted)
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                _strip(part)
 
 
 @contextlib.contextmanager

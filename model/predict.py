@@ -1,39 +1,32 @@
 """One-shot classification of anyone's images: ``python -m model.predict``."""
 
 import json
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from data.errors import DataError
-from data.ink import read_ink
 from data.listing import shown
-from data.support import find_queries, find_support
+from data.support import find_queries
+from model.classify import Classifier, Ranked
 from model.errors import ModelError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
-
-@dataclass(frozen=True)
-class Ranked:
-    """One class and how alike the query is to it, in [0, 1]."""
-
-    name: str
-    similarity: float
+_OLD = (
+    "note: this net was saved by a version that did not calibrate similarities: its ranking is "
+    "right, its similarities and what counts as unknown are rough; fit it again"
+)
 
 
 def predict(
     model: Path, support: Path, queries: Sequence[Path], device: str = "cpu"
 ) -> list[list[Ranked]]:
     """Return for each query every class, the most alike first, equals by name.
-
-    A class of several images is as alike as their mean similarity: one bad drawing among them
-    then decides nothing, as the most alike one would.
 
     Args:
         model: a folder that ``python -m hpo.final_fit`` wrote.
@@ -45,30 +38,8 @@ def predict(
         ModelError: the model cannot be used.
         DataError: an image or the support cannot be.
     """
-    import numpy as np
-    import torch
-
-    from model.checkpoint import load_net
-
-    classes = find_support(support)
-    saved = load_net(model)
-    net = saved.net.to(device)
-
-    def embedded(paths: Sequence[Path]) -> torch.Tensor:
-        ink = np.stack([read_ink(path, saved.image_size) for path in paths])
-        return net.embed(torch.from_numpy(ink).to(device).unsqueeze(1).float() / 255)
-
-    with torch.inference_mode():
-        known = [embedded(paths) for paths in classes.values()]
-        answers = []
-        for query in queries:
-            asked = embedded([query])
-            similarities = [float(net.score(asked, one).sigmoid().mean()) for one in known]
-            ranked = [Ranked(n, s) for n, s in zip(classes, similarities, strict=True)]
-            if not all(math.isfinite(one.similarity) for one in ranked):
-                raise ModelError(f"{model}: its scores are no numbers; fit it again")
-            answers.append(sorted(ranked, key=lambda one: (-one.similarity, one.name)))
-    return answers
+    classifier = Classifier(model, support, device)
+    return [classifier.rank(query) for query in queries]
 
 
 @app.command(
@@ -92,7 +63,7 @@ def main(
             "--support",
             metavar="DIR",
             help="The classes: an image <class>.png each, or a folder <class>/ of several, whose "
-            "similarities are averaged.",
+            "scores are averaged.",
             rich_help_panel="Images",
         ),
     ],
@@ -118,6 +89,16 @@ def main(
             rich_help_panel="Output",
         ),
     ] = 5,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold",
+            metavar="X",
+            help="Answer unknown if no class is this similar, 0 to 1. The default tells same from "
+            "different best on pairs; the best of many classes passes it more often.",
+            rich_help_panel="Output",
+        ),
+    ] = 0.5,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print JSON instead of tables.", rich_help_panel="Output"),
@@ -133,42 +114,76 @@ def main(
     ] = "cpu",
 ) -> None:
     """Say which class each image is of, from an example or a few of each class."""
+    if not 0 <= threshold <= 1:
+        raise typer.BadParameter(f"{threshold} is not from 0 to 1", param_hint="--threshold")
     try:
         queries = find_queries([*query, *(more or [])])
         _check_device(device)
-        answers = predict(model, support, queries, device)
+        classifier = Classifier(model, support, device)
+        answers = [_answer(classifier, path, threshold) for path in queries]
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+    if not classifier.calibrated:
+        print(_OLD, file=sys.stderr)
     if as_json:
-        found = [
-            {
-                "query": shown(path),
-                "ranked": [
-                    {"class": one.name, "similarity": round(one.similarity, 6)}
-                    for one in ranked[:top]
-                ],
-            }
-            for path, ranked in zip(queries, answers, strict=True)
-        ]
-        print(json.dumps(found, indent=2))
-        return
-    for path, ranked in zip(queries, answers, strict=True):
-        _print_table(path, ranked, top)
+        print(json.dumps([answer.as_json(top) for answer in answers], indent=2))
+    else:
+        for answer in answers:
+            answer.print_table(top)
+    bad = [answer.error for answer in answers if answer.error]
+    for message in bad:
+        print(f"error: {message}", file=sys.stderr)
+    if bad:
+        raise typer.Exit(1)
 
 
-def _print_table(path: Path, ranked: Sequence[Ranked], top: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+@dataclass(frozen=True)
+class _Answer:
+    """What is said of one query: its classes, or why there are none."""
 
-    table = Table(title=Text(f"{shown(path)}: {ranked[0].name}"))
-    for heading in ("rank", "class", "similarity"):
-        table.add_column(heading, justify="left" if heading == "class" else "right")
-    for place, one in enumerate(ranked[:top], 1):
-        table.add_row(str(place), Text(one.name), f"{one.similarity:.3f}")
-    width = None if sys.stdout.isatty() else 80
-    Console(file=sys.stdout, width=width).print(table)
+    query: Path
+    ranked: Sequence[Ranked] = ()
+    unknown: bool = False
+    error: str = ""
+
+    def as_json(self, top: int) -> dict[str, Any]:
+        if self.error:
+            return {"query": shown(self.query), "error": self.error}
+        return {
+            "query": shown(self.query),
+            "answer": None if self.unknown else self.ranked[0].name,
+            "unknown": self.unknown,
+            "ranked": [
+                {"class": one.name, "similarity": one.similarity, "logit": one.logit}
+                for one in self.ranked[:top]
+            ],
+        }
+
+    def print_table(self, top: int) -> None:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        if self.error:
+            return
+        closest = self.ranked[0].name
+        said = f"unknown, closest to {closest}" if self.unknown else closest
+        table = Table(title=Text(f"{shown(self.query)}: {said}"))
+        for heading in ("rank", "class", "similarity"):
+            table.add_column(heading, justify="left" if heading == "class" else "right")
+        for place, one in enumerate(self.ranked[:top], 1):
+            table.add_row(str(place), Text(one.name), f"{one.similarity:.3f}")
+        width = None if sys.stdout.isatty() else 80
+        Console(file=sys.stdout, width=width).print(table)
+
+
+def _answer(classifier: Classifier, query: Path, threshold: float) -> _Answer:
+    try:
+        ranked = classifier.rank(query)
+    except DataError as error:
+        return _Answer(query, error=str(error))
+    return _Answer(query, ranked, unknown=ranked[0].similarity < threshold)
 
 
 def _check_device(device: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,9 +14,10 @@ from data.mnist import mnist_trials, resized
 from data.oneshot import OneShotTrials, generate
 from data.pairs import Pairs, PairSampler
 from data.split import split
+from model.calibration import Calibration
 from model.evaluation import (
-    best_threshold,
     embed,
+    error_rates,
     scores_of,
     verification_accuracy,
     verification_scores,
@@ -164,17 +165,40 @@ def net_scores(net: SiameseNet, tasks: Sequence[Task]) -> list[Tensor]:
     return scores
 
 
+class Verification(NamedTuple):
+    """How a net tells same from different.
+
+    Attributes:
+        accuracy: on the test pairs, in [0, 1], at the calibration's shift.
+        calibration: fitted on validation pairs.
+        false_accept: different validation pairs at or above the shift, of all different ones.
+        false_reject: same validation pairs below it, of all the same ones.
+    """
+
+    accuracy: float
+    calibration: Calibration
+    false_accept: float
+    false_reject: float
+
+
 def net_verification(
     net: SiameseNet, tests: Benchmark, drawings: Drawings, pairs: Pairs
-) -> tuple[float, float]:
-    """Return the accuracy on the test pairs, and the threshold that it was measured with.
+) -> Verification:
+    """Return the accuracy on the test pairs, and the calibration that it was measured with.
 
     Args:
         net: what is tested.
         tests: with the test pairs.
-        drawings: validation drawings, on which the threshold, a logit, is chosen.
+        drawings: validation drawings.
         pairs: validation pairs over them.
     """
-    threshold = best_threshold(verification_scores(net, drawings, pairs), pairs.same)
+    validation = verification_scores(net, drawings, pairs)
+    calibration = Calibration.fit(validation, pairs.same)
+    false_accept, false_reject = error_rates(validation, pairs.same, calibration.shift)
     scores = verification_scores(net, tests.drawings, tests.pairs)
-    return verification_accuracy(scores, tests.pairs.same, threshold), threshold
+    return Verification(
+        accuracy=verification_accuracy(scores, tests.pairs.same, calibration.shift),
+        calibration=calibration,
+        false_accept=false_accept,
+        false_reject=false_reject,
+    )

@@ -122,6 +122,7 @@ def papers_tables(
             blocks.append(Text(f"Of {name} the final fit has no figure."))
     for heading, table in (
         ("Verification", tables.verification(fits, definition, known)),
+        ("Verification errors at the threshold", tables.error_rates(fits)),
         ("20-way one-shot", tables.one_shot(fits, known)),
         ("MNIST, 10-way", tables.mnist(fits, known)),
     ):
@@ -185,7 +186,8 @@ def _trials(shown: Sequence[Shown], ink: np.ndarray, pictures: Pictures, source:
     caption = (
         f"From {_PROTOCOLS[source]}; half of them wrong answers where there are enough, so they "
         "say nothing of how often the net errs. Under each drawing "
-        "stands its similarity to the query, 0 to 1. Solid blue frame: the right one; dashed red "
+        "stands its similarity to the query, 0 to 1; from 0.5 on they count as the same, where "
+        "the fit is calibrated. Solid blue frame: the right one; dashed red "
         "frame: what the net chose instead."
     )
     picture = gallery.trials(shown, ink)

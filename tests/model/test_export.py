@@ -3,10 +3,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 
+from model.calibration import Calibration
 from model.checkpoint import CONFIG, WEIGHTS, SavedNet, load_net, save_net
 from model.errors import ModelError
 from model.export import export_onnx
@@ -70,13 +72,65 @@ def test_onnx_says_what_torch_says(
         assert batch < 7 or np.abs(swapped - found).max() > 0.1
 
 
+@pytest.mark.parametrize("level", [-30.0, 0.0, 100.0])
+def test_onnx_is_calibrated_and_ranks_as_the_logits_do(
+    net: SiameseNet, tmp_path: Path, level: float
+) -> None:
+    """At -30 a runtime's own sigmoid is 0 for all pairs, at 100 it is 1 for all."""
+    with torch.no_grad():
+        net.output.bias.add_(level)
+    path = tmp_path / "siamese.onnx"
+    for shift in (level, level + 25):
+        export_onnx(net, path, Calibration(shift=shift, scale=1.5))
+        session = onnxruntime.InferenceSession(path)
+        a, b = torch.rand(2, 60, 1, 16, 16)
+        (found,) = session.run(None, {"image_a": a.numpy(), "image_b": b.numpy()})
+        with torch.no_grad():
+            logits = net(a, b)
+        np.testing.assert_allclose(found, (1.5 * (logits - shift)).sigmoid(), rtol=0.01)
+        assert (found > 0).all()
+        assert (found < 1).all()
+        assert len(np.unique(found)) == len(logits.unique())
+        far = logits.sort().values.diff().abs() > 1e-3
+        order = torch.from_numpy(found)[logits.argsort()].diff() > 0
+        assert far.any()
+        assert order[far].all()
+
+
+def test_onnx_notes_nothing_but_the_net(net: SiameseNet, tmp_path: Path) -> None:
+    """The exporter would leave the stack trace of every node, with paths of this machine."""
+    path = tmp_path / "siamese.onnx"
+    export_onnx(net, path)
+    content = path.read_bytes()
+    for word in (str(Path(__file__).parents[2]), str(tmp_path), "site-packages", "stack_trace"):
+        assert word.encode() not in content
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    messages = [model, model.graph, *model.graph.node, *model.graph.initializer, *model.functions]
+    messages += [*model.graph.input, *model.graph.output, *model.graph.value_info]
+    assert len(messages) > 10
+    for message in messages:
+        assert not message.doc_string
+        assert not message.metadata_props
+
+
 def test_a_net_comes_back_as_it_was(net: SiameseNet, tmp_path: Path) -> None:
-    save_net(tmp_path, SavedNet(net=net, threshold=0.3, provenance={"study": "x"}))
+    calibration = Calibration(shift=92.125, scale=0.1)
+    save_net(tmp_path, SavedNet(net=net, calibration=calibration, provenance={"study": "x"}))
     saved = load_net(tmp_path)
     assert saved.net.architecture == net.architecture
-    assert (saved.threshold, saved.provenance, saved.image_size) == (0.3, {"study": "x"}, 16)
+    assert (saved.calibration, saved.threshold) == (calibration, 0.5)
+    assert (saved.provenance, saved.image_size) == ({"study": "x"}, 16)
     a, b = torch.rand(2, 5, 1, 16, 16)
     assert torch.equal(saved.net(a, b), net(a, b))
+
+
+def test_a_net_of_an_earlier_version_has_a_threshold_alone(tmp_path: Path) -> None:
+    save_net(tmp_path, SavedNet(net=SiameseNet(PLAIN), calibration=None, threshold=1.0))
+    config = json.loads((tmp_path / CONFIG).read_text())
+    assert sorted(config) == ["architecture", "format", "provenance", "verification_threshold"]
+    saved = load_net(tmp_path)
+    assert (saved.calibration, saved.threshold) == (None, 1.0)
 
 
 def spoil(folder: Path, what: str) -> None:
@@ -93,6 +147,9 @@ def spoil(folder: Path, what: str) -> None:
         (folder / CONFIG).write_text("{")
     elif what == "foreign":
         (folder / CONFIG).write_text(json.dumps({"format": "another"}))
+    elif what.startswith("calibration="):
+        config["calibration"] = json.loads(what.partition("=")[2])
+        (folder / CONFIG).write_text(json.dumps(config))
     else:
         key, value = what.split("=")
         config["architecture"][key] = json.loads(value)
@@ -113,6 +170,13 @@ def spoil(folder: Path, what: str) -> None:
         ("units=-1", "no net can be built|does not fit"),
         ('filters="many"', "no net can be built"),
         ("colour=1", "unknown key colour"),
+        ("calibration=null", "calibration is None"),
+        ("calibration=2", "calibration is 2"),
+        ('calibration={"shift": 1}', "scale"),
+        ('calibration={"shift": 1, "scale": 0}', "scale above 0"),
+        ('calibration={"shift": NaN, "scale": 1}', "finite"),
+        ('calibration={"shift": "low", "scale": 1}', "calibration is"),
+        ('calibration={"shift": 1, "scale": 1, "level": 1}', "level"),
     ],
 )
 def test_a_spoilt_net_is_one_message(tmp_path: Path, what: str, words: str) -> None:

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,15 +11,15 @@ from PIL import Image, ImageDraw, ImageOps
 from typer.testing import CliRunner
 
 from data.support import find_support
-from model.checkpoint import SavedNet, save_net
+from model.calibration import Calibration
+from model.checkpoint import CONFIG, SavedNet, save_net
 from model.hyperparameters import Architecture
 from model.net import SiameseNet
 from model.predict import app, predict
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A net whose score is minus the distance of its embeddings, so that like goes with like."""
+def alike(level: float = 0.0) -> SiameseNet:
+    """Return a net whose score is ``level`` less the distance of its embeddings."""
     architecture = Architecture(
         image_size=20,
         filters=(8,),
@@ -31,7 +32,14 @@ def model(tmp_path: Path) -> Path:
     net = SiameseNet(architecture, torch.Generator().manual_seed(0))
     with torch.no_grad():
         net.output.weight.fill_(-0.1)
-    save_net(tmp_path / "model", SavedNet(net=net))
+        net.output.bias.fill_(level)
+    return net
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A net with which like goes with like."""
+    save_net(tmp_path / "model", SavedNet(net=alike()))
     return tmp_path / "model"
 
 
@@ -101,6 +109,8 @@ def test_table_and_json_of_several_queries(model: Path, support: Path) -> None:
     code, output = run(*options, support / "cross.jpg", "--top", 2, "--json")
     answers = json.loads(output)
     assert [answer["ranked"][0]["class"] for answer in answers] == ["bar", "cross"]
+    assert [answer["answer"] for answer in answers] == ["bar", "cross"]
+    assert not any(answer["unknown"] for answer in answers)
     assert all(len(answer["ranked"]) == 2 for answer in answers)
 
 
@@ -149,6 +159,8 @@ def test_mistakes_are_one_message(model: Path, support: Path, tmp_path: Path) ->
     options = ("--model", model, "--support", support, "--query", good)
     assert run(*options, "--top", 0)[0] == 2
     assert run(*options, "--device", "gpu")[0] == 2
+    for threshold in ("-0.1", "1.1", "nan", "half"):
+        assert run(*options, "--threshold", threshold)[0] == 2
 
 
 def test_a_class_that_is_there_twice_is_refused(model: Path, support: Path) -> None:
@@ -156,3 +168,122 @@ def test_a_class_that_is_there_twice_is_refused(model: Path, support: Path) -> N
     code, output = run("--model", model, "--support", support, "--query", support / "ring/1.png")
     assert code == 1
     assert "bar is there twice" in " ".join(output.split())
+
+
+@pytest.mark.parametrize("level", [-60.0, 0.0, 100.0])
+def test_ranks_by_logit_whatever_its_level(tmp_path: Path, support: Path, level: float) -> None:
+    """A sigmoid of 100 is 1 for all classes: the first name would win."""
+    folder = tmp_path / "drifted"
+    save_net(
+        folder, SavedNet(net=alike(level), calibration=Calibration(shift=level - 1, scale=2.0))
+    )
+    for shape in SHAPES:
+        query = tmp_path / f"{shape}.png"
+        drawing(shape, 100, 2).save(query)
+        (ranked,) = predict(folder, support, [query])
+        assert ranked[0].name == shape
+        assert len({one.similarity for one in ranked}) == len(SHAPES)
+        logits = [one.logit for one in ranked]
+        assert logits == sorted(logits, reverse=True)
+        assert abs(logits[0] - level) < 20
+        expected = torch.tensor([2 * (logit - level + 1) for logit in logits]).sigmoid()
+        assert [one.similarity for one in ranked] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("level", "threshold"), [(100.0, 1.0), (28.0, 1 - 1e-12), (-27.0, 1e-12), (-800.0, 0.0)]
+)
+def test_a_net_saved_without_calibration_ranks_right_and_says_so(
+    tmp_path: Path, support: Path, level: float, threshold: float
+) -> None:
+    folder = tmp_path / "old"
+    save_net(folder, SavedNet(net=alike(level), calibration=None, threshold=threshold))
+    assert "calibration" not in json.loads((folder / CONFIG).read_text())
+    query = tmp_path / "query.png"
+    drawing("ring", 100, 2).save(query)
+    options = ("--model", folder, "--support", support, "--query", query)
+    result = CliRunner().invoke(app, [str(option) for option in (*options, "--json")])
+    assert result.exit_code == 0
+    assert "did not calibrate" in result.stderr
+    (answer,) = json.loads(result.stdout)
+    assert answer["ranked"][0]["class"] == "ring"
+    similarities = [one["similarity"] for one in answer["ranked"]]
+    assert similarities == sorted(set(similarities), reverse=True)
+    assert all(0 < one < 1 for one in similarities)
+
+
+def test_an_old_threshold_is_where_a_half_is(tmp_path: Path, support: Path) -> None:
+    folder = tmp_path / "old"
+    save_net(folder, SavedNet(net=alike(), calibration=None, threshold=0.2))
+    (ranked,) = predict(folder, support, [support / "bar.png"])
+    shift = math.log(0.2 / 0.8)
+    expected = [1 / (1 + math.exp(shift - one.logit)) for one in ranked]
+    assert [one.similarity for one in ranked] == pytest.approx(expected)
+
+
+def test_what_no_class_reaches_is_unknown(model: Path, support: Path, tmp_path: Path) -> None:
+    query = tmp_path / "query.png"
+    drawing("cross", 100, 2).save(query)
+    ((best, *_),) = predict(model, support, [query])
+    assert best.name == "cross"
+    options = ("--model", model, "--support", support, "--query", query)
+    for threshold, unknown in (
+        (0, False),
+        (best.similarity - 1e-3, False),
+        (best.similarity + 1e-3, True),
+        (1, True),
+    ):
+        code, output = run(*options, "--threshold", threshold, "--json")
+        assert code == 0
+        (answer,) = json.loads(output)
+        assert answer["unknown"] is unknown
+        assert answer["answer"] == (None if unknown else "cross")
+        assert answer["ranked"][0]["class"] == "cross"
+        assert answer["ranked"][0]["similarity"] == best.similarity
+        title = "query.png: unknown, closest to cross" if unknown else "query.png: cross"
+        assert title in " ".join(run(*options, "--threshold", threshold)[1].split())
+    # The default is the calibrated one.
+    assert json.loads(run(*options, "--json")[1])[0]["unknown"] == (best.similarity < 0.5)
+
+
+def test_bad_queries_are_named_and_the_others_answered(
+    model: Path, support: Path, tmp_path: Path
+) -> None:
+    broken, blank, none = (tmp_path / f"{name}.png" for name in ("broken", "blank", "none"))
+    broken.write_bytes(b"no image")
+    Image.new("L", (50, 50), 255).save(blank)
+    queries = (broken, support / "bar.png", blank, none, support / "cross.jpg")
+    options = ("--model", model, "--support", support, "--query", *queries)
+    for as_json in ((), ("--json",)):
+        result = CliRunner().invoke(app, [str(option) for option in (*options, *as_json)])
+        assert result.exit_code == 1
+        for path in (broken, blank, none):
+            assert result.stderr.count(f"error: {path}") == 1
+        assert f"{blank}: blank" in result.stderr
+        assert "bar.png" not in result.stderr
+        if not as_json:
+            assert "bar.png: bar" in " ".join(result.stdout.split())
+            assert "cross.jpg: cross" in " ".join(result.stdout.split())
+    answers = json.loads(result.stdout)
+    assert [answer["query"] for answer in answers] == [str(path) for path in queries]
+    assert [answer.get("answer") for answer in answers] == [None, "bar", None, None, "cross"]
+    assert ["error" in answer for answer in answers] == [True, False, True, True, False]
+
+
+def test_bad_images_of_the_support_are_all_named(
+    model: Path, support: Path, tmp_path: Path
+) -> None:
+    Image.new("L", (50, 50), 255).save(support / "ring" / "blank.png")
+    (support / "broken.png").write_bytes(b"no image")
+    options = ("--model", model, "--support", support, "--query", support / "bar.png")
+    code, output = run(*options)
+    assert code == 1
+    assert f"{support / 'ring' / 'blank.png'}: blank" in output
+    assert str(support / "broken.png") in output
+    assert "bar.png: bar" not in output
+    for i in range(30):
+        (support / f"broken{i}.png").write_bytes(b"no image")
+    code, output = run(*options)
+    assert code == 1
+    assert output.count("cannot be read as an image") <= 20
+    assert "and 12 more" in output
