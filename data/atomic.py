@@ -16,8 +16,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    # Not tempfile.mkstemp: its files could be read by their owner alone.
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    # Not tempfile.mkstemp, whose files only their owner can read. Digits alone tell the names of
+    # two writers apart, so that their errors can be recognised as the same.
+    part = path.with_name(f"{path.name}.{secrets.randbelow(10**12)}.part")
     try:
         yield part
         with part.open("rb+") as file:

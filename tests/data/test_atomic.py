@@ -32,9 +32,14 @@ def test_until_the_end_the_old_content_stays(tmp_path: Path) -> None:
 def test_after_an_error_nothing_has_changed(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(error), replacing(path) as part:
-        part.write_bytes(b"half")
-        raise error
+
+    def fail() -> None:
+        with replacing(path) as part:
+            part.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
