@@ -1,28 +1,24 @@
-"""Fetching one file: resumed where it broke off, checked, and there either whole or not at all."""
+"""Downloads: resumed where they broke off, verified, and there either whole or not at all."""
 
 import contextlib
-import hashlib
-import http.client
+import functools
+import io
 import logging
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from io import BufferedRandom
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from filelock import FileLock
 
 from data.errors import DataUnavailable
 
 log = logging.getLogger("data")
 
-BLOCK = 1 << 16
 MAX_BYTES = 500_000_000
-_WORTH_ANOTHER_TRY = {408, 416, 429, 500, 502, 503, 504}
+_WORTH_ANOTHER_TRY = {None, 408, 416, 429, 500, 502, 503, 504}  # None: the connection failed
 
 
 def download(
@@ -36,10 +32,10 @@ def download(
 ) -> Path:
     """Fetch ``url`` to ``target`` and return that.
 
-    What has come so far lies in ``<target>.part`` and is gone on from, also by a later call.
+    What has arrived so far is kept in ``<target>.part`` and resumed, also by a later call.
 
     Args:
-        url: http or https.
+        url: http or https; proxies are those of the environment.
         target: where the whole file goes; its folder is made.
         md5: the file's known MD5, as 32 hexadecimal digits.
         attempts: how often to try before giving up.
@@ -47,45 +43,38 @@ def download(
         timeout: seconds without a byte after which a try has failed.
 
     Raises:
-        DataUnavailable: it cannot be had: the message has the URL, the cause, and the way by hand.
+        DataUnavailable: the download failed; the message has the URL, the cause, and what to do.
     """
-    part = target.with_name(target.name + ".part")
+    import pooch
+    from requests import RequestException
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    part, lock = (target.with_name(f"{target.name}.{end}") for end in ("part", "lock"))
+    resume = functools.partial(_resume, part=part, timeout=timeout)
     trouble: Exception | str = ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("ab+") as file, _alone(file):
-            if target.exists():  # another process was faster
-                part.unlink(missing_ok=True)
-                return target
+        with FileLock(lock), _tidied(part, lock):
             for attempt in range(attempts):
+                if target.exists():  # another process was faster
+                    return target
                 if attempt:
                     time.sleep(pause * 2 ** (attempt - 1))
-                resumed = file.tell()
+                log.info("downloading %s", url)
+                resumed, hash_ = part.exists(), md5 and f"md5:{md5}"
                 try:
-                    _fetch(url, file, target.name, timeout)
-                except urllib.error.HTTPError as error:
-                    trouble = error
-                    if error.code == 416:  # the rest asked for does not exist: begin again
-                        file.truncate(0)
-                    if error.code not in _WORTH_ANOTHER_TRY:
+                    pooch.retrieve(url, hash_, target.name, target.parent, downloader=resume)
+                    return target
+                except (RequestException, ValueError) as error:
+                    trouble = str(error).rstrip(".")
+                    log.debug("%s: try %d of %d: %s", url, attempt + 1, attempts, trouble)
+                    status = getattr(getattr(error, "response", None), "status_code", None)
+                    wrong = isinstance(error, ValueError)
+                    if wrong or status == 416:  # not to be resumed
+                        part.unlink(missing_ok=True)
+                    # Wrong content that came in one piece would come again.
+                    if not resumed if wrong else status not in _WORTH_ANOTHER_TRY:
                         break
-                except (urllib.error.URLError, http.client.HTTPException, _BrokenOffError) as error:
-                    trouble = error
-                except (ConnectionError, TimeoutError) as error:
-                    trouble = error
-                else:
-                    found = _md5(file)
-                    if md5 is None or found == md5:
-                        file.flush()
-                        os.replace(part, target)
-                        return target
-                    trouble = f"its MD5 is {found}, not {md5}"
-                    file.truncate(0)
-                    if not resumed:  # it came in one piece: asking again gives the same
-                        break
-                log.debug("%s: try %d of %d: %s", url, attempt + 1, attempts, trouble)
-            if file.seek(0, os.SEEK_END) == 0:
-                part.unlink(missing_ok=True)
     except OSError as error:
         trouble = f"{target.parent} cannot be written: {error.strerror or error}"
     raise DataUnavailable(
@@ -93,74 +82,53 @@ def download(
     )
 
 
-class _BrokenOffError(Exception):
-    """The connection ended before the file did."""
-
-
-def _fetch(url: str, file: BufferedRandom, name: str, timeout: float) -> None:
-    """Append to ``file`` what it lacks, or write it anew where the server cannot resume."""
-    have = file.seek(0, os.SEEK_END)
-    request = urllib.request.Request(url, headers={"User-Agent": "siamese-hpo"})
-    if not url.startswith(("http://", "https://")):
-        raise urllib.error.URLError("only http and https are fetched")
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        resuming = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(
-            f"bytes {have}-"
-        )
-        if not resuming:
-            file.truncate(0)
-            file.seek(0)
-            have = 0
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length and length.isdigit() else None
-        if total is not None and total > MAX_BYTES:
-            raise urllib.error.URLError(f"{total:,} bytes announced; at most {MAX_BYTES:,} taken")
-        with _progress(name, have, total) as bar:
-            while block := answer.read(BLOCK):
-                file.write(block)
-                have += len(block)
-                if have > MAX_BYTES:
-                    raise urllib.error.URLError(f"more than {MAX_BYTES:,} bytes came")
-                bar(len(block))
-        if total is not None and have != total:
-            raise _BrokenOffError(f"broke off after {have:,} of {total:,} bytes")
-
-
 @contextlib.contextmanager
-def _progress(name: str, have: int, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Give a function to tell of new bytes: a bar on a terminal, a line in a log."""
-    if not sys.stderr.isatty():
-        log.info("downloading %s%s", name, f" ({total:,} bytes)" if total else "")
-        yield lambda count: None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(f"Downloading {name}", total=total, completed=have)
-        yield lambda count: progress.advance(task, count)
-
-
-@contextlib.contextmanager
-def _alone(file: BufferedRandom) -> Iterator[None]:
-    """Let one process at a time fill the file, where the system has such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)
+def _tidied(part: Path, lock: Path) -> Iterator[None]:
+    """Leave neither an empty ``part`` nor the lock's file."""
     try:
         yield
     finally:
-        fcntl.flock(file, fcntl.LOCK_UN)
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            lock.unlink()
 
 
-def _md5(file: BufferedRandom) -> str:
-    file.seek(0)
-    return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+class _Part(io.FileIO):
+    """A file that refuses to grow beyond ``MAX_BYTES``."""
+
+    def write(self, block: Any) -> int:
+        self.check_room(len(block))
+        return super().write(block)
+
+    def check_room(self, more: int) -> None:
+        if self.tell() + more > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+
+
+def _resume(url: str, output: str, _: object, *, part: Path, timeout: float) -> None:
+    """Download what ``part`` lacks, or all where the server cannot resume, and call it ``output``.
+
+    Own code around pooch's downloader, which neither resumes nor limits the size.
+    """
+    import pooch
+
+    with _Part(part, "a") as file:
+        have = file.seek(0, os.SEEK_END)
+        headers = {"User-Agent": "siamese-hpo", "Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+
+        def begin(response: Any, **_: object) -> None:
+            if response.status_code == 200:
+                file.truncate(0)
+                file.seek(0)
+            file.check_room(int(response.headers.get("Content-Length", 0)))
+
+        pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(),
+            timeout=timeout,
+            headers=headers,
+            hooks={"response": begin},
+        )(url, file, None)
+    os.replace(part, output)

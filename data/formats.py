@@ -36,7 +36,6 @@ _NEVER = {
     "icon": ".ico .icns",
 }
 _FORMAT_OF = {s: name for name, suffixes in _SUFFIXES.items() for s in suffixes.split()}
-SUFFIXES = tuple(_FORMAT_OF)
 _NEVER_OF = {s: name for name, suffixes in _NEVER.items() for s in suffixes.split()}
 # Kinds of ISO media files, by the brands in their first bytes.
 _BRANDS = {

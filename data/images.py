@@ -11,7 +11,6 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from data.errors import DataError
-from data.formats import SUFFIXES as SUFFIXES
 from data.formats import format_of, formats, missing
 from data.levels import grey_of
 from data.listing import shown

@@ -1,14 +1,15 @@
 """MNIST's test digits, for the transfer of the paper's section 4.4: ten-way, no fine-tuning."""
 
 import gzip
-import math
-import struct
+import tempfile
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from data.cache import cache_dir
 from data.download import download
@@ -17,11 +18,12 @@ from data.errors import DataError, DataUnavailable
 from data.oneshot import OneShotTrials, generate
 
 SIZE, DIGITS = 28, 10
-URL = "https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz"
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
-MD5 = {IMAGES: "9fb629c4189551a2d022fa330f9573f3", LABELS: "ec29112dd5afa0611ce80d1b7f02629c"}
 MAX_BYTES = 100_000_000
-_BYTE = 8  # the idx format's code of unsigned bytes
+
+
+# What torchvision's reader raises where a header and a content do not fit, or are none of its own.
+_NOT_IDX = (AssertionError, KeyError, TypeError, ValueError, RuntimeError, OverflowError)
 
 
 def load_mnist(root: Path, download_missing: bool = True) -> Drawings:
@@ -38,16 +40,17 @@ def load_mnist(root: Path, download_missing: bool = True) -> Drawings:
         DataUnavailable: they are not there and cannot be had.
         DataError: a file is damaged.
     """
-    ink = torch.frombuffer(bytearray(_content(IMAGES, root, download_missing)), dtype=torch.uint8)
-    digits = torch.frombuffer(
-        bytearray(_content(LABELS, root, download_missing)), dtype=torch.uint8
-    )
-    if len(digits) * SIZE * SIZE != len(ink) or int(digits.max()) >= DIGITS:
+    # Not torchvision's MNIST class, which wants the training set too, 10 MB that nothing uses.
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    ink = _read(read_image_file, _locate(IMAGES, root, download_missing))
+    digits = _read(read_label_file, _locate(LABELS, root, download_missing))
+    if ink.shape != (len(digits), SIZE, SIZE) or int(digits.max()) >= DIGITS:
         raise DataError(f"{IMAGES} and {LABELS} in {root} do not fit each other; get both again")
-    character, order = digits.long().sort(stable=True)
+    character, order = digits.sort(stable=True)
     first = torch.searchsorted(character, character)
     return Drawings(
-        ink=ink.view(-1, SIZE, SIZE)[order],
+        ink=ink[order],
         alphabet=torch.zeros_like(character),
         character=character,
         drawer=torch.arange(len(order)) - first + 1,
@@ -71,38 +74,34 @@ def resized(drawings: Drawings, size: int) -> Drawings:
     return replace(drawings, ink=ink.round().clamp(0, 255).byte().squeeze(1))
 
 
-def _content(name: str, root: Path, download_missing: bool) -> bytes:
-    """Return what the idx file ``name`` holds, its header checked and removed."""
+def _locate(name: str, root: Path, download_missing: bool) -> Path:
+    """Return the file ``name``, packed or not, fetching it where allowed.
+
+    Raises:
+        DataUnavailable: it is not under the root and cannot be had.
+    """
     for folder in (root / "MNIST" / "raw", cache_dir() / "MNIST" / "raw"):
         for path in (folder / name, folder / f"{name}.gz"):
             if path.is_file():
-                return _unpacked(path)
-    target = cache_dir() / "MNIST" / "raw" / f"{name}.gz"
+                return path
     if not download_missing:
         raise DataUnavailable(f"{name} is not in {root / 'MNIST' / 'raw'}; put it there")
-    return _unpacked(download(URL.format(name=name), target, MD5[name]))
+    from torchvision.datasets import MNIST
+
+    packed = f"{name}.gz"
+    target = cache_dir() / "MNIST" / "raw" / packed
+    return download(MNIST.mirrors[0] + packed, target, dict(MNIST.resources)[packed])
 
 
-def _unpacked(path: Path) -> bytes:
+def _read(read: Callable[[str], Tensor], path: Path) -> Tensor:
+    """Return what torchvision reads in the idx file, of which it takes no more than the limit."""
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                data = file.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as plain:
-                data = plain.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}); get it again") from error
-    if len(data) > MAX_BYTES:
-        raise DataError(f"{path}: more than {MAX_BYTES:,} bytes; this is not MNIST")
-    dimensions = 3 if "idx3" in path.name else 1
-    header = 4 + 4 * dimensions
-    if len(data) <= header or data[:4] != bytes((0, 0, _BYTE, dimensions)):
-        raise DataError(f"{path}: no idx file of {dimensions}-dimensional bytes; get it again")
-    shape = struct.unpack(f">{dimensions}I", data[4:header])
-    if math.prod(shape) != len(data) - header or shape[1:] not in ((), (SIZE, SIZE)):
-        raise DataError(
-            f"{path}: {len(data) - header:,} bytes of content, where its header says "
-            f"{' x '.join(map(str, shape))}; get it again"
-        )
-    return data[header:]
+        with tempfile.TemporaryDirectory() as folder:
+            # torchvision reads neither packed files nor up to a limit.
+            plain = Path(folder) / "plain"
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+                plain.write_bytes(file.read(MAX_BYTES))
+            return read(str(plain))
+    except (OSError, EOFError, zlib.error, *_NOT_IDX) as error:
+        reason = " ".join(str(error).split()) or "no idx file of bytes"
+        raise DataError(f"{path}: damaged ({reason}); get it again") from error

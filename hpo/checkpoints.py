@@ -1,13 +1,14 @@
 """What a running trial saves, so that it can go on after its process died."""
 
 import logging
-import os
 import pickle
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from data.atomic import replacing
 
 _log = logging.getLogger(__name__)
 
@@ -24,13 +25,8 @@ class Checkpoints:
     def save(self, root: int, key: str, state: dict[str, Any]) -> None:
         """Save ``state``, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(root)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        try:
+        with replacing(self._path(root)) as part:
             torch.save({"key": key, "state": state}, part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
 
     def load(self, root: int, key: str) -> dict[str, Any] | None:
         """Return what was saved under this key, None if there is nothing to go on from."""

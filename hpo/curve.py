@@ -1,9 +1,9 @@
 """The training curve of a final fit."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from data.atomic import replacing
 from hpo.metrics import SeedFit
 
 CURVE = "training_curve.png"
@@ -50,12 +50,8 @@ def draw_curve(seeds: Sequence[SeedFit], folder: Path, title: str, chance: float
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    part = folder / f"{CURVE}.{os.getpid()}.part"
-    try:
+    with replacing(folder / CURVE) as part:
         figure.savefig(part, format="png")
-        part.replace(folder / CURVE)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _count(pairs: float) -> str:

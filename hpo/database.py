@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
+from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 
 from hpo.errors import StudyError
@@ -111,15 +112,22 @@ def _look_at(file: Path) -> None:
 
 @contextmanager
 def file_lock(file: Path) -> Iterator[None]:
-    """Hold the study in this SQLite file for oneself; a process that dies lets go."""
-    # SQLite's own lock on a file of its own: on every system, and gone with its process.
+    """Hold the study in this SQLite file for oneself; a process that dies lets go.
+
+    Raises:
+        StudyError: another process or thread held it for ``LOCK_SECONDS``.
+        OSError: the file ``<file>.lock`` beside it cannot be made.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(f"{file}.lock", timeout=LOCK_SECONDS, isolation_level=None)
     try:
-        lock.execute("BEGIN EXCLUSIVE")
+        held = FileLock(f"{file}.lock").acquire(LOCK_SECONDS)
+    except Timeout as error:
+        raise StudyError(
+            f"the study's database {file} cannot be used: another process has held {file}.lock "
+            f"for {LOCK_SECONDS:.0f} seconds; stop it if it hangs, then try again"
+        ) from error
+    with held:
         yield
-    finally:
-        lock.close()
 
 
 @contextmanager

@@ -68,10 +68,13 @@ def impatient() -> Iterator[None]:
 
 def passes(error: BaseException) -> bool:
     """Return whether the error, or what it came from, is a database away for a while."""
+    from filelock import Timeout
     from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, Timeout):
+            return True
         if isinstance(cause, sqlite3.Error):
             return any(words in str(cause) for words in _PASSES)
         if isinstance(cause, DBAPIError) and not isinstance(cause.orig, sqlite3.Error):

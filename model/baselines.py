@@ -4,14 +4,15 @@ On the official runs both give figures published with the data set, which proves
 scorer right: ``python -m model.baselines`` prints 21.75 % correct and 38.75 % wrong.
 """
 
-import argparse
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import typer
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -73,34 +74,35 @@ def baseline_accuracies(trials: OneShotTrials) -> dict[str, float]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the baselines' figures on the official runs."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.baselines",
-        description="Print what pixel 1-NN and the modified Hausdorff distance make of the 20 "
-        "official one-shot runs of Omniglot (20-way, 400 answers).",
-        epilog="Example: python -m model.baselines --data-root ~/datasets",
-    )
-    parser.add_argument(
-        "--data-root",
-        type=Path,
-        default=None,
-        metavar="DIR",
-        help="folder with Omniglot's zips or folders (default: $OMNIGLOT_ROOT, else a download)",
-    )
-    options = parser.parse_args(arguments)
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(
+    epilog="[bold]Examples[/bold]\n\npython -m model.baselines --data-root ~/datasets",
+)
+def main(
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-root",
+            metavar="DIR",
+            help="Where data sets lie, also OMNIGLOT_ROOT in the environment.",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+) -> None:
+    """Score the baselines on Omniglot's 20 official one-shot runs (20-way, 400 trials)."""
     try:
-        runs = load("omniglot", options.data_root).official_runs
+        runs = load("omniglot", data_root).official_runs
         if runs is None:
-            raise DataError("the official runs (all_runs.zip) are not at hand; put them beside")
+            raise DataError("the official runs (all_runs.zip) are missing; put them beside")
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"Official runs of Omniglot: {len(runs)} answers, {runs.way}-way, within alphabets")
+        raise typer.Exit(1) from None
+    print(f"Official runs of Omniglot: {len(runs)} trials, {runs.way}-way, within alphabets")
     for name, accuracy in baseline_accuracies(runs).items():
         print(f"{name:22} {accuracy:7.2%} correct  {1 - accuracy:7.2%} wrong")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 from PIL import Image
 
+from data.atomic import write_bytes
+
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
 
@@ -164,9 +166,9 @@ def save(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
     with styled():
         figure.savefig(buffer, dpi=_DPI, format="png", facecolor="white")
-    if buffer.tell() <= _LARGE:
-        path.write_bytes(buffer.getvalue())
-        return
-    with Image.open(buffer) as image:
-        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        small.save(path, optimize=True)
+    if buffer.tell() > _LARGE:
+        with Image.open(buffer) as image:
+            small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        small.save(buffer, format="PNG", optimize=True)
+    write_bytes(path, buffer.getvalue())

@@ -1,12 +1,16 @@
-"""A document of headings, text, tables and pictures, written as Markdown and as one HTML page."""
+"""A document of headings, text, tables and pictures: Markdown, and the HTML page made from it."""
 
 import base64
 import html
-import os
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+from data.atomic import write_bytes
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -14,12 +18,11 @@ body { font: 1rem/1.55 system-ui, sans-serif; max-width: 52rem; margin: 0 auto;
   padding: 0 1rem 4rem; }
 h1, h2, h3 { line-height: 1.2; margin-top: 2.2em; }
 h1 { margin-top: 1em; }
-.table { overflow-x: auto; margin: 1em 0; }
-table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25em .7em; border-bottom: 1px solid #8886; text-align: right;
-  white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8rem; }
-td.long { white-space: normal; text-align: left; min-width: 12rem; }
+table { display: block; overflow-x: auto; margin: 1em 0; border-collapse: collapse;
+  font-size: .92rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25em .7em; border-bottom: 1px solid #8886; white-space: nowrap; }
+th:first-child, td:first-child { white-space: normal; min-width: 8rem; }
+td.long { white-space: normal; min-width: 12rem; }
 figure { margin: 1.5em 0; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 figcaption { font-size: .92rem; }
@@ -81,14 +84,8 @@ Block = Heading | Text | Command | Table | Picture
 def write(blocks: Sequence[Block], folder: Path) -> None:
     """Write ``report.md`` and ``report.html`` into the folder that holds the pictures."""
     markdown = "\n\n".join(map(_markdown, blocks)) + "\n"
-    _write(folder / "report.md", markdown)
-    _write(folder / "report.html", _page(blocks, folder))
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_bytes(folder / "report.md", markdown.encode())
+    write_bytes(folder / "report.html", _page(markdown, folder).encode())
 
 
 def _markdown(block: Block) -> str:
@@ -100,84 +97,57 @@ def _markdown(block: Block) -> str:
         case Command(line):
             return f"```sh\n{line}\n```"
         case Table(headings, rows, caption):
-            lines = [headings, (":--", *["--:"] * (len(headings) - 1))]
-            body = [f"| {' | '.join(lines[0])} |", f"| {' | '.join(lines[1])} |"]
-            body += [f"| {' | '.join(map(_plain, row))} |" for row in rows]
-            return (f"{_marked(caption)}\n\n" if caption else "") + "\n".join(body)
+            rules = [":--", *["--:"] * (len(headings) - 1)]
+            cells = [map(_plain, headings), rules, *(map(_plain, row) for row in rows)]
+            table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
+            return f"{_marked(caption)}\n\n{table}".lstrip()
         case Picture(file, title, caption):
             return f"![{_plain(title)}]({file})\n\n*{_plain(title)}.* {_marked(caption)}".rstrip()
 
 
+_SPECIAL = r"[\\`*_\[\]<>|#&$~]"
+
+
 def _plain(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    return re.sub(_SPECIAL, r"\\\g<0>", " ".join(text.split()))
 
 
 def _marked(text: str) -> str:
-    # Every second part stands between back-ticks.
-    parts = text.split("`")
-    return "`".join(p if i % 2 else _plain_keeping_ends(p) for i, p in enumerate(parts))
+    # Code between back-ticks stays as it is; any other special character is escaped.
+    text = re.sub(rf"(`[^`]+`)|({_SPECIAL})", lambda m: m[1] or rf"\{m[2]}", " ".join(text.split()))
+    return re.sub(r"^(\d*)([-+.)])(?![^\s-])", r"\1\\\2", text)  # else it may begin a list
 
 
-def _plain_keeping_ends(text: str) -> str:
-    return re.sub(r"([\\*_\[\]<>|#])", r"\\\1", text)
-
-
-def _page(blocks: Sequence[Block], folder: Path) -> str:
-    title = next(b.text for b in blocks if isinstance(b, Heading))
-    contents = "".join(
-        f'<li><a href="#{_anchor(b.text)}">{html.escape(b.text)}</a></li>'
-        for b in blocks
-        if isinstance(b, Heading) and b.level == 2
+def _page(markdown: str, folder: Path) -> str:
+    """Return the page, its pictures embedded, a table of contents before its first section."""
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = renderer.parse(markdown)
+    title, contents = "", ""
+    for token, inline in itertools.pairwise(tokens):
+        if token.type == "heading_open":
+            text = "".join(child.content for child in inline.children or ())
+            anchor = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+            token.attrSet("id", anchor)
+            title = title or text
+            if token.tag == "h2":
+                contents += f'<li><a href="#{anchor}">{html.escape(text)}</a></li>'
+        elif token.type == "td_open" and len(inline.content) > _LONG:
+            token.attrs = {"class": "long"}
+        for child in inline.children or ():
+            if child.type == "image":
+                data = base64.b64encode((folder / str(child.attrs["src"])).read_bytes()).decode()
+                child.attrs["src"] = f"data:image/png;base64,{data}"
+    body = renderer.renderer.render(tokens, renderer.options, {})
+    body = body.replace("<h2 ", f"<nav><ul>{contents}</ul></nav>\n<h2 ", 1)
+    # A picture and the paragraph below it are a figure and its caption.
+    body = re.sub(
+        r"<p>(<img [^>]*>)</p>\n<p>(.*)</p>",
+        r"<figure>\1<figcaption>\2</figcaption></figure>",
+        body,
     )
-    body: list[str] = []
-    for i, block in enumerate(blocks):
-        if i and contents and isinstance(block, Heading) and block.level == 2:
-            body.append(f"<nav><ul>{contents}</ul></nav>")
-            contents = ""
-        body.append(_html(block, folder))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style></head>\n"
+        f"<body>\n{body}</body></html>\n"
     )
-
-
-def _html(block: Block, folder: Path) -> str:
-    match block:
-        case Heading(level, text):
-            return f'<h{level} id="{_anchor(text)}">{html.escape(text)}</h{level}>'
-        case Text(text):
-            return f"<p>{_html_marked(text)}</p>"
-        case Command(line):
-            return f"<pre><code>{html.escape(line)}</code></pre>"
-        case Table(headings, rows, caption):
-            head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
-            lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in rows)
-            above = f"<p>{_html_marked(caption)}</p>\n" if caption else ""
-            return (
-                f'{above}<div class="table"><table><thead><tr>{head}</tr></thead>\n'
-                f"<tbody>{lines}</tbody></table></div>"
-            )
-        case Picture(file, title, caption):
-            data = base64.b64encode((folder / file).read_bytes()).decode()
-            return (
-                f'<figure><img alt="{html.escape(title)}" src="data:image/png;base64,{data}">'
-                f"<figcaption><em>{html.escape(title)}.</em> {_html_marked(caption)}"
-                "</figcaption></figure>"
-            )
-
-
-def _cell(text: str) -> str:
-    long = ' class="long"' if len(text) > _LONG else ""
-    return f"<td{long}>{html.escape(text)}</td>"
-
-
-def _html_marked(text: str) -> str:
-    parts = html.escape(text).split("`")
-    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
-
-
-def _anchor(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import data.mnist
 from data.errors import DataError, DataUnavailable
 from data.mnist import DIGITS, IMAGES, LABELS, load_mnist, mnist_trials, resized
+from tests.data.conftest import damaged, fuzz_examples
 
 
 def write(root: Path, count: int = 60, packed: bool = False) -> tuple[bytes, bytes]:
@@ -65,14 +68,45 @@ def test_resized(tmp_path: Path, size: int) -> None:
         lambda content: content[:3],
         lambda content: b"\x1f\x8b" + content,
         lambda content: content[:4] + struct.pack(">3I", 2**31, 28, 28) + content[16:],
+        lambda content: content[:4] + struct.pack(">3I", 60, 56, 14) + content[16:],
+        lambda content: content[:4] + struct.pack(">3I", 0, 28, 28),
+        lambda content: b"\0\0\x0d\x03" + content[4:],
+        lambda content: b"",
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     images, _ = write(tmp_path)
     path = tmp_path / "MNIST" / "raw" / IMAGES
     path.write_bytes(damage(images))
+    with pytest.raises(DataError, match=r"get (it|both) again"):
+        load_mnist(tmp_path)
+
+
+def test_of_a_packed_bomb_no_more_is_unpacked_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, packed=True)
+    monkeypatch.setattr(data.mnist, "MAX_BYTES", 20_000)
     with pytest.raises(DataError, match="get it again"):
         load_mnist(tmp_path)
+
+
+SEEDS = [
+    b"\0\0\x08\x03" + struct.pack(">3I", 2, 28, 28) + bytes(2 * 28 * 28),
+    b"\0\0\x08\x03" + struct.pack(">3I", 1, 2, 2) + bytes(4),
+]
+
+
+@settings(max_examples=fuzz_examples(), deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.one_of(damaged(SEEDS), st.binary(max_size=40)))
+def test_fuzz_gives_digits_or_a_data_error(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path, count=2)
+    (tmp_path / "MNIST" / "raw" / IMAGES).write_bytes(content)
+    try:
+        digits = load_mnist(tmp_path)
+    except DataError:
+        return
+    assert digits.ink.shape == (2, 28, 28)
 
 
 def test_a_cut_off_archive_is_refused(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from typer.testing import CliRunner
 
 from data.oneshot import generate
 from model.baselines import (
     BASELINES,
-    main,
+    app,
     modified_hausdorff_scores,
     nearest_neighbour_scores,
 )
@@ -20,13 +21,13 @@ TRIALS = generate(
 
 
 def test_the_published_figures_come_out_exactly(
-    omniglot_root: Path, capsys: pytest.CaptureFixture[str]
+    omniglot_root: Path,
 ) -> None:
     """21.75 % correct and 38.75 % wrong, or loader or scorer is wrong."""
-    assert main(["--data-root", str(omniglot_root)]) == 0
-    printed = capsys.readouterr().out
-    assert "21.75% correct" in printed
-    assert "38.75% wrong" in printed
+    done = CliRunner().invoke(app, ["--data-root", str(omniglot_root)])
+    assert done.exit_code == 0
+    assert "21.75% correct" in done.stdout
+    assert "38.75% wrong" in done.stdout
 
 
 def test_hausdorff_is_quick_enough() -> None:
@@ -81,9 +82,7 @@ def test_scores_do_not_know_the_answer() -> None:
         assert torch.allclose(scores(turned), scores(TRIALS).flip(1))
 
 
-def test_missing_data_is_one_message(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_data_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import model.baselines
     from data.errors import DataUnavailable
 
@@ -91,5 +90,6 @@ def test_missing_data_is_one_message(
         raise DataUnavailable("nothing here; put it there")
 
     monkeypatch.setattr(model.baselines, "load", load)
-    assert main(["--data-root", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == "error: nothing here; put it there\n"
+    done = CliRunner().invoke(app, ["--data-root", str(tmp_path)])
+    assert done.exit_code == 1
+    assert done.stderr == "error: nothing here; put it there\n"
