@@ -4,9 +4,9 @@ from optuna.trial import FixedTrial
 
 from hpo.definition import available, load
 from hpo.errors import DefinitionError
-from hpo.parameters import MAX_DEPTH, catalogue
+from hpo.parameters import catalogue
 from hpo.space import SearchSpace
-from model.hyperparameters import Hyperparameters
+from model.hyperparameters import MAX_DEPTH, Hyperparameters
 from model.net import SiameseNet
 
 LAYER = {
