@@ -134,7 +134,7 @@ def test_conditions_in_a_circle_are_refused() -> None:
         "net.head": {"choices": ["cosine", "weighted_l2"], "when": {"net.padding": "same"}},
         "net.padding": {"choices": ["same", "valid"], "when": {"net.head": "cosine"}},
     }
-    with pytest.raises(DefinitionError, match="hangs on itself"):
+    with pytest.raises(DefinitionError, match="depends on itself"):
         SearchSpace(parameters, image_size=105)
 
 
