@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         choices=ARMS,
         action="append",
         default=[],
-        help="of the samplers; without it: those a row from the study's own",
+        help="sampler+pruner, may be repeated; without it: one change from the study's own",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     options = parser.parse_args(arguments)
