@@ -1,6 +1,5 @@
 """A study file: read, checked once, then frozen."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -8,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
-from hpo.errors import DefinitionError
-from hpo.space import SearchSpace
+from hpo.errors import DefinitionError, did_you_mean
+from hpo.samplers import PRUNERS, SAMPLERS
+from hpo.space import SearchSpace, search_space
 from hpo.specification import read
 from model.hyperparameters import Budget
-
-SamplerName = Literal["gp", "tpe", "cmaes", "random"]
-PrunerName = Literal["none", "median", "halving", "hyperband"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHIPPED = Path(__file__).resolve().parent.parent / "studies"
@@ -26,6 +24,16 @@ DRAWER_NAMES = get_args(DrawerNames)
 FOLDER = "folder"
 """What an identity calls any folder of the user's own: it is its content, wherever it lies."""
 Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+def _row_of(table: Mapping[str, object]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in table:
+            allowed = ", ".join(table) + did_you_mean(name, table)
+            raise PydanticCustomError("row", "it should be one of {allowed}", {"allowed": allowed})
+        return name
+
+    return AfterValidator(check)
 
 
 class _Section(BaseModel):
@@ -83,8 +91,8 @@ class Final(_Section):
 class Search(_Section):
     """Which sampler proposes, which pruner stops, for how many trials."""
 
-    sampler: SamplerName = "gp"
-    pruner: PrunerName = "none"
+    sampler: Annotated[str, _row_of(SAMPLERS)] = "gp"
+    pruner: Annotated[str, _row_of(PRUNERS)] = "none"
     trials: Count = 200
     startup: int = Field(20, ge=1, le=10_000)
     seed: int = Field(0, ge=0, lt=2**31)
@@ -110,12 +118,12 @@ class StudyDefinition(_Section):
     start: tuple[dict[str, Any], ...] = ()
 
     def space(self) -> SearchSpace:
-        """Return the search space of ``[parameters]``, its corners checked.
+        """Return the search space of ``[parameters]``, built and checked once in a process.
 
         Raises:
             DefinitionError: a parameter is wrong, or some configuration cannot be trained.
         """
-        return SearchSpace(self.parameters, self.start, image_size=self.data.image_size)
+        return search_space(self.parameters, self.start, image_size=self.data.image_size)
 
     def training_budget(self) -> Budget:
         """Return ``[budget]`` as what a trainer takes."""
@@ -257,8 +265,7 @@ def _find(name: str) -> Path:
     check_name(name)
     found = available()
     if name not in found:
-        close = difflib.get_close_matches(name, found, n=1)
-        hint = f', did you mean "{close[0]}"?' if close else "."
+        hint = did_you_mean(name, found) or "."
         raise DefinitionError(
             f'there is no study "{name}"{hint} There are: {", ".join(sorted(found))}; '
             "or give the path of a .toml file"
@@ -288,9 +295,8 @@ def _explain(error: ValidationError) -> str:
             lines.append(f"{key} is missing")
         elif problem["type"] == "extra_forbidden":
             known = _keys(problem["loc"][:-1])
-            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f'did you mean "{close[0]}"? ' if close else ""
-            lines.append(f'unknown key "{key}"; {hint}Allowed: {", ".join(known)}')
+            hint = did_you_mean(str(problem["loc"][-1]), known) or "."
+            lines.append(f'unknown key "{key}"{hint} Allowed: {", ".join(known)}')
         else:
             message = problem["msg"].replace("Input should", "it should")
             lines.append(f"{key} = {problem['input']!r}: {message}")

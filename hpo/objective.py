@@ -14,7 +14,7 @@ from hpo.checkpoints import Checkpoints
 from hpo.claims import HISTORY, SUGGESTED
 from hpo.definition import StudyDefinition
 from hpo.inputs import Inputs
-from hpo.samplers import trial_seed
+from hpo.samplers import PRUNERS, trial_seed
 from hpo.study import versions
 from model.net import parameter_count
 from model.training import EpochResult, Trainer
@@ -96,7 +96,7 @@ class Objective:
             # A trial that has come to its end has its value, whatever others have. One that
             # diverged has none to speak of; were it complete, a sampler that learns from pruned
             # trials too would take it for better than all of them.
-            if result.diverged and self.definition.search.pruner != "none":
+            if result.diverged and PRUNERS[self.definition.search.pruner].prunes:
                 return result
             if not trainer.finished() and trial.should_prune():
                 return result

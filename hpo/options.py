@@ -1,7 +1,7 @@
 """The options that several commands share: one name and one meaning everywhere."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,17 +18,12 @@ from hpo.samplers import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
 _STUDY, _DATA, _SEARCH, _MACHINE = "Study", "Data", "Search", "Machine"
 
 
-def _one_of(names: Iterable[str]) -> Callable[[str | None], str | None]:
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in names:
-            raise typer.BadParameter(f"{value!r} is not one of {', '.join(names)}")
-        return value
-
-    return check
-
-
-def _rows(table: Mapping[str, SamplerRow] | Mapping[str, PrunerRow]) -> str:
+def _rows(table: Mapping[str, SamplerRow | PrunerRow]) -> str:
     return "; ".join(f"{name}: {row.summary}" for name, row in table.items())
+
+
+def _learning_from_pruned() -> str:
+    return ", ".join(name for name, row in SAMPLERS.items() if row.learns_from_pruned)
 
 
 def _count(minimum: int = 1) -> Callable[[int | None], int | None]:
@@ -143,9 +138,9 @@ Sampler = Annotated[
         "--sampler",
         metavar="|".join(SAMPLERS),
         help=f"What proposes configurations. {_rows(SAMPLERS)}. "
+        f"Learning from pruned trials too: {_learning_from_pruned()}. "
         "Without it: as the study file says.",
         rich_help_panel=_SEARCH,
-        callback=_one_of(SAMPLERS),
     ),
 ]
 Pruner = Annotated[
@@ -155,7 +150,6 @@ Pruner = Annotated[
         metavar="|".join(PRUNERS),
         help=f"What stops a trial early. {_rows(PRUNERS)}. Without it: as the study file says.",
         rich_help_panel=_SEARCH,
-        callback=_one_of(PRUNERS),
     ),
 ]
 Seed = Annotated[

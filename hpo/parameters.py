@@ -4,37 +4,16 @@ The catalogue is made from ``Architecture`` and ``Recipe`` themselves, so that a
 can be fixed or searched by a study at once, as ``net.<field>`` or ``recipe.<field>``.
 """
 
-import functools
 import re
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Literal, get_args, get_type_hints
+from functools import cache, cached_property
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from model.hyperparameters import Architecture, Recipe
+from model.hyperparameters import MAX_DEPTH, Architecture, Bounds, LayerRates, Recipe
 
 Value = int | float | str | bool
 
-MAX_DEPTH = 6
-"""The most convolutions that a study may ask for."""
-
 _UNBOUNDED = 10**9
-# Bounds of the fields for which "a positive whole number" or "a number from 0" would be too wide.
-_BOUNDS: dict[str, tuple[float, float]] = {
-    "net.stride": (1, 8),
-    "net.poolings": (0, MAX_DEPTH),
-    "net.dropout": (0, 0.95),
-    "recipe.way": (2, 1000),
-    "recipe.rate_factor": (1e-6, 1e3),
-    "recipe.distortion": (0, 5),
-    "recipe.warp": (0, 5),
-    "recipe.elastic": (0, 20),
-    "recipe.splice": (0, 1),
-}
-_RATES: dict[str, tuple[float, float]] = {
-    "learning_rate": (1e-8, 10),
-    # At 1 the velocity never decays, and every run diverges.
-    "momentum": (0, 0.99),
-    "l2": (0, 10),
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +36,7 @@ class Parameter:
     options: tuple[Value, ...] = ()
     default: Value | None = None
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """How many convolutions a net needs to have this parameter; 0 for any net."""
         match = re.match(r"conv(\d+)\.", self.name)
@@ -96,43 +75,38 @@ def toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-@functools.cache
+@cache
 def catalogue() -> dict[str, Parameter]:
     """Return every parameter there is, by name, in the order of the layers."""
-    named = [
-        Parameter("net.depth", "int", 1, MAX_DEPTH, default=len(Architecture().filters)),
-    ]
-    for layer in (*(f"conv{i + 1}" for i in range(MAX_DEPTH)), "fc", "output"):
-        if layer.startswith("conv"):
-            named += [
-                Parameter(f"{layer}.filters", "int", 1, 1024),
-                Parameter(f"{layer}.kernel_size", "int", 1, 31),
-            ]
-        elif layer == "fc":
-            named.append(Parameter("fc.units", "int", 1, 16384))
-        named += [
-            Parameter(f"{layer}.{rate}", "float", low, high) for rate, (low, high) in _RATES.items()
-        ]
-    named += _of_fields("net", Architecture, {"image_size", "filters", "kernel_sizes", "units"})
-    named += _of_fields("recipe", Recipe, set())
-    return {parameter.name: parameter for parameter in named}
+    net, recipe, rates = (
+        get_type_hints(owner, include_extras=True) for owner in (Architecture, Recipe, LayerRates)
+    )
+    # What each layer has of its own is a parameter of that layer, not of the net.
+    del net["image_size"]
+    conv = {
+        "filters": get_args(net.pop("filters"))[0],
+        "kernel_size": get_args(net.pop("kernel_sizes"))[0],
+    }
+    layers = {f"conv{i + 1}": conv for i in range(MAX_DEPTH)}
+    layers |= {"fc": {"units": net.pop("units")}, "output": {}}
+    depth = Annotated[int, Bounds(1, MAX_DEPTH)]
+    found = [_parameter("net.depth", depth, len(Architecture().filters))]
+    for layer, own in layers.items():
+        found += [_parameter(f"{layer}.{name}", hint) for name, hint in (own | rates).items()]
+    for prefix, owner, hints in (("net", Architecture, net), ("recipe", Recipe, recipe)):
+        defaults = {entry.name: entry.default for entry in fields(owner)}
+        for name, hint in hints.items():
+            assert defaults[name] is not MISSING, f"{owner.__name__}.{name} needs a default"
+            found.append(_parameter(f"{prefix}.{name}", hint, defaults[name]))
+    return {parameter.name: parameter for parameter in found}
 
 
-def _of_fields(prefix: str, owner: type, left_out: set[str]) -> list[Parameter]:
-    hints = get_type_hints(owner)
-    made = []
-    for entry in fields(owner):
-        if entry.name in left_out:
-            continue
-        assert entry.default is not MISSING, f"{owner.__name__}.{entry.name} needs a default"
-        name, hint, default = f"{prefix}.{entry.name}", hints[entry.name], entry.default
-        options: tuple[Any, ...] = get_args(hint)
-        if options:
-            made.append(Parameter(name, "str", options=options, default=default))
-        elif hint is bool:
-            made.append(Parameter(name, "bool", options=(False, True), default=default))
-        else:
-            low, high = _BOUNDS.get(name, (1 if hint is int else 0, _UNBOUNDED))
-            kind: Literal["int", "float"] = "int" if hint is int else "float"
-            made.append(Parameter(name, kind, low, high, default=default))
-    return made
+def _parameter(name: str, hint: Any, default: Any = None) -> Parameter:
+    """Return the parameter of a field with the type ``hint``, its `Bounds` beside it if it has."""
+    if get_origin(hint) is Literal:
+        return Parameter(name, "str", options=get_args(hint), default=default)
+    if hint is bool:
+        return Parameter(name, "bool", options=(False, True), default=default)
+    number, bounds = get_args(hint) if get_origin(hint) is Annotated else (hint, None)
+    bounds = bounds or Bounds(1 if number is int else 0, _UNBOUNDED)
+    return Parameter(name, number.__name__, bounds.low, bounds.high, default=default)

@@ -1,13 +1,16 @@
-"""Which configuration comes next, and which trial stops early: one table of each.
+"""The samplers and the pruners that a study may name: one table of each.
 
-How each sampler of Optuna 5 takes trials that are not complete was read from its source:
+A row added here is known to study files, to the command line and its help, to `hpo.Study`, and to
+the benchmarks.
+
+How each sampler treats trials that are not complete, read from the source of Optuna 5:
 
 - ``gp`` fits complete trials only, counts only them as start-up, and holds the proposals of
   running trials as pending (a batch acquisition), so that workers do not ask the same twice.
 - ``tpe`` ranks pruned trials by how far they came and how well, below every complete one, and
   counts running ones as bad (its constant liar).
-- ``cmaes`` tells its distribution complete trials only and does not see running ones; choices
-  and parameters that hang on others are drawn at random.
+- ``cmaes`` (our own, `hpo.cmaes`) learns from complete trials only and does not see running
+  ones; conditional parameters are drawn at random.
 - ``random`` looks at no trial.
 
 Under ``hyperband`` a sampler sees only the trials of the new trial's own bracket, and so draws
@@ -33,8 +36,8 @@ class SamplerRow:
     """One row of the table of samplers.
 
     Attributes:
-        make: from (seed, start-up trials) to Optuna's sampler.
-        learns_from_pruned: whether pruned trials tell it anything.
+        make: from (seed, start-up trials) to an Optuna sampler.
+        learns_from_pruned: whether it learns from pruned trials as well as from complete ones.
         summary: one line for help and documents.
     """
 
@@ -48,12 +51,14 @@ class PrunerRow:
     """One row of the table of pruners.
 
     Attributes:
-        make: from (a trial's most epochs, start-up trials) to Optuna's pruner.
+        make: from (a trial's maximum of epochs, start-up trials) to an Optuna pruner.
         summary: one line for help and documents.
+        prunes: whether it ever stops a trial.
     """
 
     make: Callable[[int, int], "BasePruner"]
     summary: str
+    prunes: bool = True
 
 
 def _gp(seed: int, startup: int) -> "BaseSampler":
@@ -79,11 +84,9 @@ def _tpe(seed: int, startup: int) -> "BaseSampler":
 
 
 def _cmaes(seed: int, startup: int) -> "BaseSampler":
-    from hpo.cmaes import ReplayedCmaEsSampler
+    from hpo.cmaes import CmaEsSampler
 
-    return ReplayedCmaEsSampler(
-        seed=seed, n_startup_trials=startup, warn_independent_sampling=False
-    )
+    return CmaEsSampler(seed, startup)
 
 
 def _random(seed: int, startup: int) -> "BaseSampler":
@@ -122,17 +125,15 @@ SAMPLERS: Mapping[str, SamplerRow] = {
     "gp": SamplerRow(
         _gp, False, "Gaussian process, expected improvement: nearest to the paper's search"
     ),
-    "tpe": SamplerRow(_tpe, True, "tree-structured Parzen estimator: fast, takes choices well"),
-    "cmaes": SamplerRow(_cmaes, False, "evolution of a normal distribution: for many trials"),
-    "random": SamplerRow(_random, False, "independent draws: the yardstick"),
+    "tpe": SamplerRow(_tpe, True, "tree-structured Parzen estimator: fast, good with choices"),
+    "cmaes": SamplerRow(_cmaes, False, "covariance matrix adaptation: for many trials"),
+    "random": SamplerRow(_random, False, "independent draws: the baseline"),
 }
 
 PRUNERS: Mapping[str, PrunerRow] = {
-    "none": PrunerRow(_none, "every trial runs to its own end, as in the paper"),
+    "none": PrunerRow(_none, "every trial runs to its end, as in the paper", prunes=False),
     "median": PrunerRow(_median, "stops a trial below the median of the earlier ones at its epoch"),
-    "halving": PrunerRow(
-        _halving, "lets the best third go on at a ninth and at a third of the epochs"
-    ),
+    "halving": PrunerRow(_halving, "keeps the best third at a ninth and at a third of the epochs"),
     "hyperband": PrunerRow(_hyperband, "stops most trials after few epochs, in brackets"),
 }
 

@@ -1,10 +1,12 @@
-"""What is searched and what is fixed: from a study's ``[parameters]`` to ``Hyperparameters``."""
+"""The search space: from a study's ``[parameters]`` to the ``Hyperparameters`` of a trial."""
 
 import itertools
+import json
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import DefinitionError
@@ -17,11 +19,34 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 _MOST_COMBINATIONS = 200
-"""Of choices, tried out when a study is read; where there are more, as many at random."""
+"""Of choices, checked when a space is built; where there are more, this many random ones."""
+
+
+def search_space(
+    parameters: Mapping[str, Any], starts: Sequence[Mapping[str, Any]] = (), *, image_size: int
+) -> "SearchSpace":
+    """Return the `SearchSpace` of these arguments, built and checked once in this process.
+
+    Raises:
+        DefinitionError: a parameter is wrong, or some configuration cannot be trained.
+    """
+    return _built(json.dumps([parameters, starts, image_size], default=str))
+
+
+@lru_cache(maxsize=64)
+def _built(arguments: str) -> "SearchSpace":
+    parameters, starts, image_size = json.loads(arguments)
+    return SearchSpace(parameters, starts, image_size=image_size)
 
 
 class SearchSpace:
     """The configurations that a study may try.
+
+    Attributes:
+        image_size: pixels along each side of the input.
+        specifications: what the study says of each parameter, by name, patterns expanded.
+        searched: those of them that a trial samples.
+        starts: the initial configurations, enqueued before the sampler's own.
 
     Example:
         >>> space = load("compact").space()
@@ -31,23 +56,19 @@ class SearchSpace:
     def __init__(
         self,
         parameters: Mapping[str, Any],
-        starts: tuple[Mapping[str, Any], ...] = (),
+        starts: Sequence[Mapping[str, Any]] = (),
         *,
         image_size: int,
     ):
         self.image_size = image_size
         self.specifications = read(parameters)
-        self.starts = tuple(self._start(i, start) for i, start in enumerate(starts))
-        self._check_corners()
-
-    @property
-    def searched(self) -> dict[str, Range | Choices]:
-        """The parameters that a trial samples, by name."""
-        return {
+        self.searched: dict[str, Range | Choices] = {
             name: specification
             for name, specification in self.specifications.items()
             if not isinstance(specification, Fixed)
         }
+        self.starts = tuple(self._start(i, start) for i, start in enumerate(starts))
+        self._check_corners()
 
     def fixed_value(self, name: str) -> Value | None:
         """Return the value that the parameter has in every trial; None if it has no such value."""
@@ -84,10 +105,10 @@ class SearchSpace:
         Raises:
             DefinitionError: a searched parameter has no value here, or one that it cannot take.
         """
-        return self._resolve(_chooser(values), only_searched=True)
+        return self._sampled(self._resolve(_chooser(values)))
 
     def distributions(self) -> dict[str, "BaseDistribution"]:
-        """Return what each searched parameter is drawn from, in Optuna's terms."""
+        """Return Optuna's distribution of each searched parameter."""
         from optuna.trial import FixedTrial
 
         found: dict[str, BaseDistribution] = {}
@@ -98,43 +119,47 @@ class SearchSpace:
         return found
 
     def corners(self) -> Iterator[dict[str, Value]]:
-        """Yield values of the searched parameters: choices combined, numbers all low or all high.
+        """Yield the corners of the space: choices combined, numbers all lowest or all highest.
 
-        Where the choices have more combinations than can be tried in a moment, some are drawn.
+        Of more than 200 combinations of the choices, 200 are drawn at random.
         """
+        return map(self._sampled, self._corners())
+
+    def _corners(self) -> Iterator[dict[str, Value]]:
         searched = self.searched
         several = {n: s.options for n, s in searched.items() if isinstance(s, Choices)}
         if isinstance(depth := searched.get("net.depth"), Range):
-            # Each depth is another net, so its ends alone would not do.
+            # Each depth is a different architecture, so its ends alone are not enough.
             several["net.depth"] = tuple(
                 range(int(depth.low), int(depth.high) + 1, int(depth.step or 1))
             )
         for combination in _combinations(several):
             for end in (0, -1):
                 numbers = {n: s.ends()[end] for n, s in searched.items() if n not in several}
-                yield self._resolve(_chooser(numbers | combination), only_searched=True)
+                yield self._resolve(_chooser(numbers | combination))
+
+    def _sampled(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: value for name, value in values.items() if name in self.searched}
 
     def _start(self, index: int, start: Mapping[str, Any]) -> dict[str, Value]:
         key = f"start.{index}"
         for name in start:
             if isinstance(self.specifications.get(name), Fixed):
-                raise DefinitionError(f"{key}: {name} is fixed, so leave it out of the start")
+                raise DefinitionError(
+                    f"{key}: {name} is fixed; leave it out of the initial configuration"
+                )
         try:
             values = expand(start, self.searched)
             used = self.used(values)
         except DefinitionError as error:
             raise DefinitionError(f"{key}: {error}") from None
-        # A pattern may also match layers that this configuration does not have.
+        # Patterns may also match layers that this configuration does not have.
         if unused := sorted((set(values) - set(used)) & set(start)):
             raise DefinitionError(f"{key}: {unused[0]} is not searched in this configuration")
         return used
 
-    def _resolve(
-        self,
-        choose: Callable[[str, Range | Choices], Value],
-        only_searched: bool = False,
-    ) -> dict[str, Value]:
-        """Return the values in force, parents before the parameters that hang on them."""
+    def _resolve(self, choose: Callable[[str, Range | Choices], Value]) -> dict[str, Value]:
+        """Return the active values, each parameter after those it depends on."""
         values: dict[str, Value] = {}
         pending: list[str] = []
 
@@ -142,7 +167,7 @@ class SearchSpace:
             specification = self.specifications.get(name)
             if specification is not None and name not in values:
                 if name in pending:
-                    raise DefinitionError(f"{name} hangs on itself: {' -> '.join(pending)}")
+                    raise DefinitionError(f"{name} depends on itself: {' -> '.join(pending)}")
                 pending.append(name)
                 if self._active(name, value_of):
                     values[name] = (
@@ -155,8 +180,7 @@ class SearchSpace:
 
         for name in self.specifications:
             value_of(name)
-        searched = self.searched
-        return {n: v for n, v in values.items() if not only_searched or n in searched}
+        return values
 
     def _active(self, name: str, value_of: Callable[[str], Value | None]) -> bool:
         depth = catalogue()[name].depth
@@ -195,14 +219,14 @@ class SearchSpace:
         )
 
     def _check_corners(self) -> None:
-        """Refuse a space in which some sample could not be trained."""
-        for corner in self.corners():
+        """Refuse a space with a corner that cannot be trained."""
+        for corner in self._corners():
             try:
-                self.hyperparameters(corner)
+                self._build(corner)
             except ValueError as error:
                 shown = ", ".join(
                     f"{name} = {toml(value)}"
-                    for name, value in corner.items()
+                    for name, value in self._sampled(corner).items()
                     if name.startswith("net.")
                     or name.endswith("kernel_size")
                     or isinstance(value, str)
@@ -225,14 +249,14 @@ def _combinations(several: Mapping[str, tuple[Value, ...]]) -> Iterator[dict[str
 def _chooser(values: Mapping[str, Any]) -> Callable[[str, Range | Choices], Value]:
     def choose(name: str, specification: Range | Choices) -> Value:
         if name not in values:
-            raise DefinitionError(f"no value for {name}, which is searched: {specification}")
+            raise DefinitionError(f"no value for {name}, which is searched ({specification})")
         try:
             value = catalogue()[name].check(values[name])
         except ValueError as error:
             raise DefinitionError(f"{name}: {error}") from None
         if value not in specification:  # type: ignore[operator]
             raise DefinitionError(
-                f"{name}: {toml(value)} is outside what is searched: {specification}"
+                f"{name}: {toml(value)} is outside its search space ({specification})"
             )
         return value
 

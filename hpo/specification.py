@@ -1,18 +1,18 @@
-"""What a study says of each parameter: one value, a range, or choices."""
+"""What a study file says of each parameter: one value, a range, or choices."""
 
-import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from hpo.errors import DefinitionError
+from hpo.errors import DefinitionError, did_you_mean
 from hpo.parameters import Parameter, Value, catalogue, toml
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A parameter with one value in the whole study."""
+    """A parameter with the same value in every trial."""
 
     value: Value
 
@@ -23,9 +23,10 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Range:
-    """A searched number from ``low`` to ``high``, both included.
+    """A number searched from ``low`` to ``high``, both included.
 
-    ``when`` names the parameters, and the values of each, for which it is searched at all.
+    With ``when`` it is a conditional parameter: searched only in trials in which each parameter
+    named there has one of the values beside it.
     """
 
     low: float
@@ -52,7 +53,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """A searched parameter that takes one of ``options``."""
+    """A parameter searched among ``options``; ``when`` as in `Range`."""
 
     options: tuple[Value, ...]
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
@@ -72,10 +73,10 @@ Specification = Fixed | Range | Choices
 
 
 def read(parameters: Mapping[str, Any]) -> dict[str, Specification]:
-    """Return what ``[parameters]`` of a study file says of each parameter, patterns expanded.
+    """Return the specification of each parameter in ``[parameters]``, patterns expanded.
 
     Raises:
-        DefinitionError: a name that matches nothing, or a value that its parameter cannot take.
+        DefinitionError: a name matches nothing, or a value is not allowed for its parameter.
     """
     depth = _largest(parameters.get("net.depth", catalogue()["net.depth"].default))
     known = [name for name, parameter in catalogue().items() if parameter.depth <= depth]
@@ -98,12 +99,12 @@ def matching(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
 
 
 def expand(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """Return ``given`` with every pattern (``conv*.filters``) put as the names it matches.
+    """Return ``given`` with every pattern (``conv*.filters``) replaced by the names it matches.
 
-    An exact name goes before a pattern; two patterns may not match one name.
+    An exact name takes precedence over a pattern; no name may match two patterns.
 
     Raises:
-        DefinitionError: a name or pattern that matches nothing, or two patterns that meet.
+        DefinitionError: a pattern matches nothing, or two patterns match the same name.
     """
     names = list(known)
     values: dict[str, Any] = {}
@@ -130,8 +131,7 @@ def _unknown(name: str, names: list[str]) -> str:
     parameter = catalogue().get(name)
     if parameter is not None and parameter.depth:
         return f'"{name}" exists only where net.depth is {parameter.depth} or more'
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f', did you mean "{close[0]}"?' if close else "."
+    hint = did_you_mean(name, names) or "."
     return f'"{name}" matches no parameter{hint} There are: {", ".join(names)}'
 
 
@@ -141,8 +141,7 @@ def _specification(parameter: Parameter, raw: Any) -> Specification:
     allowed = {"choices", "when"} if "choices" in raw else {"low", "high", "step", "log", "when"}
     for key in raw:
         if key not in allowed:
-            close = difflib.get_close_matches(key, sorted(allowed), n=1)
-            hint = f'; did you mean "{close[0]}"?' if close else ""
+            hint = did_you_mean(key, sorted(allowed))
             raise ValueError(f'unknown key "{key}"{hint} (allowed: {", ".join(sorted(allowed))})')
     when = _when(raw.get("when", {}))
     if "choices" in raw:
@@ -155,7 +154,7 @@ def _choices(parameter: Parameter, raw: Any, when: Mapping[str, tuple[Value, ...
         raise ValueError(f"choices = {raw!r}: give a list of at least two values")
     options = tuple(parameter.check(option) for option in raw)
     if len(set(options)) < len(options):
-        raise ValueError(f"choices = {raw!r}: a value stands there twice")
+        raise ValueError(f"choices = {raw!r}: a value is listed twice")
     return Choices(options, when)
 
 
@@ -163,7 +162,7 @@ def _range(
     parameter: Parameter, raw: Mapping[str, Any], when: Mapping[str, tuple[Value, ...]]
 ) -> Range:
     if parameter.options:
-        raise ValueError(f"it has no range; give choices, {parameter.allowed}")
+        raise ValueError(f"it cannot be a range; give choices, {parameter.allowed}")
     for key in ("low", "high"):
         if key not in raw:
             raise ValueError(f'"{key}" is missing; a searched number needs low and high')
@@ -182,7 +181,7 @@ def _range(
             f"low = {low:g} must be below high = {high:g}; give a plain value to fix it"
         )
     if log and low <= 0:
-        raise ValueError(f"low = {low:g}: a log scale has no 0; give a small positive number")
+        raise ValueError(f"low = {low:g}: a log scale starts above 0; give a small positive number")
     if step is not None:
         _check_step(parameter, step, low, high, log)
     if parameter.kind == "int":
@@ -192,7 +191,8 @@ def _range(
 
 def _check_step(parameter: Parameter, step: Any, low: float, high: float, log: bool) -> None:
     whole = isinstance(step, int) and not isinstance(step, bool)
-    if not (whole or (parameter.kind == "float" and isinstance(step, float))) or step <= 0:
+    number = whole or (parameter.kind == "float" and isinstance(step, float))
+    if not number or not 0 < step < math.inf:
         raise ValueError(f"step: {toml(step)} is not allowed; it must be a positive number")
     if log:
         raise ValueError("step and log = true exclude each other")
@@ -215,7 +215,7 @@ def _check_when(name: str, when: Mapping[str, tuple[Value, ...]], known: list[st
         if parent not in known:
             raise DefinitionError(f"{key}: {_unknown(parent, known)}")
         if parent == name:
-            raise DefinitionError(f"{key}: it cannot hang on itself")
+            raise DefinitionError(f"{key}: it cannot depend on itself")
         for value in values:
             try:
                 catalogue()[parent].check(value)
@@ -224,7 +224,7 @@ def _check_when(name: str, when: Mapping[str, tuple[Value, ...]], known: list[st
 
 
 def _largest(depth: Any) -> int:
-    """Return the most convolutions that ``net.depth``, as it stands in a file, may ask for."""
+    """Return the largest depth that ``net.depth`` of a study file allows."""
     try:
         specification = _specification(catalogue()["net.depth"], depth)
     except ValueError as error:

@@ -5,7 +5,21 @@ The defaults are the paper's own values (Koch et al. 2015, sections 3 and 4).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+MAX_DEPTH = 6
+"""The most convolutions that a study may ask for."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Beside a field's type: the numbers that a study may give it, both ends included.
+
+    A whole number without bounds is 1 or more, any other number 0 or more.
+    """
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +45,15 @@ class Architecture:
     """
 
     image_size: int = 105
-    filters: tuple[int, ...] = (64, 128, 128, 256)
-    kernel_sizes: tuple[int, ...] = (10, 7, 4, 4)
-    stride: int = 1
-    poolings: int = 3
-    units: int = 4096
+    filters: tuple[Annotated[int, Bounds(1, 1024)], ...] = (64, 128, 128, 256)
+    kernel_sizes: tuple[Annotated[int, Bounds(1, 31)], ...] = (10, 7, 4, 4)
+    stride: Annotated[int, Bounds(1, 8)] = 1
+    poolings: Annotated[int, Bounds(0, MAX_DEPTH)] = 3
+    units: Annotated[int, Bounds(1, 16384)] = 4096
     padding: Literal["valid", "same"] = "valid"
     normalisation: Literal["none", "batch"] = "none"
     embedding: Literal["sigmoid", "identity"] = "sigmoid"
-    dropout: float = 0.0
+    dropout: Annotated[float, Bounds(0, 0.95)] = 0.0
     head: Literal["weighted_l1", "weighted_l2", "cosine"] = "weighted_l1"
     centred: bool = False
     initialisation: Literal["paper", "kaiming"] = "paper"
@@ -115,16 +129,16 @@ class Recipe:
     batch: Literal["pairs", "episodes"] = "pairs"
     pairs: int = 128
     episodes: int = 4
-    way: int = 20
+    way: Annotated[int, Bounds(2, 1000)] = 20
     across: bool = False
     loss: Literal["pair", "episode"] = "pair"
     optimiser: Literal["sgd", "adamw"] = "sgd"
-    rate_factor: float = 1.0
+    rate_factor: Annotated[float, Bounds(1e-6, 1e3)] = 1.0
     schedule: Literal["exponential", "cosine"] = "exponential"
-    distortion: float = 1.0
-    warp: float = 0.0
-    elastic: float = 0.0
-    splice: float = 0.0
+    distortion: Annotated[float, Bounds(0, 5)] = 1.0
+    warp: Annotated[float, Bounds(0, 5)] = 0.0
+    elastic: Annotated[float, Bounds(0, 20)] = 0.0
+    splice: Annotated[float, Bounds(0, 1)] = 0.0
     rotations: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
@@ -144,9 +158,10 @@ class Recipe:
 class LayerRates:
     """One layer's rates (section 3.2): ``eta_j``, ``mu_j`` and ``lambda_j``."""
 
-    learning_rate: float
-    momentum: float
-    l2: float
+    learning_rate: Annotated[float, Bounds(1e-8, 10)]
+    # At 1 the velocity never decays, and every run diverges.
+    momentum: Annotated[float, Bounds(0, 0.99)]
+    l2: Annotated[float, Bounds(0, 10)]
 
 
 @dataclass(frozen=True, kw_only=True)

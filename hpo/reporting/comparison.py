@@ -14,6 +14,7 @@ from hpo.reporting.document import Block, Heading, Table, Text
 from hpo.reporting.pictures import Pictures
 from hpo.reporting.rows import rows
 from hpo.reporting.tables import between, percent
+from hpo.samplers import PRUNERS
 
 _SAME_SCORE = ("data.dataset", "data.image_size", "data.drawers", "validation.")
 """Keys of a definition, and beginnings of keys, without which two scores are of two things."""
@@ -93,7 +94,9 @@ def _label(group: Sequence[_Entry], groups: Sequence[Sequence[_Entry]]) -> str:
     if len(set(methods)) < len(groups) or sampler is None:
         names = ", ".join(entry.name for entry in group[:3])
         return names + (", ..." if len(group) > 3 else "")
-    return sampler if pruner in ("none", None) else f"{sampler}, {pruner} pruner"
+    # A row that has left the table since is shown by its name.
+    prunes = pruner is not None and (pruner not in PRUNERS or PRUNERS[pruner].prunes)
+    return f"{sampler}, {pruner} pruner" if prunes else sampler
 
 
 def _table(groups: Mapping[str, Sequence[_Entry]], definition: Mapping[str, Any]) -> Table:

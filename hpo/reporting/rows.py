@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpo.claims import root
 from hpo.errors import DefinitionError
-from hpo.space import SearchSpace
+from hpo.space import SearchSpace, search_space
 from model.cost import training_flops_per_pair
 
 
@@ -128,7 +128,7 @@ def _space(definition: Mapping[str, Any]) -> SearchSpace | None:
         if name.startswith(prefix)
     }
     try:
-        return SearchSpace(raw, image_size=definition["data.image_size"])
+        return search_space(raw, image_size=definition["data.image_size"])
     except (DefinitionError, KeyError):
         return None
 

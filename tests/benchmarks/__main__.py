@@ -30,7 +30,7 @@ BENCHMARKS: dict[str, Callable[[Context], Iterator[Row]]] = {
     "limit": limit,
     "samplers": samplers,
 }
-BY_NAME_ONLY = ("samplers",)  # takes most of an hour
+BY_NAME_ONLY = ("samplers",)  # takes two hours
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="may be repeated")
     parser.add_argument("--net", choices=("compact", "paper"), action="append", default=[])
-    parser.add_argument("--arm", choices=ARMS, action="append", default=[], help="of the samplers")
+    parser.add_argument(
+        "--arm",
+        choices=ARMS,
+        action="append",
+        default=[],
+        help="sampler+pruner, may be repeated; without it: one change from the study's own",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     options = parser.parse_args(arguments)
     size = "toy" if options.toy else "quick" if options.quick else "full"

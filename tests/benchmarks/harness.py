@@ -62,7 +62,8 @@ class Context:
         device: what to run on.
         size: ``toy`` for a test of the harness, ``quick`` for minutes, ``full``.
         nets: which of the nets, by name; all if empty.
-        arms: which of the samplers' arms, as ``tpe+halving``; all if empty.
+        arms: which of the samplers' arms, as ``tpe+halving``; if empty, the study's own and
+            those that differ from it by the sampler or by the pruner.
     """
 
     device: torch.device

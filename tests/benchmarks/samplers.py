@@ -1,7 +1,8 @@
-"""Which sampler and which pruner finds the most in the same time."""
+"""Which sampler and which pruner find the most in the same time."""
 
 import contextlib
 import io
+import itertools
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,16 +13,26 @@ from optuna.trial import TrialState
 from hpo.definition import StudyDefinition, load
 from hpo.place import Place
 from hpo.run import run_study
+from hpo.samplers import PRUNERS, SAMPLERS
 from hpo.study import open_finished
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
 
-# Name -> sampler and pruner.
 ARMS = {
     f"{sampler}+{pruner}": (sampler, pruner)
-    for sampler in ("tpe", "gp", "random")
-    for pruner in ("halving", "none")
+    for sampler, pruner in itertools.product(SAMPLERS, PRUNERS)
 }
+"""Every pair of a sampler and a pruner, by name."""
+
+
+def default_arms(study: str) -> list[str]:
+    """Return the study's own arm, and those that differ from it by the sampler or the pruner."""
+    own = load(study).search
+    return [
+        name
+        for name, (sampler, pruner) in ARMS.items()
+        if sampler == own.sampler or pruner == own.pruner
+    ]
 
 
 def small_search(study: str, sampler: str, pruner: str, seed: int) -> StudyDefinition:
@@ -41,7 +52,7 @@ def samplers(context: Context) -> Iterator[Row]:
     root = omniglot_root()
     study = "smoke" if context.size == "toy" or root is None else "beyond"
     seconds, trials = {"toy": (60, 1), "quick": (120, 10_000)}.get(context.size, (300, 10_000))
-    arms = [ARMS[name] for name in context.arms or ARMS]
+    arms = [ARMS[name] for name in context.arms or default_arms(study)]
     if context.size == "toy":
         arms = arms[:2]
     best: dict[tuple[str, str], list[float]] = {arm: [] for arm in arms}

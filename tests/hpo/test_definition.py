@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hpo.definition import StudyDefinition, available, check_name, load
 from hpo.errors import DefinitionError, StudyError
 from hpo.place import Place
+from hpo.samplers import SAMPLERS
 
 STUDIES = ("beyond", "beyond-105", "beyond-70", "beyond-unaided", "compact", "paper", "smoke")
 
@@ -39,7 +40,9 @@ def test_study_files_load_and_are_frozen(name: str) -> None:
         ("epochs = 3", "epochs = 0", ["budget.epochs", "0", "greater than or equal to 1"]),
         ("epochs = 3", 'epochs = "3"', ["budget.epochs", "'3'", "valid integer"]),
         ("epochs = 3\n", "", ["budget.epochs is missing"]),
-        ('sampler = "gp"', 'sampler = "pg"', ["search.sampler", "'pg'", "'gp', 'tpe'"]),
+        ('sampler = "gp"', 'sampler = "pg"', ["search.sampler", "'pg'", ", ".join(SAMPLERS)]),
+        ('sampler = "gp"', 'sampler = "rando"', ["search.sampler", 'did you mean "random"?']),
+        ('pruner = "none"', 'pruner = "medain"', ["search.pruner", 'did you mean "median"?']),
         ("[budget]", "[budgets]", ["budgets", 'did you mean "budget"']),
         ('"fc.units"', '"fc.unit"', ["fc.unit", 'did you mean "fc.units"']),
         ('"conv*.filters"', '"conf*.filters"', ["conf*.filters", "matches no parameter"]),
@@ -126,7 +129,7 @@ def test_conditions_must_name_what_is_there(tmp_path: Path) -> None:
     for when, words in [
         ('"recipe.batches" = "episodes"', 'did you mean "recipe.batch"'),
         ('"recipe.batch" = "episode"', '"pairs", "episodes"'),
-        ('"recipe.way" = 5', "hang on itself"),
+        ('"recipe.way" = 5', "depend on itself"),
     ]:
         path = altered(tmp_path, ('"net.poolings" = 2', '"net.poolings" = 2\n' + line.format(when)))
         with pytest.raises(DefinitionError, match=words):

@@ -1,13 +1,12 @@
 import warnings
 from pathlib import Path
-from typing import get_args
 
 import optuna
 import pytest
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
 from hpo.claims import claim
-from hpo.definition import PrunerName, SamplerName
 from hpo.place import Place
 from hpo.samplers import PRUNERS, SAMPLERS, make_pruner, make_sampler, trial_seed
 
@@ -16,7 +15,7 @@ TRIALS = 10
 
 
 def objective(trial: optuna.Trial) -> float:
-    """A bowl over a number, a count, a choice, and a number that hangs on the choice."""
+    """A bowl over a number, a count, a choice, and a conditional number."""
     x = trial.suggest_float("x", 1e-3, 1, log=True)
     n = trial.suggest_int("n", 16, 64, step=16)
     kind = trial.suggest_categorical("kind", ["plain", "bent"])
@@ -29,20 +28,20 @@ def objective(trial: optuna.Trial) -> float:
     return value
 
 
-def opened(place: Place, sampler: str, pruner: str) -> optuna.Study:
-    with place.exclusive():
-        return optuna.create_study(
-            study_name=place.name,
-            storage=place.database(),
-            direction="maximize",
-            load_if_exists=True,
-            sampler=make_sampler(sampler, 3),
-            pruner=make_pruner(pruner, EPOCHS, 3),
-        )
+def opened(storage: BaseStorage, sampler: str, pruner: str = "none") -> optuna.Study:
+    """Return the storage's study as a new process would open it."""
+    return optuna.create_study(
+        study_name="x",
+        storage=storage,
+        direction="maximize",
+        load_if_exists=True,
+        sampler=make_sampler(sampler, 3),
+        pruner=make_pruner(pruner, EPOCHS, 3),
+    )
 
 
-def run(study: optuna.Study, place: Place, total: int, seed: int = 0) -> None:
-    while (trial := claim(study, place, total, seed=seed)) is not None:
+def run(study: optuna.Study, out: Path, total: int, seed: int = 0) -> None:
+    while (trial := claim(study, Place("x", out), total, seed=seed)) is not None:
         try:
             value = objective(trial)
         except optuna.TrialPruned:
@@ -58,13 +57,13 @@ def outcomes(study: optuna.Study) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("pruner", PRUNERS)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_same_seed_same_study_broken_or_not(sampler: str, pruner: str, tmp_path: Path) -> None:
-    whole, broken, other = (Place("x", tmp_path / n) for n in ("whole", "broken", "other"))
+    whole, broken, other = (InMemoryStorage() for _ in range(3))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        run(opened(whole, sampler, pruner), whole, TRIALS)
+        run(opened(whole, sampler, pruner), tmp_path, TRIALS)
         for total in (1, 5, TRIALS):
-            run(opened(broken, sampler, pruner), broken, total)
-        run(opened(other, sampler, pruner), other, TRIALS, seed=1)
+            run(opened(broken, sampler, pruner), tmp_path, total)
+        run(opened(other, sampler, pruner), tmp_path, TRIALS, seed=1)
     expected = outcomes(opened(whole, sampler, pruner))
     assert len(expected) == TRIALS
     assert outcomes(opened(broken, sampler, pruner)) == expected
@@ -75,12 +74,11 @@ def test_same_seed_same_study_broken_or_not(sampler: str, pruner: str, tmp_path:
     assert not any("optimizer" in key for key in keys)
 
 
-@pytest.mark.parametrize("sampler", ["gp", "tpe", "cmaes"])
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "random"])
 def test_samplers_that_learn_beat_chance_on_a_bowl(sampler: str, tmp_path: Path) -> None:
     def best(name: str, total: int) -> float:
-        place = Place("x", tmp_path / name)
-        study = opened(place, name, "none")
-        while (trial := claim(study, place, total, seed=3)) is not None:
+        study = opened(InMemoryStorage(), name)
+        while (trial := claim(study, Place("x", tmp_path), total, seed=3)) is not None:
             x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
             study.tell(trial, -((x - 0.3) ** 2) - (y - 0.7) ** 2)
         return study.best_value
@@ -109,11 +107,6 @@ def test_the_table_is_right_about_pruned_trials(sampler: str) -> None:
             )
         proposed.add(study.ask().suggest_float("x", 0, 2))
     assert len(proposed) == 2
-
-
-def test_tables_and_study_files_name_the_same() -> None:
-    assert tuple(SAMPLERS) == get_args(SamplerName)
-    assert tuple(PRUNERS) == get_args(PrunerName)
 
 
 def test_seeds_of_trials_do_not_meet() -> None:

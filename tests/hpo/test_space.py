@@ -1,13 +1,19 @@
+import json
+import pickle
+from collections import Counter
+from typing import get_args, get_type_hints
+
 import pytest
 import torch
 from optuna.trial import FixedTrial
 
-from hpo.definition import available, load
+from hpo.definition import StudyDefinition, available, load
 from hpo.errors import DefinitionError
-from hpo.parameters import MAX_DEPTH, catalogue
+from hpo.parameters import catalogue
 from hpo.space import SearchSpace
-from model.hyperparameters import Hyperparameters
+from model.hyperparameters import MAX_DEPTH, Architecture, Bounds, LayerRates, Recipe
 from model.net import SiameseNet
+from tests.hpo.support import tiny_definition
 
 LAYER = {
     "*.filters": 4,
@@ -19,39 +25,58 @@ LAYER = {
 }
 
 
-def runs(hyperparameters: Hyperparameters) -> None:
-    """Build the net and run a pair through it, without its memory."""
+RUN: set[object] = set()
+"""What `runs` has seen: sizes of a net, each with one of its choices."""
+
+
+def runs(architecture: Architecture) -> None:
+    """Build the net and run a pair through it, without its memory.
+
+    Skipped if these sizes have been run with each of these choices: sizes decide whether the
+    layers fit each other, and a choice works on what the layers leave whatever the other choices.
+    """
+    values = vars(architecture)
+    choices = {
+        name: value for name, value in values.items() if isinstance(value, str | bool | float)
+    }
+    sizes = tuple(value for name, value in values.items() if name not in choices)
+    pairs = {(sizes, name, value) for name, value in choices.items()}
+    if pairs <= RUN:
+        return
+    side = architecture.image_size
     with torch.device("meta"):
-        net = SiameseNet(hyperparameters.architecture)
-        side = hyperparameters.architecture.image_size
-        image = torch.empty(2, 1, side, side)
-        assert net(image, image).shape == (2,)
+        net, image = SiameseNet(architecture), torch.empty(2, 1, side, side)
+    assert net(image, image).shape == (2,)
+    RUN.update(pairs)
 
 
 @pytest.mark.parametrize("study", sorted(available()))
 def test_every_extreme_can_be_trained(study: str) -> None:
     space = load(study).space()
-    # What hangs on a choice that the first trial does not make needs a value too.
+    # Conditional parameters that the first trial does not have need a value too.
     base = {n: s.ends()[0] for n, s in space.searched.items()} | space.starts[0]
     for name, specification in space.searched.items():
         for end in specification.ends():
-            runs(space.hyperparameters({**base, name: end}))
+            runs(space.hyperparameters({**base, name: end}).architecture)
     for corner in space.corners():
-        runs(space.hyperparameters(corner))
+        runs(space.hyperparameters(corner).architecture)
 
 
 @pytest.mark.parametrize("study", sorted(available()))
 def test_every_searched_parameter_changes_the_configuration(study: str) -> None:
     space = load(study).space()
+    checks = Counter[str]()
     for corner in space.corners():
         base = space.hyperparameters(corner)
-        for name, value in corner.items():
-            other = next(end for end in space.searched[name].ends() if end != value)
+        for name in (name for name in corner if checks[name] < 3):
+            other = next(end for end in space.searched[name].ends() if end != corner[name])
             try:
                 changed = space.hyperparameters({**corner, name: other})
             except (DefinitionError, ValueError):
-                continue  # a choice that asks for parameters which this corner has not
+                continue  # a choice that asks for parameters which this corner does not have
             assert changed != base, name
+            checks[name] += 1
+    assert set(checks) == set(space.searched)
 
 
 @pytest.mark.parametrize("study", sorted(available()))
@@ -134,7 +159,7 @@ def test_conditions_in_a_circle_are_refused() -> None:
         "net.head": {"choices": ["cosine", "weighted_l2"], "when": {"net.padding": "same"}},
         "net.padding": {"choices": ["same", "valid"], "when": {"net.head": "cosine"}},
     }
-    with pytest.raises(DefinitionError, match="hangs on itself"):
+    with pytest.raises(DefinitionError, match="depends on itself"):
         SearchSpace(parameters, image_size=105)
 
 
@@ -149,3 +174,50 @@ def test_no_parameter_is_dead(name: str) -> None:
     ]
     for i, one in enumerate(made):
         assert all(one != other for other in made[i + 1 :])
+
+
+def test_bounds_stand_beside_the_fields() -> None:
+    def bounds(owner: type, field: str) -> Bounds:
+        hint = get_type_hints(owner, include_extras=True)[field]
+        return next(each for each in get_args(hint) if isinstance(each, Bounds))
+
+    for name, owner, field in [
+        ("net.dropout", Architecture, "dropout"),
+        ("fc.units", Architecture, "units"),
+        ("recipe.splice", Recipe, "splice"),
+        ("conv6.momentum", LayerRates, "momentum"),
+    ]:
+        parameter, expected = catalogue()[name], bounds(owner, field)
+        assert (parameter.low, parameter.high) == (expected.low, expected.high)
+        for beyond in (expected.low - 1, expected.high + 1):
+            with pytest.raises(ValueError, match=f"from {expected.low:g} to {expected.high:g}"):
+                parameter.check(beyond)
+
+
+def test_a_space_is_built_once_for_all_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[SearchSpace] = []
+    check = SearchSpace._check_corners
+    monkeypatch.setattr(
+        SearchSpace, "_check_corners", lambda self: (built.append(self), check(self))
+    )
+    raw = tiny_definition().model_dump()
+    raw["parameters"]["fc.units"] = {"low": 8, "high": 40, "step": 8}  # a space of this test's own
+    definition = StudyDefinition.model_validate(raw)
+    others = (
+        definition,
+        definition.changed(sampler="tpe", seed=3),
+        definition.changed(dataset="glyphs"),
+        definition.model_copy(update={"name": "other"}),
+        pickle.loads(pickle.dumps(definition)),
+    )
+    assert len({id(each.space()) for each in others}) == 1
+    assert len({json.dumps(each.identity()["parameters.fc.units"]) for each in others}) == 1
+    assert len(built) == 1
+    # What a space depends on gives another one.
+    start = definition.model_copy(update={"start": ()})
+    size = definition.model_copy(
+        update={"data": definition.data.model_copy(update={"image_size": 20})}
+    )
+    assert not start.space().starts
+    assert size.space().image_size == 20
+    assert len(built) == 3
