@@ -120,7 +120,6 @@ DrawerNames = Annotated[
         help="Who drew what in a FOLDER: names ending in _NN (names), their order (rank), or "
         "names where they are regular (auto). Without it: as the study file says.",
         rich_help_panel=_DATA,
-        callback=_one_of(DRAWER_NAMES),
     ),
 ]
 LastFound = Annotated[
