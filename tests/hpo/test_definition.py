@@ -49,6 +49,8 @@ def test_study_files_load_and_are_frozen(name: str) -> None:
         ("high = 128", "high = 99999", ["fc.units", "99999", "from 1 to 16384"]),
         ("high = 128", "high = 127", ["fc.units", "127", "steps of 16"]),
         ("low = 16, high = 128", "low = 128, high = 16", ["fc.units", "128", "16"]),
+        ("high = 0.99", "high = 0.99, step = inf", ["momentum", "step: inf", "positive number"]),
+        ("high = 0.99", "high = 0.99, step = nan", ["momentum", "step: nan", "positive number"]),
         ("low = 16, high = 128", "high = 128", ["fc.units", '"low" is missing']),
         ("high = 0.99", "high = 1", ["momentum", "1", "0.99"]),
         ("low = 1e-6", "low = 0", ["l2", "0", "log scale"]),

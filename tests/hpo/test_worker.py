@@ -155,7 +155,8 @@ def test_a_diverged_trial_is_worth_chance_or_pruned(
     trial = open_finished(job.place).trials[0]
     assert trial.value == 1 / job.definition.validation.way
     # Complete, it would be better than all pruned ones in the eyes of a sampler.
-    assert trial.state == (TrialState.COMPLETE if pruner == "none" else TrialState.PRUNED)
+    prunes = PRUNERS[pruner].prunes
+    assert trial.state == (TrialState.PRUNED if prunes else TrialState.COMPLETE)
     assert trial.user_attrs["diverged"]
     assert trial.system_attrs[HISTORY][0]["loss"] is None
 
@@ -227,7 +228,7 @@ def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
     assert len(trials) == 8
 
 
-@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "none"])
+@pytest.mark.parametrize("pruner", [name for name, row in PRUNERS.items() if row.prunes])
 def test_a_trial_that_came_to_its_end_is_complete(tmp_path: Path, pruner: str) -> None:
     job = tiny_job(tmp_path, 10, pruner=pruner, startup=2)
     work(job)
@@ -237,7 +238,7 @@ def test_a_trial_that_came_to_its_end_is_complete(tmp_path: Path, pruner: str) -
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_parameters_that_hang_on_others_are_searched(tmp_path: Path, sampler: str) -> None:
+def test_conditional_parameters_are_searched(tmp_path: Path, sampler: str) -> None:
     raw = tiny_definition(sampler=sampler, startup=1).model_dump()
     raw["parameters"] |= {
         "recipe.batch": {"choices": ["pairs", "episodes"]},
