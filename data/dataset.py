@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from data.batches.one_shot import OneShotTrials
 from data.drawings import Drawings
-from data.oneshot import OneShotTrials
 
 Role = Literal["train", "validation", "test"]
 ROLES: tuple[Role, ...] = ("train", "validation", "test")

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from data.errors import DataError
-from data.ink import read_ink
-from data.support import find_support
+from data.files.ink import read_ink
+from data.files.support import find_support
 from model.errors import ModelError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -47,7 +47,7 @@ def predict(
     import numpy as np
     import torch
 
-    from model.checkpoint import load_net
+    from model.net.saved import load_net
 
     classes = find_support(support)
     saved = load_net(model)

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hpo.metrics import GALLERY, Metrics, Protocol, Shown
-from hpo.place import Place
-from hpo.plots import gallery, nway
-from hpo.reporting import published, tables
+from hpo.reporting import tables
 from hpo.reporting.document import Block, Heading, Text
-from hpo.reporting.fits import Fit, missing_fits, n_way, of_alphabets
+from hpo.reporting.missing import missing_fits
 from hpo.reporting.pictures import Pictures
-from model.checkpoint import WEIGHTS
+from hpo.results import published
+from hpo.results.fits import Fit, n_way, of_alphabets
+from hpo.results.metrics import GALLERY, GalleryTrial, Metrics, Protocol
+from hpo.results.plots import gallery
+from hpo.results.plots import n_way as nway
+from hpo.study.storage.location import StudyLocation
+from model.net.saved import WEIGHTS
 
 _FIRST_CONVOLUTION = "convolutions.0.weight"
 _SHOWN = 6
@@ -19,9 +22,9 @@ _SHOWN = 6
 _CONFUSIONS = 8
 
 
-def accuracy(fits: Sequence[Fit], place: Place, pictures: Pictures) -> list[Block]:
+def accuracy(fits: Sequence[Fit], location: StudyLocation, pictures: Pictures) -> list[Block]:
     """Return the sections on accuracy against N and per alphabet."""
-    blocks: list[Block] = [Heading(2, "Accuracy against N"), *missing_fits(list(fits), place)]
+    blocks: list[Block] = [Heading(2, "Accuracy against N"), *missing_fits(list(fits), location)]
     with_ways = [fit for fit in fits if n_way(fit.metrics)]
     if not with_ways:
         return [*blocks, Text("Without a final fit there is no accuracy against N to show.")]
@@ -84,7 +87,7 @@ def _left_out(metrics: Metrics, way: int) -> str:
     return f" Left out, with fewer than {way} characters: {names}."
 
 
-def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list[Block]:
+def papers_tables(fits: Sequence[Fit], config: Mapping[str, object]) -> list[Block]:
     """Return the section of the paper's tables and of other systems."""
     blocks: list[Block] = [Heading(2, "Beside the published figures")]
     if not fits:
@@ -97,7 +100,7 @@ def papers_tables(fits: Sequence[Fit], definition: Mapping[str, object]) -> list
     for name, protocol in protocols.items():
         if fits and all(fit.metrics.find(protocol) is None for fit in fits):
             blocks.append(Text(f"Of {name} the final fit has no figure."))
-    blocks += [Heading(3, "Verification"), tables.verification(fits, definition)]
+    blocks += [Heading(3, "Verification"), tables.verification(fits, config)]
     blocks += [Heading(3, "20-way one-shot"), tables.one_shot(fits)]
     blocks += [Heading(3, "MNIST, 10-way"), tables.mnist(fits)]
     return [*blocks, Heading(3, "Other systems"), *tables.errors(fits)]
@@ -144,7 +147,7 @@ _PROTOCOLS = {
 }
 
 
-def _some(shown: Sequence[Shown]) -> list[Shown]:
+def _some(shown: Sequence[GalleryTrial]) -> list[GalleryTrial]:
     """Return a few trials, half of them answered wrongly where there are enough of both."""
     wrong = [trial for trial in shown if not trial.right]
     right = [trial for trial in shown if trial.right]
@@ -152,7 +155,9 @@ def _some(shown: Sequence[Shown]) -> list[Shown]:
     return wrong + right[: _SHOWN - len(wrong)]
 
 
-def _trials(shown: Sequence[Shown], ink: np.ndarray, pictures: Pictures, source: str) -> Block:
+def _trials(
+    shown: Sequence[GalleryTrial], ink: np.ndarray, pictures: Pictures, source: str
+) -> Block:
     if not shown:
         return Text("No trials were kept to be shown.")
     caption = (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data.dataset import Dataset
-from data.sources import load
+from data.sources.table import load
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from data.oneshot import generate
+from data.batches.one_shot import generate
 from model.baselines import (
     BASELINES,
     main,

@@ -6,10 +6,10 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 from typer.testing import CliRunner
 
-from data.support import find_support
-from model.checkpoint import SavedNet, save_net
+from data.files.support import find_support
 from model.hyperparameters import Architecture
-from model.net import SiameseNet
+from model.net.saved import SavedNet, save_net
+from model.net.siamese import SiameseNet
 from model.predict import app, predict
 
 

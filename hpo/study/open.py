@@ -1,0 +1,137 @@
+"""Opening a study, and making sure that it is the study it is taken for."""
+
+import json
+import logging
+from typing import Any
+
+import optuna
+
+from hpo.study.config import StudyConfig
+from hpo.study.errors import StudyError
+from hpo.study.provenance import versions
+from hpo.study.samplers.table import make_pruner, make_sampler, quiet
+from hpo.study.storage.location import StudyLocation
+
+METRIC = "one-shot validation accuracy"
+
+BASELINE = "pixel 1-NN"
+"""The user attribute with what pixel 1-NN scores on the study's own validation trials."""
+
+optuna.logging.set_verbosity(logging.ERROR)
+# Its tracebacks of a cursor that Ctrl-C hit say nothing that the error itself does not.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+
+
+def open_study(config: StudyConfig, location: StudyLocation) -> optuna.Study:
+    """Return the study, made if it is not there yet.
+
+    Raises:
+        StudyError: its database cannot be used, or holds it with another definition.
+    """
+    with location.exclusive():
+        storage = location.database()
+        search = config.search
+        with quiet():
+            study = optuna.create_study(
+                storage=storage,
+                study_name=location.name,
+                direction="maximize",
+                load_if_exists=True,
+                sampler=make_sampler(search.sampler, search.startup),
+                pruner=make_pruner(search.pruner, config.budget.epochs, search.startup),
+            )
+            study.set_metric_names([METRIC])
+        known = study.user_attrs.get("definition")
+        trials = study.get_trials(deepcopy=False)
+        if known is None and trials:
+            raise StudyError(
+                f"{location.shown_url} holds a study {location.name} that was not made here; "
+                "choose another --out or --storage"
+            )
+        if trials or "data" in study.user_attrs:
+            _refuse_other_config(known, config.identity(), location)
+        elif known != config.identity():
+            # New, or it never came to its data: nothing hangs on what was asked for then.
+            study.set_user_attr("description", config.description)
+            study.set_user_attr("versions", versions())
+            study.set_user_attr("definition", config.identity())
+    return study
+
+
+def open_finished(location: StudyLocation) -> optuna.Study:
+    """Return a study that is there, to read it.
+
+    Raises:
+        StudyError: there is none.
+    """
+    file = location.sqlite_file()
+    if file is not None and not file.exists():
+        raise StudyError(f"there is no study {location.name} in {file}; run it first")
+    with location.exclusive():
+        try:
+            with quiet():
+                return optuna.load_study(study_name=location.name, storage=location.database())
+        except KeyError:
+            raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
+
+
+def open_as_run(config: StudyConfig, location: StudyLocation) -> tuple[optuna.Study, StudyConfig]:
+    """Return a study that is there, and the definition with the options that it was run with.
+
+    Raises:
+        StudyError: there is none, or it was started with another definition.
+    """
+    known = open_finished(location).user_attrs.get("definition", {})
+    keys = {
+        "dataset": "data.dataset",
+        "sampler": "search.sampler",
+        "pruner": "search.pruner",
+        "seed": "search.seed",
+    }
+    config = config.changed(**{option: known.get(key) for option, key in keys.items()})
+    return open_study(config, location), config
+
+
+def remember_data(
+    study: optuna.Study, location: StudyLocation, config: StudyConfig, name: str, digest: str
+) -> None:
+    """Tie the study to its definition and to the data of this digest; from now on it has begun.
+
+    Raises:
+        StudyError: it has learnt from other data, or was given another definition meanwhile.
+    """
+    with location.exclusive():
+        attributes = study.user_attrs
+        _refuse_other_config(attributes.get("definition"), config.identity(), location)
+        known = attributes.get("data")
+        if known is None:
+            study.set_user_attr("data", {"name": name, "digest": digest})
+        elif known["digest"] != digest:
+            raise StudyError(
+                f"study {location.name} was started on other data:\n"
+                f"  data: was {known['name']} ({known['digest'][:12]}), "
+                f"now {name} ({digest[:12]})\n"
+                "Give it that data again (--dataset, --data-root), or start anew with another --out"
+            )
+
+
+def _refuse_other_config(known: Any, now: dict[str, Any], location: StudyLocation) -> None:
+    if known is None:
+        return
+    known = {key: value for key, value in known.items() if value is not None}
+    if known == now:
+        return
+    lines = [
+        f"  {key}: was {_shown(known, key)}, now {_shown(now, key)}"
+        for key in sorted(known.keys() | now.keys())
+        if _shown(known, key) != _shown(now, key)
+    ]
+    raise StudyError(
+        f"study {location.name} was started with another definition:\n"
+        + "\n".join(lines)
+        + "\nGo on with the first one, or start anew with another --out or file name"
+    )
+
+
+def _shown(flat: dict[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "not there"
