@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from data.errors import DataError
-from data.listing import shown
-from data.support import find_queries
-from model.classify import Classifier, Ranked
+from data.images.listing import shown
+from data.images.support import find_queries
 from model.errors import ModelError
+from model.evaluation.classifier import Classifier, Ranked
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
