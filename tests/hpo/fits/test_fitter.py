@@ -1,6 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -33,10 +33,18 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return epochs
 
 
-def fit(job: Job, fitter: Fitter, seed: int = 0, epochs: int = 3, **told: Any) -> TrainedNet:
+def fit(
+    job: Job,
+    fitter: Fitter,
+    seed: int = 0,
+    epochs: int = 3,
+    precision: Literal["auto", "fp32"] = "auto",
+    **told: Any,
+) -> TrainedNet:
     config = job.run.config
     space = config.space()
     first = space.hyperparameters(space.initial_configurations[0])
+    first = replace(first, recipe=replace(first.recipe, precision=precision))
     return fitter.fit(first, replace(config.training_budget(), epochs=epochs), seed, **told)
 
 
@@ -49,7 +57,8 @@ def same(one: TrainedNet, other: TrainedNet) -> bool:
 
 
 def test_the_net_is_that_of_the_best_epoch(job: Job, fitter: Fitter) -> None:
-    fitted = fit(job, fitter)
+    # In single precision, as the net is used later.
+    fitted = fit(job, fitter, precision="fp32")
     accuracies = [result.one_shot_accuracy for result in fitted.history]
     assert accuracies[fitted.best_epoch - 1] == max(accuracies)
     net = fitted.net()

@@ -13,14 +13,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from hpo.search.objective import Objective
 from hpo.search.workers.worker import Job, work
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
 from hpo.study.samplers.table import SAMPLERS
-from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import HISTORY, finished
+from hpo.training.resumable import ResumableTraining
 from tests import ROOT
 from tests.hpo.support import outcomes, tiny_config, tiny_dataset, tiny_job
 
@@ -84,15 +83,15 @@ def test_deadline_starts_no_trial(job: Job) -> None:
 
 
 def test_failures_are_recorded_and_replaced(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    train, calls = Objective._train, Counter[str]()
+    train, calls = ResumableTraining.run, Counter[str]()
 
-    def fail_once(self: Objective, *arguments: Any) -> Any:
+    def fail_once(self: ResumableTraining, *arguments: Any) -> Any:
         calls["train"] += 1
         if calls["train"] in (2, 3):
             raise MemoryError(f"no room for {calls['train']}")
         return train(self, *arguments)
 
-    monkeypatch.setattr(Objective, "_train", fail_once)
+    monkeypatch.setattr(ResumableTraining, "run", fail_once)
     work(job)
     trials = open_finished(job.run.location).trials
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
@@ -110,7 +109,7 @@ def test_a_failure_that_comes_again_ends_the_study(
     def fail(*arguments: Any) -> Any:
         raise OSError(28, "No space left on device", "/some/file")
 
-    monkeypatch.setattr(Objective, "_train", fail)
+    monkeypatch.setattr(ResumableTraining, "run", fail)
     with pytest.raises(StudyError, match=r"3 trials in a row .* No space left on device$"):
         work(job)
     assert len(open_finished(job.run.location).trials) == 3
@@ -158,15 +157,15 @@ def _running(job: Job) -> bool:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_parameters_that_hang_on_others_are_searched(tmp_path: Path, sampler: str) -> None:
+def test_conditional_parameters_are_searched(tmp_path: Path, sampler: str) -> None:
     raw = tiny_config(sampler=sampler, startup=1).model_dump()
     raw["parameters"] |= {
         "recipe.batch": {"choices": ["pairs", "episodes"]},
         "recipe.way": {"low": 2, "high": 5, "when": {"recipe.batch": "episodes"}},
     }
     raw["start"] = ()
-    config = StudyConfig.model_validate(raw)
-    job = Job(config=config, location=StudyLocation("tiny", tmp_path), total=3)
+    run = replace(tiny_job(tmp_path).run, config=StudyConfig.model_validate(raw))
+    job = Job(run=run, total=3)
     work(job)
     for trial in open_finished(job.run.location).trials:
         assert trial.state == TrialState.COMPLETE
