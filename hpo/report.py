@@ -1,4 +1,4 @@
-"""What came of a study, as ``report.md`` and one self-contained ``report.html``."""
+"""A study's results as ``report.md`` and one self-contained ``report.html``."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     """Write ``report/`` into the study's folder and return it; the study itself is only read.
 
     Args:
-        place: the study's.
-        others: of studies to compare it with.
+        location: the study's.
+        others: those of studies to compare it with.
 
     Raises:
         StudyError: a study is not there or cannot be read.
@@ -51,7 +51,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     return folder
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = options.command_app()
 
 
 @app.command(
@@ -70,17 +70,17 @@ def main(
         typer.Option(
             "--compare",
             metavar="OTHER",
-            help="Another study to set beside it, kept in the same place; give it again for more.",
+            help="Another study to compare it with, kept in the same place; may be repeated.",
             rich_help_panel="Study",
         ),
     ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
 ) -> None:
-    """Write what came of a study, finished or still running, into its folder's report/."""
+    """Report on a study, finished or still running, into report/ in its folder."""
     with options.reported():
-        names = [name.removesuffix(".toml") for name in (study, *(compare or ()))]
-        locations = [StudyLocation(Path(name).name, out, storage) for name in names]
+        names = (study, *(compare or ()))
+        locations = [options.existing_study(name, out, storage) for name in names]
         folder = write_report(locations[0], locations[1:])
     print(f"{folder / 'report.md'}\n{folder / 'report.html'}")
 

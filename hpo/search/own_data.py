@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,8 +10,9 @@ from rich.console import Console
 from data.dataset import ROLES, Dataset
 from data.sources.folder.tree import listed
 from hpo.study.config import StudyConfig
+from hpo.study.run import StudyRun
 from hpo.terminal.progress import reading
-from hpo.training.data import inputs_of, load_dataset
+from hpo.training.data import load_dataset, study_data
 
 SHEET = "inputs.png"
 _SHOWN = 60
@@ -19,22 +21,22 @@ _SHOWN = 60
 _DOES = {"train": "train", "validation": "validate", "test": "test"}
 
 
-def tell_folder(output: Console, config: StudyConfig, folder: Path | None = None) -> None:
+def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> None:
     """Read the study's folder of images, and print what is in it and how it is used.
 
     Args:
         output: where to print.
-        definition: the study's; its data is a folder.
+        run: the study's; its data is a folder.
         folder: the study's own, where a sheet of what was read is left, once; None for none.
 
     Raises:
         DataError: the folder cannot be used, or holds too little for the study.
     """
     with reading(output) as progress:
-        dataset = load_dataset(config, None, progress)
-    for line in found(dataset, config):
+        dataset = load_dataset(run, progress)
+    for line in found(dataset, run.config):
         output.print(line, markup=False, highlight=False)
-    inputs_of(dataset, config, "cpu")
+    study_data(dataset, replace(run, device="cpu"))
     if folder is not None and not (folder / SHEET).exists():
         try:
             _leave_sheet(dataset, folder / SHEET)

@@ -1,6 +1,5 @@
 """A study file: read, checked once, then frozen."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,12 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from hpo.study.errors import ConfigError, did_you_mean
+from hpo.study.name import check_name
 from hpo.study.samplers.table import PRUNERS, SAMPLERS
 from hpo.study.space.domains import read
 from hpo.study.space.search_space import SearchSpace, search_space
 from model.hyperparameters import Budget
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHIPPED = Path(__file__).resolve().parents[2] / "studies"
 
 DrawerNames = Literal["auto", "names", "rank"]
@@ -191,20 +190,6 @@ def load(study: str) -> StudyConfig:
     path = _path(study)
     raw = _read(path)
     return _validated({**raw, "name": path.stem}, str(path))
-
-
-def check_name(name: str) -> str:
-    """Return ``name`` if a study may have it, so that its folder cannot lie elsewhere.
-
-    Raises:
-        ConfigError: it holds anything but ``a-z 0-9 . _ -`` or starts with a sign.
-    """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f'"{name}" cannot name a study: use a-z, 0-9, ".", "_" and "-", '
-            "with a letter or digit first"
-        )
-    return name
 
 
 def available() -> dict[str, Path]:

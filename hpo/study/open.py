@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import optuna
 from hpo.study.config import FOLDER, StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
+from hpo.study.run import StudyRun
 from hpo.study.samplers.table import make_pruner, make_sampler, quiet
 from hpo.study.storage.location import StudyLocation
 
@@ -23,12 +25,13 @@ optuna.logging.set_verbosity(logging.ERROR)
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
-def open_study(config: StudyConfig, location: StudyLocation) -> optuna.Study:
-    """Return the study, made if it is not there yet.
+def open_study(run: StudyRun) -> optuna.Study:
+    """Return the study, created if it is not there yet.
 
     Raises:
-        StudyError: its database cannot be used, or holds it with another definition.
+        StudyError: its database cannot be used, or holds it with another config.
     """
+    config, location = run.config, run.location
     with location.exclusive():
         storage = location.database()
         search = config.search
@@ -76,23 +79,20 @@ def open_finished(location: StudyLocation) -> optuna.Study:
             raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
 
 
-def open_as_run(
-    config: StudyConfig, location: StudyLocation, dataset: str | None = None
-) -> tuple[optuna.Study, StudyConfig]:
-    """Return a study that is there, and the definition with the options that it was run with.
+def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study, StudyRun]:
+    """Return a study that is there, and ``run`` with the options that the study was started with.
 
     Args:
-        definition: the study's, with the file's own options.
-        place: where it is kept.
+        run: the study's, with the file's own options.
         dataset: where its data is now; None for where it was last found.
 
     Raises:
-        StudyError: there is none, it was started with another definition, or its folder of images
-            is no more where it was.
+        StudyError: there is none, it was started with another config, or its folder of images is
+            no longer where it was.
     """
-    attributes = open_finished(location).user_attrs
+    attributes = open_finished(run.location).user_attrs
     known = dict(attributes.get("definition", {}))
-    known["data.dataset"] = dataset or _last_found(attributes, location)
+    known["data.dataset"] = dataset or _last_found(attributes, run.location)
     keys = {
         "dataset": "data.dataset",
         "drawer_names": "data.drawer_names",
@@ -100,25 +100,22 @@ def open_as_run(
         "pruner": "search.pruner",
         "seed": "search.seed",
     }
-    config = config.changed(**{option: known.get(key) for option, key in keys.items()})
-    return open_study(config, location), config
+    config = run.config.changed(**{option: known.get(key) for option, key in keys.items()})
+    run = replace(run, config=config)
+    return open_study(run), run
 
 
 def remember_data(
-    study: optuna.Study,
-    location: StudyLocation,
-    config: StudyConfig,
-    name: str,
-    digest: str,
-    path: Path | None = None,
+    study: optuna.Study, run: StudyRun, name: str, digest: str, path: Path | None = None
 ) -> None:
-    """Tie the study to its definition and to the data of this digest; from now on it has begun.
+    """Tie the study to its config and to the data of this digest; from now on it has begun.
 
     The ``path`` of a folder of the user's own is kept as where it was last found.
 
     Raises:
-        StudyError: it has learnt from other data, or was given another definition meanwhile.
+        StudyError: it was trained on other data, or was given another config meanwhile.
     """
+    config, location = run.config, run.location
     with location.exclusive():
         attributes = study.user_attrs
         _refuse_other_config(attributes.get("definition"), config.identity(), location)

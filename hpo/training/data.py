@@ -1,10 +1,8 @@
-"""What every trial of a study learns from and is validated on, loaded once per process."""
+"""What a study trains and validates on, loaded once per process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from data.batches.one_shot import generate
 from data.batches.pairs import PairSampler
@@ -12,20 +10,20 @@ from data.dataset import Dataset, OwnFolder
 from data.drawings import Drawings
 from data.sources.table import load
 from data.split import split
-from hpo.study.config import FOLDER, StudyConfig
-from model.baselines import nearest_neighbour_scores
-from model.evaluation.scores import credit
-from model.training.trainer import Validation
+from hpo.study.config import FOLDER
+from hpo.study.run import StudyRun
+from model.hyperparameters import Budget, Hyperparameters
+from model.training.trainer import Trainer, Validation
 
 
 @dataclass(frozen=True, eq=False)
 class StudyData:
-    """The data of a study. The test alphabets are not among it.
+    """The training and validation data of a study, on its device; no test alphabets.
 
     Attributes:
         name: of the data set.
         digest: of its content.
-        train: what the pairs are drawn from.
+        train: the drawings that pairs are sampled from.
         validation: the trials and pairs that every epoch is validated on.
         own: the folder that it was read from, if it is one of the user's own.
     """
@@ -36,59 +34,55 @@ class StudyData:
     validation: Validation
     own: OwnFolder | None = None
 
+    @property
+    def path(self) -> Path | None:
+        """The folder of the user's own that it was read from."""
+        return self.own.path if self.own else None
+
     def facts(self) -> dict[str, str]:
         """Return what a study and its fits keep of the data: its name, its digest, its source."""
         facts = {"name": self.name, "digest": self.digest}
         return {**facts, "source": FOLDER} if self.own else facts
 
-    def baseline(self) -> float:
-        """Return the accuracy of pixel 1-NN, which learns nothing, on the validation trials."""
-        trials = self.validation.trials
-        return float(credit(nearest_neighbour_scores(trials), trials.answer).mean())
+    def trainer(self, hyperparameters: Hyperparameters, budget: Budget, seed: int) -> Trainer:
+        """Return a trainer on this data that has not begun."""
+        device = self.train.device
+        return Trainer(
+            hyperparameters, self.train, self.validation, budget, seed=seed, device=device
+        )
 
 
-def load_data(
-    config: StudyConfig,
-    root: Path | None,
-    device: torch.device | str,
-    progress: Callable[[int, int], None] | None = None,
-) -> StudyData:
-    """Return the study's inputs on ``device``; the same at every call.
+def load_data(run: StudyRun, progress: Callable[[int, int], None] | None = None) -> StudyData:
+    """Return the study's data on the run's device; the same at every call.
 
     Args:
-        definition: the study's.
-        root: where data sets lie, None for the usual places.
-        device: where to put them.
+        run: the study's.
         progress: told how many of how many images of a folder are read.
 
     Raises:
         DataError: the data cannot be had, or is too little for the study's trials.
     """
-    return inputs_of(load_dataset(config, root, progress), config, device)
+    return study_data(load_dataset(run, progress), run)
 
 
-def load_dataset(
-    config: StudyConfig,
-    root: Path | None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Dataset:
+def load_dataset(run: StudyRun, progress: Callable[[int, int], None] | None = None) -> Dataset:
     """Return the study's data set, at the size of its nets.
 
     Raises:
         DataError: it cannot be had.
     """
-    wanted = config.data
-    return load(**wanted.source(), root=root, size=wanted.image_size, progress=progress)
+    asked = run.config.data
+    return load(**asked.source(), root=run.data_root, size=asked.image_size, progress=progress)
 
 
-def inputs_of(dataset: Dataset, config: StudyConfig, device: torch.device | str) -> StudyData:
-    """Return what a study takes of its data set, on ``device``.
+def study_data(dataset: Dataset, run: StudyRun) -> StudyData:
+    """Return what a study takes of its data set, on the run's device.
 
     Raises:
         DataError: the data is too little for the study's trials.
     """
-    asked, seed = config.validation, config.search.seed
-    parts = split(dataset, config.data.drawers)
+    asked, seed = run.config.validation, run.config.search.seed
+    parts = split(dataset, run.config.data.drawers)
     trials = generate(
         parts.validation, way=asked.way, trials=asked.trials, variant=asked.variant, seed=seed
     )
@@ -96,7 +90,7 @@ def inputs_of(dataset: Dataset, config: StudyConfig, device: torch.device | str)
     return StudyData(
         dataset.name,
         dataset.digest,
-        parts.train.to(device),
-        Validation(trials.to(device), pairs),
+        parts.train.to(run.device),
+        Validation(trials.to(run.device), pairs),
         dataset.own,
     )

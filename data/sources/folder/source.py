@@ -34,7 +34,8 @@ def load_folder(request: Request) -> Dataset:
     """Return the drawings of the folder ``request.dataset``.
 
     Any pictures: see `read_ink`; blank ones are left out. The layout is that of `read_tree`,
-    drawers and roles are those of ``data.sources.folder.shares``. Where the folder lies, what it is called, and in which normal form its names are written changes nothing.
+    drawers and roles are those of ``data.sources.folder.shares``. Where the folder lies, what it is
+    called, and in which normal form its names are written changes nothing.
 
     Raises:
         DataError: there is too little in it, pictures cannot be read, or most are blank; all that

@@ -1,4 +1,4 @@
-"""What a dashboard says of a study and of each of its trials, in Markdown."""
+"""The dashboard's notes on a study and on each of its trials, in Markdown."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from hpo.study.config import StudyConfig
 from hpo.study.open import METRIC
-from hpo.study.storage.location import StudyLocation
+from hpo.study.run import StudyRun
 from hpo.terminal.progress import duration
 from model.hyperparameters import Architecture, Hyperparameters, Recipe
 from model.net.siamese import parameter_count
@@ -18,17 +18,17 @@ from model.training.cost import training_flops_per_pair
 from model.training.trainer import EpochResult
 
 _STANDARD_ERRORS = 2
-"""A score within so many of chance is not told from guessing."""
+"""An accuracy within this many of chance does not differ from guessing."""
 
 
-def study_note(config: StudyConfig, location: StudyLocation, data: Mapping[str, str]) -> str:
-    """Return what the study is, what it learns from, what it searches, and how to go on.
+def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
+    """Return what the study is, its data, its search space, and how to resume it.
 
     Args:
-        definition: the study's.
-        place: where it is kept.
-        data: the ``name`` and ``digest`` of the data set that it learns from.
+        run: the study's.
+        data: the ``name`` and ``digest`` of its data set.
     """
+    config, location = run.config, run.location
     budget, asked, search = config.budget, config.validation, config.search
     within = f", at most {duration(budget.seconds)}" if budget.seconds else ""
     facts = {
@@ -39,7 +39,7 @@ def study_note(config: StudyConfig, location: StudyLocation, data: Mapping[str, 
         "a trial": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within}; "
         f"stops after {budget.patience} without improvement",
         "search": f"sampler {search.sampler}, pruner {search.pruner}, start-up trials "
-        f"{search.startup}, given ones {len(config.start)}, seed {search.seed}",
+        f"{search.startup}, initial configurations {len(config.start)}, seed {search.seed}",
     }
     searched = config.space().searched.items()
     command = (
@@ -55,9 +55,9 @@ def study_note(config: StudyConfig, location: StudyLocation, data: Mapping[str, 
             "",
             *_table(("what", ""), facts.items()),
             "",
-            "## Go on, or do it again",
+            "## Resume, or run it again",
             "",
-            "The same command goes on where it stopped; with another `--out` it starts anew.",
+            "Rerun the command to resume; with another `--out` it starts from scratch.",
             "",
             "```",
             command,
@@ -65,7 +65,7 @@ def study_note(config: StudyConfig, location: StudyLocation, data: Mapping[str, 
             f"python -m hpo.report {location.options()}",
             "```",
             "",
-            "## What is searched",
+            "## Search space",
             "",
             *_table(("parameter", "values"), ((f"`{n}`", str(s)) for n, s in searched)),
             "",
@@ -89,7 +89,7 @@ def trial_note(
         number: the trial's.
         hyperparameters: what was trained.
         history: one result per epoch, at least one.
-        definition: the study's.
+        config: the study's.
         pruned: whether the pruner stopped it.
         device: what it was trained on.
         others: the study's complete trials, to say how it stands among them.
@@ -122,7 +122,7 @@ def verdict(
     pruned: bool,
     others: Iterable[FrozenTrial] = (),
 ) -> str:
-    """Return in a few sentences what to make of a trial."""
+    """Return how a trial went, in a few sentences."""
     best, last = max(history, key=lambda result: result.one_shot_accuracy), history[-1]
     asked = config.validation
     chance = 1 / asked.way
@@ -133,9 +133,9 @@ def verdict(
     elif pruned:
         said.append(f"**Stopped by the pruner** after epoch {last.epoch}, behind earlier trials.")
     elif best.one_shot_accuracy <= chance + noise:
-        said.append(f"**Learnt nothing**: guessing scores {chance:.1%}.")
+        said.append(f"**Learned nothing**: guessing scores {chance:.1%}.")
     elif best is last:
-        said.append(f"**Still improving** in its last epoch, {last.epoch}: it could go on.")
+        said.append(f"**Still improving** in its last epoch, {last.epoch}.")
     else:
         said.append(f"**Best at epoch {best.epoch}** of {last.epoch}.")
     said.append(
@@ -145,7 +145,7 @@ def verdict(
     values = [trial.value for trial in others if trial.value is not None]
     if values and not pruned:
         ahead = sum(value > best.one_shot_accuracy for value in values)
-        said.append(f"Place {ahead + 1} of the {len(values) + 1} complete when it ended.")
+        said.append(f"Rank {ahead + 1} of the {len(values) + 1} trials complete when it ended.")
     return " ".join(said)
 
 
@@ -178,7 +178,7 @@ def _layers(hyperparameters: Hyperparameters) -> list[str]:
 
 
 def _rest(hyperparameters: Hyperparameters) -> str:
-    """Return the choices in which the net or its training differ from the paper's."""
+    """Return where the net or its training differs from the paper's."""
     shown = {"image_size", "filters", "kernel_sizes", "units", "poolings"}
     changed = [
         f"{entry.name.replace('_', ' ')} {getattr(value, entry.name)}"
@@ -190,7 +190,9 @@ def _rest(hyperparameters: Hyperparameters) -> str:
         if entry.name not in shown and getattr(value, entry.name) != getattr(default, entry.name)
     ]
     return (
-        "Other than the paper: " + ", ".join(changed) + "." if changed else "All else: the paper's."
+        f"Unlike the paper: {', '.join(changed)}."
+        if changed
+        else "Everything else is as in the paper."
     )
 
 

@@ -1,4 +1,4 @@
-"""A trial's pictures: its training curve, and what its net answered. Small files, made quickly."""
+"""Pictures of a trial: training curve and one-shot answers. Small files, drawn quickly."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ from model.net.siamese import SiameseNet
 from model.training.trainer import EpochResult
 
 ASKED = 16
-"""Trials answered for the picture: with the paper's 320, a twentieth of an epoch's validation."""
+"""One-shot trials answered for the picture: of the paper's 320, a twentieth of a validation."""
 SHOWN = 4
 _COLUMNS = 10
 _CELL, _GAP, _HEADING, _LEAST_WIDTH = 44, 6, 22, 520
 _RIGHT, _WRONG = "#0072B2", "#D55E00"
 _FEW, _MORE = 16, 64
-"""Colours of the answers' and of the curve's picture: with so few, a file is far below 60 kB."""
+"""Colours of the two pictures: few enough for files far below 60 kB."""
 
 
 def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> None:
@@ -28,7 +28,7 @@ def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> N
 
     Args:
         history: one result per epoch, at least one.
-        chance: what guessing scores, in [0, 1].
+        chance: accuracy of guessing, in [0, 1].
         path: of the PNG.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -72,7 +72,7 @@ def draw_answers(net: SiameseNet, trials: OneShotTrials, path: Path) -> None:
 
     Args:
         net: the trained net, on the trials' device.
-        trials: what it is asked, `ASKED` of them, evenly spread.
+        trials: `ASKED` of them, evenly spread, are answered.
         path: of the PNG.
     """
     number = min(ASKED, len(trials))
@@ -94,9 +94,9 @@ def draw_answers(net: SiameseNet, trials: OneShotTrials, path: Path) -> None:
     page = Image.new("RGB", (width, _HEADING + len(shown) * block), "white")
     pen = ImageDraw.Draw(page)
     legend = (
-        (f"{len(right)} of {number} right. Left: what is asked. ", "black"),
+        (f"{len(right)} of {number} right. Left: the query. ", "black"),
         ("Blue: the right answer. ", _RIGHT),
-        ("Red, crossed: the net's, if wrong.", _WRONG),
+        ("Red, crossed: the net's answer if wrong.", _WRONG),
     )
     font, x = ImageFont.load_default(12), 2
     for words, colour in legend:

@@ -19,8 +19,8 @@ import hpo.training.data
 from data.errors import DataError
 from data.sources.request import DRAWER_NAMES
 from hpo.api import Study
-from hpo.fits.ablation import ablation
-from hpo.fits.final import Plan, final_fit
+from hpo.fits.ablation import AblationPlan, ablation
+from hpo.fits.final import FitPlan, final_fit
 from hpo.report import write_report
 from hpo.results.metrics import load_metrics
 from hpo.run import dry_run_study, run_study
@@ -28,6 +28,7 @@ from hpo.search.own_data import SHEET
 from hpo.study.config import StudyConfig, load
 from hpo.study.errors import StudyError
 from hpo.study.open import open_as_run, open_finished
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.progress import reading
 from run_study import app
@@ -51,6 +52,10 @@ def on(folder: Path | str, **more: object) -> StudyConfig:
     return tiny_config(trials=1).changed(dataset=str(folder), **more)
 
 
+def at(config: StudyConfig, location: StudyLocation) -> StudyRun:
+    return StudyRun(config=config, location=location)
+
+
 def remembered(location: StudyLocation) -> dict[str, str]:
     found: dict[str, str] = open_finished(location).user_attrs["data"]
     return found
@@ -62,7 +67,7 @@ def test_a_run_tells_what_it_read_and_leaves_a_sheet(
     Image.new("L", (50, 50), 255).save(letters / "alphabet0" / "character00" / "02.png")
     (letters / "alphabet1" / "character00" / "notes.psd").write_bytes(b"x")
     location = StudyLocation("tiny", tmp_path / "out")
-    assert run_study(on(letters), location)
+    assert run_study(at(on(letters), location))
     told = " ".join(capsys.readouterr().out.split())
     assert "Data letters: 3 alphabets, 16 characters, 63 drawings" in told
     shares = {"alphabet0": 6, "alphabet1": 5, "alphabet2": 5}
@@ -77,7 +82,7 @@ def test_a_run_tells_what_it_read_and_leaves_a_sheet(
         assert len(np.unique(np.asarray(picture))) > 1
     assert [path.name for path in location.folder.glob("*.png")] == [SHEET]
     written = sheet.stat().st_mtime_ns
-    assert run_study(on(letters), location)
+    assert run_study(at(on(letters), location))
     assert sheet.stat().st_mtime_ns == written
     assert SHEET not in capsys.readouterr().out
 
@@ -92,14 +97,14 @@ def test_a_sheet_that_cannot_be_written_stops_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("data.images.sheet.show_inputs", full)
-    assert run_study(on(letters), StudyLocation("tiny", tmp_path / "out"))
+    assert run_study(at(on(letters), StudyLocation("tiny", tmp_path / "out")))
     assert "could not be drawn: No space left" in capsys.readouterr().out
 
 
 def test_other_sources_leave_no_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     location = StudyLocation("smoke", tmp_path / "out")
     config = load("smoke").changed(trials=1)
-    assert run_study(config, location)
+    assert run_study(at(config, location))
     assert not (location.folder / SHEET).exists()
     assert set(remembered(location)) == {"name", "digest"}
 
@@ -124,7 +129,7 @@ def test_too_few_characters_for_the_study_are_told_with_their_number(letters: Pa
     config = on(letters)
     raw = config.model_dump() | {"validation": {**config.validation.model_dump(), "way": 9}}
     with pytest.raises(DataError, match=r"no alphabet has 9 .*: of alphabet\d's [56], the most"):
-        dry_run_study(StudyConfig.model_validate(raw), StudyLocation("tiny"), "cpu")
+        dry_run_study(at(StudyConfig.model_validate(raw), StudyLocation("tiny")))
 
 
 def test_many_images_have_a_bar_in_a_terminal_alone() -> None:
@@ -142,29 +147,29 @@ def test_the_same_content_is_the_same_study_wherever_it_lies(
     monkeypatch.chdir(tmp_path)
     location = StudyLocation("tiny", tmp_path / "out")
     for total, way in enumerate(("letters", "./letters", "letters/", str(letters)), 1):
-        assert run_study(on(way, trials=total), location)
+        assert run_study(at(on(way, trials=total), location))
         assert remembered(location)["path"] == str(letters)
     moved = tmp_path / "elsewhere" / "renamed"
     moved.parent.mkdir()
     letters.rename(moved)
-    assert run_study(on(moved, trials=5), location)
+    assert run_study(at(on(moved, trials=5), location))
     assert remembered(location)["path"] == str(moved)
     assert len(open_finished(location).trials) == 5
 
 
 def test_other_content_is_refused(letters: Path, tmp_path: Path) -> None:
     location = StudyLocation("tiny", tmp_path / "out")
-    assert run_study(on(letters), location)
+    assert run_study(at(on(letters), location))
     other = tmp_path / "other"
     shutil.copytree(letters, other)
     (other / "alphabet0" / "character00" / "01.png").unlink()
     with pytest.raises(StudyError, match=r"was letters \(.*\), now other \("):
-        run_study(on(other, trials=2), location)
+        run_study(at(on(other, trials=2), location))
     assert remembered(location)["path"] == str(letters)
     with pytest.raises(StudyError, match=r'data\.dataset: was "folder", now "glyphs"'):
-        run_study(on("glyphs", trials=2), location)
+        run_study(at(on("glyphs", trials=2), location))
     with pytest.raises(StudyError, match=r'data\.drawer_names: was not there, now "rank"'):
-        run_study(on(letters, drawer_names="rank"), location)
+        run_study(at(on(letters, drawer_names="rank"), location))
 
 
 def test_a_study_that_remembers_a_path_in_its_definition_goes_on(
@@ -173,22 +178,22 @@ def test_a_study_that_remembers_a_path_in_its_definition_goes_on(
     """As those do that were begun before a folder was known by its content."""
     location = StudyLocation("tiny", tmp_path / "out")
     config = on(letters)
-    assert run_study(config, location)
+    assert run_study(at(config, location))
     study = open_finished(location)
     study.set_user_attr("definition", config.identity() | {"data.dataset": str(letters)})
     study.set_user_attr("data", {key: remembered(location)[key] for key in ("name", "digest")})
-    fit = final_fit(tiny_config(trials=1), location, Plan(top=1, seeds=1))
-    _, as_run = open_as_run(tiny_config(trials=1), location)
-    assert as_run.data.dataset == str(letters)
+    plan = FitPlan(trial=0, seeds=1)
+    final_fit(at(tiny_config(trials=1), location), plan)
+    kept = location.folder / plan.folder / "config.json"
+    before = kept.stat().st_mtime_ns
+    _, as_run = open_as_run(at(tiny_config(trials=1), location))
+    assert as_run.config.data.dataset == str(letters)
     moved = letters.rename(tmp_path / "moved")
-    assert run_study(on(moved, trials=2), location)
+    assert run_study(at(on(moved, trials=2), location))
     assert [trial.state.name for trial in open_finished(location).trials] == ["COMPLETE"] * 2
     # The fit is known again, not made anew.
-    assert final_fit(tiny_config(trials=1), location, Plan(trial=0, seeds=1)).trial == fit.trial
-    config = location.folder / "final" / "config.json"
-    before = config.stat().st_mtime_ns
-    final_fit(tiny_config(trials=1), location, Plan(top=1, seeds=1))
-    assert config.stat().st_mtime_ns == before
+    final_fit(at(tiny_config(trials=1), location), plan)
+    assert kept.stat().st_mtime_ns == before
 
 
 def test_a_final_fit_finds_a_moved_folder_by_its_option(
@@ -197,24 +202,24 @@ def test_a_final_fit_finds_a_moved_folder_by_its_option(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    location, plan = StudyLocation("tiny", tmp_path / "out"), Plan(top=1, seeds=1)
+    location, plan = StudyLocation("tiny", tmp_path / "out"), FitPlan(top=1, seeds=1)
     config = tiny_config(trials=1)
-    assert run_study(on(letters), location)
-    final_fit(config, location, plan)
+    assert run_study(at(on(letters), location))
+    final_fit(at(config, location), plan)
     moved = letters.rename(tmp_path / "moved")
     with pytest.raises(StudyError, match=r"last found, in .*letters.*--dataset"):
-        final_fit(config, location, plan)
+        final_fit(at(config, location), plan)
     capsys.readouterr()
-    metrics = final_fit(config, location, plan, dataset=str(moved))
+    metrics = final_fit(at(config, location), plan, dataset=str(moved))
     told = capsys.readouterr().out
     assert "Fitted already" in told
     assert metrics.data["source"] == "folder"
     assert str(tmp_path) not in json.dumps(metrics.model_dump())
     assert remembered(location)["path"] == str(moved)
-    final_fit(config, location, plan)
+    final_fit(at(config, location), plan)
     other = write_folder(tmp_path / "other", (6, 5, 5), 3)
     with pytest.raises(StudyError, match="other data"):
-        final_fit(config, location, plan, dataset=str(other))
+        final_fit(at(config, location), plan, dataset=str(other))
     # Published figures are of Omniglot.
     assert "Verification" in told or "verification" in told
     assert "Koch" not in told
@@ -227,12 +232,12 @@ def test_a_final_fit_finds_a_moved_folder_by_its_option(
 
 def test_an_ablation_finds_a_moved_folder_by_its_option(letters: Path, tmp_path: Path) -> None:
     location = StudyLocation("tiny", tmp_path / "out")
-    assert run_study(on(letters), location)
+    assert run_study(at(on(letters), location))
     moved = letters.rename(tmp_path / "moved")
-    plan = hpo.fits.ablation.Plan(trial=0, minutes=0.0005, seeds=1)
+    plan = AblationPlan(trial=0, minutes=0.0005, seeds=1)
     with pytest.raises(StudyError, match="--dataset"):
-        ablation(tiny_config(trials=1), location, plan)
-    assert ablation(tiny_config(trials=1), location, plan, dataset=str(moved))
+        ablation(at(tiny_config(trials=1), location), plan)
+    assert ablation(at(tiny_config(trials=1), location), plan, dataset=str(moved))
 
 
 def test_every_command_that_reads_data_takes_its_place() -> None:

@@ -1,0 +1,50 @@
+import optuna
+import pytest
+
+from hpo.search.artifacts.notes import study_note, trial_note, verdict
+from hpo.search.workers.worker import Job
+from model.net.siamese import parameter_count
+from model.training.cost import training_flops_per_pair
+from model.training.trainer import EpochResult
+from tests.hpo.support import epoch_result as result
+from tests.hpo.support import tiny_config
+
+
+def test_the_layers_add_up_to_the_net(job: Job) -> None:
+    config = tiny_config()
+    hyperparameters = config.space().hyperparameters(config.space().initial_configurations[0])
+    note = trial_note(7, hyperparameters, [result(1, 0.5)], config, pruned=False, device="cpu")
+    rows = [line.split(" | ") for line in note.splitlines() if line.startswith(("| conv", "| fc"))]
+    rows += [line.split(" | ") for line in note.splitlines() if line.startswith("| output")]
+    total = sum(int(row[3].replace(",", "")) for row in rows)
+    assert total == parameter_count(hyperparameters.architecture)
+    flops = training_flops_per_pair(hyperparameters.architecture)
+    assert f"{flops / 1e6:.3g} MFLOP a pair" in note
+
+
+@pytest.mark.parametrize(
+    ("history", "pruned", "words"),
+    [
+        ([result(1, 0.5), result(2, 0.25, diverged=True)], False, "Diverged"),
+        ([result(1, 0.5)], True, "Stopped by the pruner"),
+        ([result(1, 0.25), result(2, 0.24)], False, "Learned nothing"),
+        ([result(1, 0.5), result(2, 0.6)], False, "Still improving"),
+        ([result(1, 0.7), result(2, 0.6)], False, "Best at epoch 1"),
+    ],
+)
+def test_verdicts(history: list[EpochResult], pruned: bool, words: str) -> None:
+    other = optuna.trial.create_trial(value=0.65)
+    said = verdict(history, tiny_config(), pruned=pruned, others=[other])
+    assert words in said
+    best = max(one.one_shot_accuracy for one in history)
+    assert (f"Rank {1 + (best < 0.65)} of the 2" in said) is not pruned
+
+
+def test_a_study_s_note_says_what_it_is_and_how_to_resume_it(job: Job) -> None:
+    note = study_note(job.run, {"name": "tiny", "digest": "abcdef" * 9})
+    assert "| data | tiny (abcdefabcdef), background full, 16 px, drawers: all |" in note
+    assert f"python run_study.py {job.run.location.options()} --trials 4" in note
+    assert "40 trials, 4-way" in note
+    assert "guessing scores 25.0%" in note
+    for name in job.run.config.space().searched:
+        assert f"| `{name}` | " in note
