@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -102,3 +103,22 @@ def test_no_fit_is_taken_for_another(job: Job, fitter: Fitter, trained: list[int
     fit(job, Fitter(inputs, fitter.identity, fitter.checkpoints))
     assert trained == [1, 2, 3, 1, 2, 3, 1, 1, 2, 3, 1, 2, 3]
     assert len(list(fitter.checkpoints.folder.glob("*.pt"))) == 5
+
+
+def test_the_key_of_a_checkpoint_never_changes(job: Job, fitter: Fitter) -> None:
+    """Another key would start every fit that is begun from its first epoch."""
+    saved: list[tuple[int, str]] = []
+
+    class Recorded(Checkpoints):
+        def load(self, number: int, key: str) -> Any:
+            saved.append((number, hashlib.sha256(key.encode()).hexdigest()))
+            raise KeyboardInterrupt
+
+    inputs = replace(fitter.inputs, digest="0" * 64)
+    recorded = Fitter(inputs, fitter.identity, Recorded(fitter.checkpoints.folder))
+    space = job.run.config.space()
+    first = space.hyperparameters(space.initial_configurations[0])
+    with pytest.raises(KeyboardInterrupt):
+        recorded.fit(first, job.run.config.final_budget(), seed=7)
+    key = "f26716cf9b6fe3abbfbdfa635af3e98c28416fc8b667b7e1a12c5d3cfe50134e"
+    assert saved == [(4066842319, key)]

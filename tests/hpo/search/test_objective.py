@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,3 +114,12 @@ def test_a_resumed_trial_reports_every_epoch(
     assert objective(again) == whole
     assert reported == [1, 2, 3]
     assert again.user_attrs["resumed_after_epoch"] == 2
+
+
+def test_the_key_of_a_checkpoint_never_changes(job: Job) -> None:
+    """Another key would start every trial that runs from its first epoch."""
+    objective = Objective(job.run, replace(load_data(job.run), digest="0" * 64))
+    trial = FixedTrial(dict(objective.space.initial_configurations[0]))
+    objective.space.suggest(trial)
+    key = hashlib.sha256(objective._key(trial, 7).encode()).hexdigest()
+    assert key == "bd6aebc46b99b164c75313087d588726e51909600625d7a0ee8e6e82365537b2"
