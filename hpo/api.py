@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.study.config import StudyConfig, load
+from hpo.study.config import StudyConfig
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.files import load
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
 from model.device import device_named

@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from annotated_types import Interval
+
 MAX_DEPTH = 6
 """The most convolutions that a study may ask for."""
+
+Count = Annotated[int, Interval(ge=1, le=10**9)]
+Positive = Annotated[float, Interval(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -196,9 +201,9 @@ class Budget:
             epoch, so that large nets and small ones are compared at equal cost.
     """
 
-    epochs: int = 200
-    pairs_per_epoch: int = 150_000
-    patience: int = 20
-    momentum_epochs: int = 50
-    seconds: float | None = None
-    teraflops: float | None = None
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 200
+    pairs_per_epoch: Count = 150_000
+    patience: Count = 20
+    momentum_epochs: Count = 50
+    seconds: Positive | None = None
+    teraflops: Positive | None = None

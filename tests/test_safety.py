@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpo.dashboard import LOOPBACK
-from hpo.study.config import load
 from hpo.study.errors import ConfigError
+from hpo.study.files import load
 from tests import ROOT
 from tests.data.conftest import fuzz_examples
 

@@ -10,18 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_dir
 
+from data.files.folders import cache_dir
 from data.files.packed import Packed
 
 log = logging.getLogger("data")
 
 FORMAT = 1  # counted up when what a cache file holds changes
-
-
-def cache_dir() -> Path:
-    """Return the user's cache folder, or what ``SIAMESE_HPO_CACHE`` names; it need not exist."""
-    return Path(os.environ.get("SIAMESE_HPO_CACHE") or user_cache_dir("siamese-hpo"))
 
 
 def cached(label: str, place: str, state: str, build: Callable[[], Packed]) -> Packed:

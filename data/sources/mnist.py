@@ -14,8 +14,8 @@ from torch import Tensor
 from data.batches.one_shot import OneShotTrials, generate
 from data.drawings import Drawings
 from data.errors import DataError, DataUnavailable
-from data.files.cache import cache_dir
 from data.files.download import download
+from data.files.folders import cache_dir
 
 SIZE, DIGITS = 28, 10
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

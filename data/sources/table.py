@@ -6,17 +6,11 @@ from pathlib import Path
 
 from data.dataset import Dataset
 from data.errors import DataError, DataUnavailable
+from data.files.folders import data_root
 from data.sources.folder.source import load_folder
 from data.sources.glyphs.source import load_glyphs
 from data.sources.omniglot.source import load_omniglot
-from data.sources.request import (
-    BACKGROUNDS,
-    DRAWER_NAMES,
-    Background,
-    DrawerNames,
-    Request,
-    data_root,
-)
+from data.sources.request import BACKGROUNDS, DRAWER_NAMES, Background, DrawerNames, Request
 
 log = logging.getLogger("data")
 
@@ -44,7 +38,7 @@ def load(
         dataset: ``"omniglot"``; ``"glyphs"``, drawn from embedded fonts; ``"auto"``, Omniglot
             where it is found or can be had, else glyphs with a warning; or a folder
             ``<alphabet>/<character>/<image>``.
-        root: where Omniglot is looked for; see ``data.sources.request.data_root``.
+        root: where Omniglot is looked for; see ``data.files.folders.data_root``.
         background: Omniglot's background set: ``"full"``, ``"small1"`` or ``"small2"``.
         download: whether Omniglot may be fetched.
         size: pixels to reduce the 105 x 105 drawings to, by area; no full-size copy of

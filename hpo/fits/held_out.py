@@ -4,8 +4,8 @@ from data.batches.one_shot import OneShotTrials, generate
 from data.dataset import Dataset
 from data.drawings import Drawings
 from data.errors import DataError
+from data.files.folders import data_root
 from data.sources.mnist import load_mnist
-from data.sources.request import data_root
 from data.sources.table import load
 from data.split import split
 from hpo.study.run import StudyRun

@@ -1,28 +1,22 @@
 """A study file: read, checked once, then frozen."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from hpo.study.errors import ConfigError, did_you_mean
-from hpo.study.name import check_name
 from hpo.study.samplers.table import PRUNERS, SAMPLERS
 from hpo.study.space.domains import read
 from hpo.study.space.search_space import SearchSpace, search_space
-from model.hyperparameters import Budget
-
-_SHIPPED = Path(__file__).resolve().parents[2] / "studies"
+from model.hyperparameters import Budget, Count
 
 DrawerNames = Literal["auto", "names", "rank"]
 DRAWER_NAMES = get_args(DrawerNames)
 FOLDER = "folder"
 """What an identity calls any folder of the user's own: it is its content, wherever it lies."""
-Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
 def _row_of(table: Mapping[str, object]) -> AfterValidator:
@@ -62,29 +56,21 @@ class Validation(_Section):
     verification_pairs: Count = 1000
 
 
-class Training(_Section):
-    """Every trial's budget; see `model.hyperparameters.Budget`."""
-
-    epochs: int = Field(ge=1, le=100_000)
-    pairs_per_epoch: Count
-    patience: Count
-    momentum_epochs: Count
-    seconds: float | None = Field(None, gt=0)
-    teraflops: float | None = Field(None, gt=0)
+def _budget_section(name: str, *, partial: bool) -> type[_Section]:
+    """Return the section whose keys are a budget's; None stands for what a partial one leaves."""
+    keys: dict[str, Any] = {}
+    for key, hint in get_type_hints(Budget, include_extras=True).items():
+        optional = partial or type(None) in get_args(hint)
+        keys[key] = (hint | None, None) if optional else (hint, ...)
+    return create_model(name, __base__=_Section, **keys)
 
 
-class Final(_Section):
-    """Where the final fit's budget differs from a trial's; None: it does not.
-
-    The limits of a trial's time and arithmetic do not hold for a final fit, which has its own.
-    """
-
-    epochs: int | None = Field(None, ge=1, le=100_000)
-    pairs_per_epoch: Count | None = None
-    patience: Count | None = None
-    momentum_epochs: Count | None = None
-    seconds: float | None = Field(None, gt=0)
-    teraflops: float | None = Field(None, gt=0)
+if TYPE_CHECKING:
+    from model.hyperparameters import Budget as FinalBudget
+    from model.hyperparameters import Budget as TrialBudget
+else:
+    TrialBudget = _budget_section("TrialBudget", partial=False)
+    FinalBudget = _budget_section("FinalBudget", partial=True)
 
 
 class Search(_Section):
@@ -109,10 +95,10 @@ class StudyConfig(_Section):
     name: str
     description: str = ""
     data: Data
-    budget: Training
+    budget: TrialBudget
     validation: Validation
     search: Search
-    final: Final = Field(default_factory=lambda: Final.model_validate({}))
+    final: FinalBudget = Field(default_factory=FinalBudget)
     parameters: dict[str, Any]
     start: tuple[dict[str, Any], ...] = ()
 
@@ -126,12 +112,13 @@ class StudyConfig(_Section):
 
     def training_budget(self) -> Budget:
         """Return ``[budget]`` as what a trainer takes."""
-        return Budget(**self.budget.model_dump())
+        return Budget(**dict(self.budget))  # type: ignore[call-overload]
 
     def final_budget(self) -> Budget:
         """Return the final fit's budget: a trial's, but for what ``[final]`` says."""
         budget = replace(self.training_budget(), seconds=None, teraflops=None)
-        return replace(budget, **self.final.model_dump(exclude_none=True))
+        given = {key: value for key, value in self.final if value is not None}  # type: ignore[attr-defined]
+        return replace(budget, **given)
 
     def changed(self, **options: Any) -> "StudyConfig":
         """Return the definition with a command's options in it; None leaves what is there.
@@ -145,7 +132,7 @@ class StudyConfig(_Section):
             if value is not None:
                 section = "data" if option in Data.model_fields else "search"
                 raw[section][option] = value
-        return _validated(raw, "the command line")
+        return validated(raw, "the command line")
 
     def identity(self) -> dict[str, Any]:
         """Return what makes this study this study, as plain JSON values with dotted keys.
@@ -176,89 +163,12 @@ class StudyConfig(_Section):
         return flat
 
 
-def load(study: str) -> StudyConfig:
-    """Return the study named ``study``, or the one in the file ``study`` if it ends in ``.toml``.
-
-    A name is looked up in the project's own ``studies/``, then in ``./studies/``. A file with
-    ``base = "<study>"`` says only what differs from that study: the keys of its sections stand
-    beside or in place of the base's, its starts in place of all the base's, and ``start = []`` is
-    none of them.
+def validated(raw: Mapping[str, Any], source: str) -> StudyConfig:
+    """Return the config of ``raw``, the content of a study file.
 
     Raises:
-        ConfigError: there is no such study, or its file is wrong; says which key and why.
+        ConfigError: it is wrong; says in ``source``, which key and why.
     """
-    path = _path(study)
-    raw = _read(path)
-    return _validated({**raw, "name": path.stem}, str(path))
-
-
-def available() -> dict[str, Path]:
-    """Return the study files that can be named without a path."""
-    folders = (Path.cwd() / "studies", _SHIPPED)
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
-
-
-def _path(study: str) -> Path:
-    path = Path(study) if study.endswith(".toml") else _find(study)
-    check_name(path.stem)
-    return path
-
-
-def _read(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return what the study file ``path`` says, over what its base says."""
-    try:
-        raw = tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from None
-    if "name" in raw:
-        raise ConfigError(f'{path}: unknown key "name"; a study is named as its file')
-    base = raw.pop("base", None)
-    if base is None:
-        return raw
-    if not isinstance(base, str):
-        raise ConfigError(f"{path}: base = {base!r}: it should name a study or a .toml file")
-    derived = (*derived, path.resolve())
-    try:
-        # A file is looked for beside the one that names it.
-        origin = _path(str(path.parent / base) if base.endswith(".toml") else base)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: base: {error}") from None
-    if origin.resolve() in derived:
-        raise ConfigError(f'{path}: base = "{base}" leads back to {origin}')
-    return _merged(_read(origin, derived), raw)
-
-
-def _merged(base: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
-    both = {key for key in base if isinstance(base[key], dict) and isinstance(raw.get(key), dict)}
-    merged = {**base, **raw, **{key: base[key] | raw[key] for key in both}}
-    initial_configurations = base.get("start")
-    if isinstance(initial_configurations, list) and "start" not in raw and "parameters" in both:
-        # What is fixed here is fixed in the base's starts as well.
-        fixed = {name for name, value in raw["parameters"].items() if not isinstance(value, dict)}
-        merged["start"] = [
-            {name: start[name] for name in start if name not in fixed}
-            if isinstance(start, dict)
-            else start
-            for start in initial_configurations
-        ]
-    return merged
-
-
-def _find(name: str) -> Path:
-    check_name(name)
-    found = available()
-    if name not in found:
-        hint = did_you_mean(name, found) or "."
-        raise ConfigError(
-            f'there is no study "{name}"{hint} There are: {", ".join(sorted(found))}; '
-            "or give the path of a .toml file"
-        )
-    return found[name]
-
-
-def _validated(raw: Mapping[str, Any], source: str) -> StudyConfig:
     try:
         config = StudyConfig.model_validate(
             {**raw, "start": tuple(raw["start"])} if isinstance(raw.get("start"), list) else raw

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.study.config import available, load
 from hpo.study.errors import StudyError
+from hpo.study.files import available, load
 from hpo.study.storage.location import StudyLocation
 
 if TYPE_CHECKING:

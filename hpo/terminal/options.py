@@ -9,8 +9,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from data.errors import DataError
-from hpo.study.config import DRAWER_NAMES, available, load
+from hpo.study.config import DRAWER_NAMES
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.files import available, load
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
 from hpo.study.storage.location import DEFAULT_OUT, StudyLocation

@@ -9,7 +9,7 @@ import torch
 from data.batches.one_shot import OneShotTrials, generate
 from data.batches.pairs import PairSampler
 from data.drawings import Drawings
-from hpo.study.config import load as load_study
+from hpo.study.files import load as load_study
 from model.hyperparameters import Budget, Hyperparameters
 from model.training.trainer import Trainer, Validation
 from tests.model.support import tiny_hyperparameters

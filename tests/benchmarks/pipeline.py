@@ -14,7 +14,7 @@ from torchvision import transforms
 from data.batches.one_shot import OneShotTrials
 from data.batches.pairs import PairSampler
 from data.drawings import Drawings
-from hpo.study.config import load
+from hpo.study.files import load
 from model.evaluation.scores import all_scores, one_shot_scores, verification_scores
 from model.net.siamese import SiameseNet
 from model.training.trainer import Trainer

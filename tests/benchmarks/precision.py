@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hpo.study.config import load
+from hpo.study.files import load
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.training.data import load_data

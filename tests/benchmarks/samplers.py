@@ -11,7 +11,8 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from hpo.run import run_study
-from hpo.study.config import StudyConfig, load
+from hpo.study.config import StudyConfig
+from hpo.study.files import load
 from hpo.study.open import open_finished
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, SAMPLERS

@@ -14,7 +14,7 @@ import optuna
 from hpo.search.objective import Objective
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import run_trial
-from hpo.study.config import load
+from hpo.study.files import load
 from hpo.study.open import open_study
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import SAMPLERS
@@ -31,7 +31,7 @@ import sys, time
 start = time.perf_counter()
 import resource
 from pathlib import Path
-from hpo.study.config import load
+from hpo.study.files import load
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.training.data import load_data

@@ -21,7 +21,8 @@ from hpo.results.metrics import (
     figure,
     save_metrics,
 )
-from hpo.study.config import StudyConfig, load
+from hpo.study.config import StudyConfig
+from hpo.study.files import load
 from hpo.study.open import open_study
 from hpo.study.run import StudyRun
 from hpo.study.space.search_space import SearchSpace

@@ -12,8 +12,9 @@ import numpy as np
 from data.dataset import Dataset
 from data.errors import DataError, DataUnavailable
 from data.files.archives import read_zip
-from data.files.cache import cache_dir, cached
+from data.files.cache import cached
 from data.files.download import download
+from data.files.folders import cache_dir
 from data.files.packed import LabelledRow, Packed, join, pack, row_of
 from data.images.decode import decode_grey
 from data.sources.omniglot.facts import (

@@ -7,7 +7,7 @@ import pytest
 from hpo.fits.ablation import GROUPS, AblationPlan, ablation, one_change_at_a_time
 from hpo.results.ablation import PICTURE, RESULT, Step
 from hpo.search.workers.worker import Job, work
-from hpo.study.config import load
+from hpo.study.files import load
 from hpo.study.space.catalogue import catalogue
 from hpo.study.space.domains import matching
 

@@ -25,8 +25,9 @@ from hpo.report import write_report
 from hpo.results.metrics import load_metrics
 from hpo.run import dry_run_study, run_study
 from hpo.search.own_data import SHEET
-from hpo.study.config import StudyConfig, load
+from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
+from hpo.study.files import load
 from hpo.study.open import open_as_run, open_finished
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation

@@ -6,8 +6,8 @@ import pytest
 
 from hpo.search.warm_start import TAKEN, enqueue_from, fit, initial_configurations
 from hpo.search.workers.worker import Job, work
-from hpo.study.config import load
 from hpo.study.errors import StudyError
+from hpo.study.files import load
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.study.config import StudyConfig, available, check_name, load
+from hpo.study.config import StudyConfig
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.files import available, load
+from hpo.study.name import check_name
 from hpo.study.samplers.table import SAMPLERS
 from hpo.study.storage.location import StudyLocation
 

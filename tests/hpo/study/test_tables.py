@@ -36,7 +36,7 @@ tables.PRUNERS["strict"] = tables.PrunerRow(pruner, "a pruner that was added")
 
 from typer.testing import CliRunner
 import hpo
-from hpo.study.config import load
+from hpo.study.files import load
 from hpo.study.open import open_finished
 from run_study import app
 from tests.benchmarks.harness import Context

@@ -13,8 +13,8 @@ import pytest
 
 from hpo.search.workers.ray import _check, run_on_ray
 from hpo.search.workers.worker import Job
-from hpo.study.config import load
 from hpo.study.errors import StudyError
+from hpo.study.files import load
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation

@@ -7,8 +7,9 @@ import pytest
 import torch
 from optuna.trial import FixedTrial
 
-from hpo.study.config import StudyConfig, available, load
+from hpo.study.config import StudyConfig
 from hpo.study.errors import ConfigError
+from hpo.study.files import available, load
 from hpo.study.space.catalogue import catalogue
 from hpo.study.space.search_space import SearchSpace
 from model.hyperparameters import MAX_DEPTH, Architecture, Bounds, LayerRates, Recipe

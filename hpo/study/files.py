@@ -1,0 +1,93 @@
+"""Study files: found by name, read over their bases, checked."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from hpo.study.config import StudyConfig, validated
+from hpo.study.errors import ConfigError, did_you_mean
+from hpo.study.name import check_name
+
+_SHIPPED = Path(__file__).resolve().parents[2] / "studies"
+
+
+def load(study: str) -> StudyConfig:
+    """Return the study named ``study``, or the one in the file ``study`` if it ends in ``.toml``.
+
+    A name is looked up in the project's own ``studies/``, then in ``./studies/``. A file with
+    ``base = "<study>"`` says only what differs from that study: the keys of its sections stand
+    beside or in place of the base's, its starts in place of all the base's, and ``start = []`` is
+    none of them.
+
+    Raises:
+        ConfigError: there is no such study, or its file is wrong; says which key and why.
+    """
+    path = _path(study)
+    raw = _read(path)
+    return validated({**raw, "name": path.stem}, str(path))
+
+
+def available() -> dict[str, Path]:
+    """Return the study files that can be named without a path."""
+    folders = (Path.cwd() / "studies", _SHIPPED)
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def _path(study: str) -> Path:
+    path = Path(study) if study.endswith(".toml") else _find(study)
+    check_name(path.stem)
+    return path
+
+
+def _read(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return what the study file ``path`` says, over what its base says."""
+    try:
+        raw = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from None
+    if "name" in raw:
+        raise ConfigError(f'{path}: unknown key "name"; a study is named as its file')
+    base = raw.pop("base", None)
+    if base is None:
+        return raw
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: base = {base!r}: it should name a study or a .toml file")
+    derived = (*derived, path.resolve())
+    try:
+        # A file is looked for beside the one that names it.
+        origin = _path(str(path.parent / base) if base.endswith(".toml") else base)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: base: {error}") from None
+    if origin.resolve() in derived:
+        raise ConfigError(f'{path}: base = "{base}" leads back to {origin}')
+    return _merged(_read(origin, derived), raw)
+
+
+def _merged(base: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    both = {key for key in base if isinstance(base[key], dict) and isinstance(raw.get(key), dict)}
+    merged = {**base, **raw, **{key: base[key] | raw[key] for key in both}}
+    initial_configurations = base.get("start")
+    if isinstance(initial_configurations, list) and "start" not in raw and "parameters" in both:
+        # What is fixed here is fixed in the base's starts as well.
+        fixed = {name for name, value in raw["parameters"].items() if not isinstance(value, dict)}
+        merged["start"] = [
+            {name: start[name] for name in start if name not in fixed}
+            if isinstance(start, dict)
+            else start
+            for start in initial_configurations
+        ]
+    return merged
+
+
+def _find(name: str) -> Path:
+    check_name(name)
+    found = available()
+    if name not in found:
+        hint = did_you_mean(name, found) or "."
+        raise ConfigError(
+            f'there is no study "{name}"{hint} There are: {", ".join(sorted(found))}; '
+            "or give the path of a .toml file"
+        )
+    return found[name]
