@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpo.study.errors import ConfigError
 from hpo.study.space.search_space import SearchSpace
-from hpo.study.trials import root
+from hpo.study.trials import original_number
 from model.training.cost import training_flops_per_pair
 
 
@@ -70,10 +70,10 @@ def rows(study: optuna.Study) -> list[TrialRecord]:
     space = _space(config)
     pairs_per_epoch = int(config.get("budget.pairs_per_epoch", 0))
     trials = study.get_trials(deepcopy=False)
-    latest = {root(trial): trial.number for trial in trials}
+    latest = {original_number(trial): trial.number for trial in trials}
     made = [_record_of(trial, space, pairs_per_epoch) for trial in trials]
     return [
-        replace(row, again=latest[root(trial)] != trial.number)
+        replace(row, again=latest[original_number(trial)] != trial.number)
         for row, trial in zip(made, trials, strict=True)
     ]
 

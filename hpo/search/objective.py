@@ -2,8 +2,6 @@
 
 import json
 import time
-from dataclasses import asdict
-from typing import Any
 
 import optuna
 import torch
@@ -13,7 +11,14 @@ from hpo.search.artifacts.upload import TrialArtifacts
 from hpo.study.config import StudyConfig
 from hpo.study.provenance import versions
 from hpo.study.samplers.table import trial_seed
-from hpo.study.trials import HISTORY, SUGGESTED
+from hpo.study.trials import (
+    original_number,
+    record_result,
+    record_resume,
+    record_seed,
+    record_start,
+    seed_of,
+)
 from hpo.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 from hpo.training.data import StudyData
 from model.net.siamese import parameter_count
@@ -51,14 +56,17 @@ class Objective:
         Raises:
             optuna.TrialPruned: the study's pruner stopped it.
         """
-        seed = trial.user_attrs.get("seed")
+        seed = seed_of(trial)
         if seed is None:
             seed = trial_seed(self.config.search.seed, trial.number)
-            trial.set_user_attr("seed", seed)
+            record_seed(trial, seed)
         hyperparameters = self.space.suggest(trial)
-        trial.set_user_attr(SUGGESTED, parameter_count(hyperparameters.architecture))
-        trial.set_user_attr("device", _device_name(self.device))
-        trial.set_user_attr("versions", self._versions)
+        record_start(
+            trial,
+            parameters=parameter_count(hyperparameters.architecture),
+            device=_device_name(self.device),
+            versions=self._versions,
+        )
         trainer = Trainer(
             hyperparameters,
             self.inputs.train,
@@ -67,11 +75,11 @@ class Objective:
             seed=seed,
             device=self.device,
         )
-        root = trial.user_attrs.get("retry_of", trial.number)
+        root = original_number(trial)
         key = self._key(trial, seed)
         self._resume(trial, trainer, root, key)
         pruned = self._train(trial, trainer, root, key)
-        _record(trial, trainer)
+        record_result(trial, trainer.history)
         if self.artifacts_of_trials and isinstance(trial, optuna.Trial):
             self.artifacts_of_trials.add(trial, trainer, pruned=pruned is not None)
         if pruned:
@@ -106,40 +114,13 @@ class Objective:
         trainer.load_state_dict(state)
         for result in trainer.history:
             trial.report(result.one_shot_accuracy, result.epoch)
-        trial.set_user_attr("resumed_after_epoch", len(trainer.history))
+        record_resume(trial, len(trainer.history))
 
     def _key(self, trial: BaseTrial, seed: int) -> str:
         return json.dumps(
             [self.config.identity(), self.inputs.digest, dict(trial.params), seed],
             sort_keys=True,
         )
-
-
-def _record(trial: BaseTrial, trainer: Trainer) -> None:
-    history, best = trainer.history, trainer.best
-    assert best is not None
-    attributes: dict[str, Any] = {
-        "best_epoch": best.epoch,
-        "verification_accuracy": best.verification_accuracy,
-        "pairs_seen": history[-1].pairs_seen,
-        "seconds": sum(result.seconds for result in history),
-        "diverged": history[-1].diverged,
-    }
-    for name, value in attributes.items():
-        trial.set_user_attr(name, value)
-    if isinstance(trial, optuna.Trial):
-        # Among the attributes for people it would make the dashboard's page metres wide.
-        results = [_finite(asdict(result)) for result in history]
-        trial.storage.set_trial_system_attr(trial._trial_id, HISTORY, results)
-
-
-def _finite(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the result with None for what JSON has no number for."""
-    infinite = float("inf")
-    return {
-        name: None if isinstance(value, float) and not -infinite < value < infinite else value
-        for name, value in result.items()
-    }
 
 
 def _device_name(device: torch.device) -> str:

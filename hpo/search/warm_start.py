@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 TAKEN = 5
 """How many of the other study's best configurations are tried."""
 
-_ATTRIBUTE = "taken_over"
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -42,13 +40,14 @@ def enqueue_from(
         StudyError: there is no such study, it is this one, or has no complete trial.
     """
     from hpo.study.errors import StudyError
+    from hpo.study.record import StudyRecord, record_enqueued
     from hpo.study.trials import configurations_begun
 
     if (source.name, source.url) == (location.name, location.url):
         raise StudyError(f"--from {source.name}: that is the study itself; name another one")
     fitted, lines = proposals(source, space)
     with location.exclusive():
-        known = study.user_attrs.get(_ATTRIBUTE, [])
+        known = StudyRecord.of(study).enqueued
         if any(entry["study"] == source.name for entry in known):
             return [f"The best of study {source.name} were taken over before."]
         after = [len(space.initial_configurations), configurations_begun(study)]
@@ -58,7 +57,7 @@ def enqueue_from(
             "first": max(after),
             "values": [one.values for one in fitted],
         }
-        study.set_user_attr(_ATTRIBUTE, [*known, entry])
+        record_enqueued(study, [*known, entry])
     return lines
 
 
@@ -69,10 +68,11 @@ def proposals(source: "StudyLocation", space: SearchSpace) -> tuple[list[Fitted]
         StudyError: there is no such study, or it has no complete trial.
     """
     from hpo.study.open import open_finished
+    from hpo.study.record import StudyRecord
     from hpo.study.trials import complete_trials
 
     other = open_finished(source)
-    fixed = _fixed(other.user_attrs.get("definition", {}))
+    fixed = _fixed(StudyRecord.of(other).config or {})
     fitted: list[Fitted] = []
     lines = []
     for trial in complete_trials(other)[:TAKEN]:
@@ -121,8 +121,10 @@ def initial_configurations(
     study: "optuna.Study", space: SearchSpace
 ) -> Sequence[Mapping[str, Any]]:
     """Return what each of the study's first configurations is given, in order, {} for nothing."""
+    from hpo.study.record import StudyRecord
+
     given: list[Mapping[str, Any]] = list(space.initial_configurations)
-    for entry in study.user_attrs.get(_ATTRIBUTE, []):
+    for entry in StudyRecord.of(study).enqueued:
         given += [{}] * (entry["first"] - len(given))
         given += entry["values"]
     return given

@@ -9,13 +9,11 @@ import optuna
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
+from hpo.study.record import StudyRecord, record_config, record_data
 from hpo.study.samplers.table import make_pruner, make_sampler, quiet
 from hpo.study.storage.location import StudyLocation
 
 METRIC = "one-shot validation accuracy"
-
-BASELINE = "pixel 1-NN"
-"""The user attribute with what pixel 1-NN scores on the study's own validation trials."""
 
 optuna.logging.set_verbosity(logging.ERROR)
 # Its tracebacks of a cursor that Ctrl-C hit say nothing that the error itself does not.
@@ -41,20 +39,18 @@ def open_study(config: StudyConfig, location: StudyLocation) -> optuna.Study:
                 pruner=make_pruner(search.pruner, config.budget.epochs, search.startup),
             )
             study.set_metric_names([METRIC])
-        known = study.user_attrs.get("definition")
+        record = StudyRecord.of(study)
         trials = study.get_trials(deepcopy=False)
-        if known is None and trials:
+        if record.config is None and trials:
             raise StudyError(
                 f"{location.shown_url} holds a study {location.name} that was not made here; "
                 "choose another --out or --storage"
             )
-        if trials or "data" in study.user_attrs:
-            _refuse_other_config(known, config.identity(), location)
-        elif known != config.identity():
+        if trials or record.data is not None:
+            _refuse_other_config(record.config, config.identity(), location)
+        elif record.config != config.identity():
             # New, or it never came to its data: nothing hangs on what was asked for then.
-            study.set_user_attr("description", config.description)
-            study.set_user_attr("versions", versions())
-            study.set_user_attr("definition", config.identity())
+            record_config(study, config.identity(), config.description, versions())
     return study
 
 
@@ -81,7 +77,7 @@ def open_as_run(config: StudyConfig, location: StudyLocation) -> tuple[optuna.St
     Raises:
         StudyError: there is none, or it was started with another definition.
     """
-    known = open_finished(location).user_attrs.get("definition", {})
+    known = StudyRecord.of(open_finished(location)).config or {}
     keys = {
         "dataset": "data.dataset",
         "sampler": "search.sampler",
@@ -101,11 +97,11 @@ def remember_data(
         StudyError: it has learnt from other data, or was given another definition meanwhile.
     """
     with location.exclusive():
-        attributes = study.user_attrs
-        _refuse_other_config(attributes.get("definition"), config.identity(), location)
-        known = attributes.get("data")
+        record = StudyRecord.of(study)
+        _refuse_other_config(record.config, config.identity(), location)
+        known = record.data
         if known is None:
-            study.set_user_attr("data", {"name": name, "digest": digest})
+            record_data(study, name, digest)
         elif known["digest"] != digest:
             raise StudyError(
                 f"study {location.name} was started on other data:\n"

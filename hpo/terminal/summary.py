@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hpo.study.config import StudyConfig
-from hpo.study.open import BASELINE
+from hpo.study.record import BASELINE, StudyRecord
 from hpo.study.space.catalogue import Value
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
@@ -37,7 +37,7 @@ def print_results(console: Console, study: optuna.Study, location: StudyLocation
     if not best:
         return
     console.print(table)
-    if (baseline := study.user_attrs.get(BASELINE)) is not None:
+    if (baseline := StudyRecord.of(study).baseline) is not None:
         console.print(
             f"On the same validation trials {BASELINE} scores {baseline:.1%}.", highlight=False
         )

@@ -18,6 +18,7 @@ from hpo.search.workers.worker import Job
 from hpo.study.config import StudyConfig
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import TrialRecord
 
 SIZE = 16
 ALPHABETS = {
@@ -149,7 +150,7 @@ def outcomes(job: Job) -> dict[str, float | None]:
     found = {}
     for trial in open_finished(job.location).trials:
         if trial.state.is_finished() and trial.state != TrialState.FAIL:
-            key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
+            key = json.dumps([trial.params, TrialRecord.of(trial).seed], sort_keys=True)
             assert key not in found, "a configuration finished twice"
             found[key] = trial.value
     return found

@@ -8,8 +8,10 @@ import optuna
 from optuna.trial import TrialState
 
 from hpo.study.config import StudyConfig
+from hpo.study.record import StudyRecord
 from hpo.study.samplers.table import quiet
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import TrialRecord
 from model.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ class TrialArtifacts:
             from hpo.search.artifacts.notes import study_note
 
             if not get_note(self._study):
-                data = self._study.user_attrs["data"]
+                data = StudyRecord.of(self._study).data or {}
                 save_note(self._study, study_note(self._config, self._location, data))
         except Exception as error:
             _log.warning("the study's note could not be kept: %s", error)
@@ -64,7 +66,7 @@ class TrialArtifacts:
             trainer.history,
             self._config,
             pruned=pruned,
-            device=trial.user_attrs["device"],
+            device=TrialRecord.of(trial.storage.get_trial(trial._trial_id)).device or "",
             others=complete,
         )
         save_note(trial, note)

@@ -18,11 +18,12 @@ from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor
 from hpo.search.workers.queue import next_trial, open_configurations
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
-from hpo.study.open import BASELINE, open_study, remember_data
+from hpo.study.open import open_study, remember_data
+from hpo.study.record import StudyRecord, record_baseline
 from hpo.study.samplers.table import quiet
 from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import no_retry, retrying
-from hpo.study.trials import FINISHED, finished, root
+from hpo.study.trials import FINISHED, finished, original_number, record_failure, records
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
 
@@ -72,8 +73,8 @@ def work(job: Job) -> None:
     study = retrying(lambda: open_study(job.config, job.location))
     inputs = load_data(job.config, job.data_root, job.device)
     retrying(lambda: remember_data(study, job.location, job.config, inputs.name, inputs.digest))
-    if BASELINE not in study.user_attrs:
-        retrying(lambda: study.set_user_attr(BASELINE, inputs.baseline()))
+    if StudyRecord.of(study).baseline is None:
+        retrying(lambda: record_baseline(study, inputs.baseline()))
     checkpoints = Checkpoints(job.location.checkpoints)
 
     def sweep() -> None:
@@ -117,8 +118,8 @@ def _run_trials(
             time.sleep(_WAIT_SECONDS)
             continue
         reason = run_trial(study, trial, objective)
-        if root(trial) not in open_configurations(study):
-            checkpoints.remove(root(trial))
+        if original_number(trial) not in open_configurations(study):
+            checkpoints.remove(original_number(trial))
         if reason is not None:
             _make_room()
             _refuse_hopeless(study, before)
@@ -147,7 +148,7 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
             reason = _reason(error)
         with suppress(UpdateFinishedTrialError):
             if reason is not None:
-                trial.set_user_attr("failure", reason)
+                record_failure(trial, reason)
             study.tell(trial, value, state=state, skip_if_finished=True)
     return reason
 
@@ -155,9 +156,9 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
 def _refuse_hopeless(study: optuna.Study, before: Container[int]) -> None:
     """Raise if the latest trials, all workers' together, failed for one and the same reason."""
     ended = [
-        trial.user_attrs.get("failure")
-        for trial in study.get_trials(deepcopy=False)
-        if trial.number not in before and (trial.state in FINISHED or "failure" in trial.user_attrs)
+        trial.failure
+        for trial in records(study)
+        if trial.number not in before and (trial.state in FINISHED or trial.failure is not None)
     ]
     reason = next((failure for failure in reversed(ended) if failure), "")
     number = MEMORY_FAILURES if _out_of_memory(reason) else FAILURES

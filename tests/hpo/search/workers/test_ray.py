@@ -17,7 +17,7 @@ from hpo.study.config import load
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import finished
+from hpo.study.trials import TrialRecord, finished
 from tests import ROOT
 
 _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
@@ -71,7 +71,7 @@ def test_actors_finish_a_study_though_one_is_killed(smoke: Job, address: str) ->
     assert killed
     trials = open_finished(smoke.location).trials
     assert finished(study) == 6
-    assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) >= 2
+    assert len({(TrialRecord.of(trial).worker or {})["pid"] for trial in trials}) >= 2
 
 
 def test_an_error_of_all_actors_is_one_message(smoke: Job, address: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
 from hpo.study.samplers.table import PRUNERS, SAMPLERS
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import HISTORY, finished
+from hpo.study.trials import TrialRecord, finished
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
 from model.training.trainer import EpochResult, Trainer
@@ -68,17 +68,18 @@ def test_a_trial_keeps_what_it_was(job: Job) -> None:
     work(replace(job, total=1))
     study = open_finished(job.location)
     trial = study.trials[0]
-    attributes = trial.user_attrs
-    history = trial.system_attrs[HISTORY]
+    record = TrialRecord.of(trial)
+    history = record.history
     assert trial.value == max(result["one_shot_accuracy"] for result in history)
     assert trial.intermediate_values == {r["epoch"]: r["one_shot_accuracy"] for r in history}
-    assert attributes["best_epoch"] in range(1, 4)
-    assert attributes["pairs_seen"] == history[-1]["pairs_seen"]
-    assert attributes["device"] == "cpu"
-    assert attributes["parameters"] > 0
-    assert attributes["seconds"] > 0
-    assert f"optuna {optuna.__version__}" in attributes["versions"]
-    assert 0 <= attributes["verification_accuracy"] <= 1
+    assert record.best_epoch in range(1, 4)
+    assert record.pairs_seen == history[-1]["pairs_seen"]
+    assert record.device == "cpu"
+    assert record.parameters is not None
+    assert record.parameters > 0
+    assert record.seconds > 0
+    assert f"optuna {optuna.__version__}" in (record.versions or "")
+    assert 0 <= (record.verification_accuracy or -1) <= 1
     assert study.user_attrs["data"] == {"name": "tiny", "digest": tiny_dataset().digest}
 
 
@@ -116,7 +117,7 @@ def test_failures_are_recorded_and_replaced(job: Job, monkeypatch: pytest.Monkey
     work(job)
     trials = open_finished(job.location).trials
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
-    assert [t.user_attrs["failure"] for t in failed] == [
+    assert [TrialRecord.of(t).failure for t in failed] == [
         "MemoryError: no room for 2",
         "MemoryError: no room for 3",
     ]
@@ -155,8 +156,9 @@ def test_a_diverged_trial_is_worth_chance_or_pruned(
     assert trial.value == 1 / job.config.validation.way
     # Complete, it would be better than all pruned ones in the eyes of a sampler.
     assert trial.state == (TrialState.COMPLETE if pruner == "none" else TrialState.PRUNED)
-    assert trial.user_attrs["diverged"]
-    assert trial.system_attrs[HISTORY][0]["loss"] is None
+    record = TrialRecord.of(trial)
+    assert record.diverged
+    assert record.history[0]["loss"] is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -172,9 +174,10 @@ def test_a_stopped_process_loses_nothing(tmp_path: Path, number: signal.Signals)
     trials = open_finished(broken.location).trials
     assert [t.state.name for t in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
     again = trials[2]
-    assert again.user_attrs["retry_of"] == 1
+    record = TrialRecord.of(again)
+    assert record.original_number == 1
     assert again.params == trials[1].params
-    assert again.user_attrs["resumed_after_epoch"] >= 1
+    assert (record.resumed_after_epoch or 0) >= 1
     assert len(again.intermediate_values) == 3
     assert outcomes(broken) == outcomes(whole)
     assert not list(broken.location.checkpoints.iterdir())
@@ -222,7 +225,7 @@ def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
     trials = open_finished(job.location).trials
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
     assert pruned
-    assert all(trial.system_attrs[HISTORY] for trial in pruned)
+    assert all(TrialRecord.of(trial).history for trial in pruned)
     assert len(trials) == 8
 
 
@@ -231,7 +234,7 @@ def test_a_trial_that_came_to_its_end_is_complete(tmp_path: Path, pruner: str) -
     job = tiny_job(tmp_path, 10, pruner=pruner, startup=2)
     work(job)
     for trial in open_finished(job.location).trials:
-        ended = len(trial.system_attrs[HISTORY]) == job.config.budget.epochs
+        ended = len(TrialRecord.of(trial).history) == job.config.budget.epochs
         assert trial.state == (TrialState.COMPLETE if ended else TrialState.PRUNED)
 
 
