@@ -1,4 +1,4 @@
-"""What came of a study, as ``report.md`` and one self-contained ``report.html``."""
+"""A study's report, as ``report.md`` and one self-contained ``report.html``."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,36 +15,37 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     """Write ``report/`` into the study's folder and return it; the study itself is only read.
 
     Args:
-        place: the study's.
+        location: the study's.
         others: of studies to compare it with.
 
     Raises:
         StudyError: a study is not there or cannot be read.
     """
-    from hpo.reporting.accuracy import accuracy, answers, papers_tables
+    from hpo.reporting.accuracy import accuracy, net_gallery, published_results
     from hpo.reporting.comparison import comparison
     from hpo.reporting.document import write
     from hpo.reporting.overview import overview
-    from hpo.reporting.pictures import Pictures
+    from hpo.reporting.pictures import PictureFolder
     from hpo.reporting.search import search
+    from hpo.results.costs import costed_trials
     from hpo.results.fits import find_fits
-    from hpo.results.trials import rows
     from hpo.study.open import open_finished
+    from hpo.study.record import StudyRecord
 
     studies = [open_finished(each) for each in (location, *others)]
     with location.explained():
         folder = location.folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
-        study, pictures = studies[0], Pictures(folder)
-        config = study.user_attrs.get("definition", {})
-        trials, fits = rows(study), find_fits(location)
+        study, pictures = studies[0], PictureFolder(folder)
+        config = StudyRecord.of(study).config or {}
+        trials, fits = costed_trials(study), find_fits(location)
         blocks = [
             *overview(study, trials, fits, location, datetime.now(UTC)),
             *accuracy(fits, location, pictures),
-            *papers_tables(fits, config),
+            *published_results(fits, config),
             *search(study, trials, config, pictures),
             *comparison(studies, pictures),
-            *answers(fits, pictures),
+            *net_gallery(fits, pictures),
         ]
         write(blocks, folder)
         pictures.sweep()
@@ -70,14 +71,14 @@ def main(
         typer.Option(
             "--compare",
             metavar="OTHER",
-            help="Another study to set beside it, kept in the same place; give it again for more.",
+            help="Another study of the same --out and --storage to compare with; repeatable.",
             rich_help_panel="Study",
         ),
     ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
 ) -> None:
-    """Write what came of a study, finished or still running, into its folder's report/."""
+    """Write a report on a study, finished or still running, into its folder's report/."""
     with options.reported():
         names = [name.removesuffix(".toml") for name in (study, *(compare or ()))]
         locations = [StudyLocation(Path(name).name, out, storage) for name in names]

@@ -1,4 +1,4 @@
-"""What a final fit leaves: its figures, measured once, and the files of its folder."""
+"""Testing a final fit, once, and writing the files of its folder."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,13 +14,22 @@ from hpo.fits.evaluation import baseline_figures, net_figures
 from hpo.fits.gallery import make_gallery
 from hpo.fits.held_out import load_benchmark
 from hpo.results import published
-from hpo.results.metrics import METRICS, Candidate, Metrics, SeedFit, load_metrics, save_metrics
+from hpo.results.metrics import (
+    METRICS,
+    NET,
+    Candidate,
+    Metrics,
+    SeedFit,
+    load_metrics,
+    save_metrics,
+)
 from hpo.results.plots.training_curve import draw_curve
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
 from hpo.training.data import StudyData
 from hpo.training.resumable import Fit
+from model.baselines import BASELINES
 from model.errors import ModelError
 from model.net.export import export_onnx
 from model.net.saved import SavedNet, load_net, save_net
@@ -159,30 +168,31 @@ def complete(folder: Path, digest: str) -> Metrics | None:
 
 
 def print_figures(console: Console, metrics: Metrics) -> None:
-    """Print the net's figures, the baselines' and the published ones, in percent."""
+    """Print the accuracies of the net and the baselines, and published ones, in percent."""
     table = Table(title=f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets")
     for heading, justify in _COLUMNS:
         table.add_column(heading, justify=justify)
     for figure in metrics.figures:
-        if figure.system != "net" or figure.alphabet is not None:
+        if figure.system != NET or figure.alphabet is not None:
             continue
         others = [
-            metrics.find(figure.protocol, system, figure.way)
-            for system in ("pixel 1-NN", "modified Hausdorff")
+            (baseline.title, metrics.find(figure.protocol, name, figure.way))
+            for name, baseline in BASELINES.items()
         ]
         title = (
             figure.title.removesuffix(", within alphabets")
             .partition(", no ")[0]
             .partition(", same")[0]
         )
-        for i, one in enumerate([figure, *filter(None, others)]):
+        found = [(NET, figure), *((name, one) for name, one in others if one is not None)]
+        for i, (name, one) in enumerate(found):
             table.add_row(
                 "" if i else title,
-                one.system,
+                name,
                 f"{100 * one.mean:.1f}",
                 f"[{100 * one.low:.1f}, {100 * one.high:.1f}]",
                 f"{one.trials:,}",
-                str(len(one.values)) if one.system == "net" else "",
+                str(len(one.values)) if one is figure else "",
             )
         for name, accuracy in PUBLISHED.get(figure.protocol, ()):
             table.add_row("", name, f"{accuracy:g}", style="dim")

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -122,8 +122,8 @@ class TrialRecord:
         )
 
     @property
-    def is_best_candidate(self) -> bool:
-        """Whether the study's best trial is chosen among trials like this one."""
+    def is_complete(self) -> bool:
+        """Whether it is complete; the study's best trial is one of those."""
         return self.state == TrialState.COMPLETE and self.accuracy is not None
 
     @property
@@ -132,9 +132,18 @@ class TrialRecord:
         return self.original_number != self.number
 
 
+Record = TypeVar("Record", bound=TrialRecord)
+
+
 def records(study: optuna.Study) -> list[TrialRecord]:
     """Return every trial of the study, by number."""
     return [TrialRecord.of(trial) for trial in study.get_trials(deepcopy=False)]
+
+
+def ranked(trials: Iterable[Record]) -> list[Record]:
+    """Return the complete trials, the best first, of equals the earlier one."""
+    complete = [trial for trial in trials if trial.is_complete]
+    return sorted(complete, key=lambda trial: (-(trial.accuracy or 0.0), trial.number))
 
 
 def seed_of(trial: BaseTrial) -> int | None:

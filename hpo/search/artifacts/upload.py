@@ -11,7 +11,6 @@ from hpo.study.config import StudyConfig
 from hpo.study.record import StudyRecord
 from hpo.study.samplers.table import quiet
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import TrialRecord
 from model.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
@@ -66,7 +65,6 @@ class TrialArtifacts:
             trainer.history,
             self._config,
             pruned=pruned,
-            device=TrialRecord.of(trial.storage.get_trial(trial._trial_id)).device or "",
             others=complete,
         )
         save_note(trial, note)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo.results.metrics import METRICS, figure, load_metrics
+from hpo.results.metrics import METRICS, NET, Accuracy, load_metrics
 from hpo.study.errors import StudyError
 from model.evaluation.intervals import interval
 
@@ -31,8 +31,8 @@ def test_intervals_hold_the_mean_and_stay_in_range(values: list[float]) -> None:
 
 
 def test_a_figure_says_what_it_rests_on() -> None:
-    shown = figure(
-        [0.5, 0.5], trials=4000, protocol="n_way", system="net", title="", way=2, chance=0.5
+    shown = Accuracy.of(
+        [0.5, 0.5], trials=4000, protocol="n_way", system=NET, title="", way=2, chance=0.5
     ).shown()
     assert "50.0 % [48.5, 51.5] 4,000 x 2 seeds" in shown
 

@@ -58,7 +58,7 @@ class TestClocks:
         assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
         now[0] += 1000
         with monkeypatch.context() as away:
-            away.setattr("hpo.study.storage.retry.PATIENCE_SECONDS", 0)
+            away.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0)
             away.setattr("hpo.search.workers.queue._fail_dead", unreachable)
             with pytest.raises(StudyError):
                 next_trial(study, job.location, 1, seed=0, monitor=monitor)

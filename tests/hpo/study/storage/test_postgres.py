@@ -124,7 +124,7 @@ def test_a_server_that_crashes_is_waited_for(shared: Job, server: Server) -> Non
 def test_a_server_that_stays_away_is_one_message(
     shared: Job, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpo.study.storage.retry.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0.5)
     study = open_study(shared.config, shared.location)
     server.stop()
     try:
