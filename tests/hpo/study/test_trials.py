@@ -1,7 +1,5 @@
 """The typed view of a trial's attributes: written, read, and under the keys of old databases."""
 
-from collections.abc import Iterator
-
 import optuna
 import pytest
 from optuna.trial import FixedTrial, TrialState, create_trial
@@ -38,8 +36,8 @@ KEYS = {
 
 
 @pytest.fixture
-def study() -> Iterator[optuna.Study]:
-    yield optuna.create_study(direction="maximize")
+def study() -> optuna.Study:
+    return optuna.create_study(direction="maximize")
 
 
 def history() -> list[EpochResult]:
