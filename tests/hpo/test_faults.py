@@ -27,8 +27,9 @@ from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import MEMORY_FAILURES, Job, work
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study, remember_data
+from hpo.study.record import record_config
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import finished
+from hpo.study.trials import TrialRecord, finished
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import Trainer
 from run_study import app
@@ -66,7 +67,7 @@ def test_out_of_memory_is_recorded_and_the_next_trial_runs(
     work(replace(job, total=1))
     trials = open_finished(job.run.location).trials
     assert [trial.state.name for trial in trials] == ["FAIL"] * 5 + ["COMPLETE"]
-    assert trials[0].user_attrs["failure"].startswith(type(error).__name__)
+    assert (TrialRecord.of(trials[0]).failure or "").startswith(type(error).__name__)
     opens(job)
 
 
@@ -93,7 +94,7 @@ def test_a_net_that_blows_up_has_a_value(job: Job, monkeypatch: pytest.MonkeyPat
     for trial in open_finished(job.run.location).trials:
         assert trial.state == TrialState.COMPLETE
         assert trial.value == pytest.approx(1 / job.run.config.validation.way, abs=0.15)
-        assert trial.user_attrs["diverged"]
+        assert TrialRecord.of(trial).diverged
     opens(job)
 
 
@@ -228,7 +229,7 @@ def test_a_study_of_another_version_is_refused_with_the_difference(job: Job) -> 
     remember_data(study, job.run, "one", "a" * 64)
     identity = dict(job.run.config.identity())
     del identity["validation.way"]
-    study.set_user_attr("definition", identity | {"budget.gone_since": 3})
+    record_config(study, identity | {"budget.gone_since": 3}, "", {})
     with pytest.raises(StudyError, match=r"budget\.gone_since: was 3, now not there"):
         open_study(job.run)
 
