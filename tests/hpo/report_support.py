@@ -25,6 +25,7 @@ from hpo.metrics import (
 from hpo.place import Place
 from hpo.space import SearchSpace
 from hpo.study import open_study
+from model.calibration import Calibration
 from model.net import parameter_count
 
 ALPHABETS = {
@@ -181,7 +182,9 @@ def _seed_fit(seed: int) -> SeedFit:
         epochs=8,
         best_epoch=7,
         validation_accuracy=0.71,
-        verification_threshold=0.48,
+        calibration=Calibration(shift=13.5, scale=1.25),
+        false_accept=0.0425,
+        false_reject=0.0675,
         pairs_seen=51_200,
         seconds=80.5,
         history=[],
