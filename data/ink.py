@@ -89,9 +89,9 @@ def _framed(ink: np.ndarray, size: int) -> np.ndarray:
         0.5 - ndimage.distance_transform_edt(~inside),
     )
     drawn = np.clip(depth - (width - STROKE * side) / 2 + 0.5, 0, 1).astype(np.float32)
-    small = Image.fromarray(drawn).resize((size, size), Image.Resampling.BOX)
+    small = np.asarray(Image.fromarray(drawn).resize((size, size), Image.Resampling.BOX))
     # Thin strokes fade when reduced; the darkest is full ink again.
-    return (np.asarray(small) * (255 / max(float(np.max(small)), 1e-6))).round().astype(np.uint8)
+    return (small * (255 / max(float(small.max()), 1e-6))).round().astype(np.uint8)
 
 
 def _stroke(ink: np.ndarray) -> float:

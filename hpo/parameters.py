@@ -26,6 +26,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "recipe.rate_factor": (1e-6, 1e3),
     "recipe.distortion": (0, 5),
     "recipe.warp": (0, 5),
+    "recipe.zoom": (0, 1.5),
     "recipe.elastic": (0, 20),
     "recipe.splice": (0, 1),
 }

@@ -121,6 +121,15 @@ def main(
         bool,
         typer.Option("--json", help="Print JSON instead of tables.", rich_help_panel="Output"),
     ] = False,
+    show: Annotated[
+        Path | None,
+        typer.Option(
+            "--show",
+            metavar="FILE.png",
+            help="Write a sheet of all images there, each beside what the net sees of it.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     device: Annotated[
         str,
         typer.Option(
@@ -135,6 +144,8 @@ def main(
     queries = [*query, *(more or [])]
     try:
         _check_device(device)
+        if show:  # first, so that it is there to look at whatever becomes of the rest
+            _show(model, support, queries, show)
         answers = predict(model, support, queries, device)
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -168,6 +179,13 @@ def _print_table(path: Path, ranked: Sequence[Ranked], top: int) -> None:
         table.add_row(str(place), Text(one.name), f"{one.similarity:.3f}")
     width = None if sys.stdout.isatty() else 80
     Console(file=sys.stdout, width=width).print(table)
+
+
+def _show(model: Path, support: Path, queries: Sequence[Path], path: Path) -> None:
+    from model.checkpoint import load_net
+    from model.showing import show_read
+
+    show_read(find_support(support), queries, load_net(model).image_size, path)
 
 
 def _check_device(device: str) -> None:

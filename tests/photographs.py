@@ -1,6 +1,6 @@
 """Photographs of drawings as a telephone takes them, made up on the spot: seeded, no files needed.
 
-A drawing is laid on a sheet as ink, the sheet is lit, seen slightly from the side, blurred, grained,
+A drawing is laid on a sheet as ink; the sheet is lit, seen slightly from the side, blurred, grained
 and saved as a JPEG of 800 x 600 pixels.
 """
 

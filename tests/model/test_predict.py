@@ -131,3 +131,15 @@ def test_a_class_that_is_there_twice_is_refused(model: Path, support: Path) -> N
     code, output = run("--model", model, "--support", support, "--query", support / "ring/1.png")
     assert code == 1
     assert "bar is there twice" in " ".join(output.split())
+
+
+def test_show_writes_the_sheet(model: Path, support: Path, tmp_path: Path) -> None:
+    options = ("--model", model, "--support", support, "--query", support / "bar.png")
+    code, _ = run(*options, "--show", tmp_path / "seen.png")
+    assert code == 0
+    with Image.open(tmp_path / "seen.png") as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 2 * 105, "pairs of pictures"
+    code, output = run(*options, "--show", tmp_path / "no/seen.png")
+    assert code == 1
+    assert "cannot be written" in " ".join(output.split())
