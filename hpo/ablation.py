@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +39,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "embedding and head": ("net.embedding", "net.head"),
     "dropout": ("net.dropout",),
     "rotated alphabets": ("recipe.rotations",),
-    "distortions": ("recipe.distortion", "recipe.elastic"),
+    "distortions": ("recipe.distortion", "recipe.elastic", "recipe.zoom"),
     "warp": ("recipe.warp",),
     "splices": ("recipe.splice",),
     "centred drawings": ("net.centred",),
@@ -220,7 +220,7 @@ def _fit(
     progress: Any,
 ) -> "list[Fit]":
     hyperparameters = space.hyperparameters(values)
-    key = json.dumps([asdict(hyperparameters), plan.minutes], sort_keys=True)
+    key = json.dumps([hyperparameters.identity(), plan.minutes], sort_keys=True)
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     budget = fitter.lasting(
         hyperparameters,

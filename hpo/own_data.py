@@ -12,6 +12,7 @@ from data.folder_tree import listed
 from hpo.definition import StudyDefinition
 from hpo.inputs import inputs_of, load_data
 from hpo.progress import bars
+from model.errors import ModelError
 
 SHEET = "inputs.png"
 _SHOWN = 60
@@ -42,8 +43,8 @@ def tell_folder(output: Console, definition: StudyDefinition, folder: Path | Non
         try:
             _leave_sheet(dataset, folder / SHEET)
             said = f"what was read: {folder / SHEET}"
-        except OSError as error:  # a convenience: the study runs without
-            said = f"what was read could not be drawn: {error.strerror or error}"
+        except (OSError, ModelError) as error:  # a convenience: the study runs without
+            said = f"what was read could not be drawn: {getattr(error, 'strerror', None) or error}"
         output.print(f"  {said}", markup=False, highlight=False)
 
 
@@ -89,6 +90,8 @@ def found(dataset: Dataset, definition: StudyDefinition) -> Iterator[str]:
 
 def _leave_sheet(dataset: Dataset, path: Path) -> None:
     """Draw a sample of the images beside what was read of them, whole or not at all."""
+    from data.images import decode_grey, read_bytes
+    from data.listing import shown
     from model.showing import show_inputs
 
     assert dataset.own is not None
@@ -98,7 +101,7 @@ def _leave_sheet(dataset: Dataset, path: Path) -> None:
     pictures = [
         (
             drawings.character_names[int(drawings.character[i])],
-            dataset.own.files[i],
+            decode_grey(read_bytes(dataset.own.files[i], ""), shown(dataset.own.files[i])),
             drawings.ink[i].numpy(),
         )
         for i in some
