@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from hpo import interrupts, options
+from hpo.terminal import options
+from hpo.terminal import signals as signals
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -50,12 +51,12 @@ def main(
     """
     with options.reported():
         if listing:
-            from hpo.listing import print_list
-            from hpo.progress import console
+            from hpo.terminal.listing import print_list
+            from hpo.terminal.progress import console
 
             print_list(console(), out, storage)
             return
-        definition, place = options.named_study(
+        config, location = options.named_study(
             study,
             device,
             out=out,
@@ -71,16 +72,16 @@ def main(
         # Torch takes seconds to import, which a wrong option should not cost.
         from hpo.run import dry_run_study, run_study
 
-        other = None if source is None else options.source_place(source, place)
+        other = None if source is None else options.source_location(source, location)
         if dry_run:
-            dry_run_study(definition, place, device, other)
+            dry_run_study(config, location, device, other)
             return
-        interrupts.raise_on_signals()
+        signals.raise_on_signals()
         deadline = None if timeout is None else time.time() + timeout
         try:
             finished = run_study(
-                definition,
-                place,
+                config,
+                location,
                 data_root=data_root,
                 device=device,
                 workers=workers,
@@ -91,7 +92,7 @@ def main(
         except KeyboardInterrupt:
             finished = False
     if not finished:
-        raise typer.Exit(interrupts.exit_code())
+        raise typer.Exit(signals.exit_code())
 
 
 if __name__ == "__main__":

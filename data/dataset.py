@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from data.batches.one_shot import OneShotTrials
 from data.drawings import Drawings
-from data.oneshot import OneShotTrials
 
 Role = Literal["train", "validation", "test"]
 ROLES: tuple[Role, ...] = ("train", "validation", "test")

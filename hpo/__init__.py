@@ -10,7 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpo.library import Study as Study
+    from hpo.api import Study as Study
 
 __all__ = ["Study"]
 
@@ -22,6 +22,6 @@ def __getattr__(name: str) -> Any:
     # A command that prints its help, or refuses an option, should not import all of this.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hpo import library
+    from hpo import api as library
 
     return getattr(library, name)

@@ -8,9 +8,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import typer
 
-from hpo import interrupts, options
-from hpo.errors import StudyError
-from hpo.place import Place
+from hpo.study.errors import StudyError
+from hpo.study.storage.location import StudyLocation
+from hpo.terminal import options
+from hpo.terminal import signals as signals
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -30,7 +31,7 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def serve(place: Place, host: str = LOOPBACK, port: int = 8080) -> tuple[_Server, str]:
+def serve(location: StudyLocation, host: str = LOOPBACK, port: int = 8080) -> tuple[_Server, str]:
     """Return a server of the study's dashboard, bound but not serving yet, and its address.
 
     Args:
@@ -44,13 +45,15 @@ def serve(place: Place, host: str = LOOPBACK, port: int = 8080) -> tuple[_Server
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
-    from hpo.samplers import quiet
-    from hpo.study import open_finished
+    from hpo.study.open import open_finished
+    from hpo.study.samplers.table import quiet
 
-    study = open_finished(place)
-    place.artifacts.mkdir(parents=True, exist_ok=True)
+    study = open_finished(location)
+    location.artifacts.mkdir(parents=True, exist_ok=True)
     with quiet():
-        application = wsgi(study._storage, artifact_store=FileSystemArtifactStore(place.artifacts))
+        application = wsgi(
+            study._storage, artifact_store=FileSystemArtifactStore(location.artifacts)
+        )
     server = _bound(host, port)
     server.set_app(application)
     taken = server.server_address[1]
@@ -110,17 +113,17 @@ def main(
 
     Ctrl-C stops it; the study itself does not need it.
     """
-    interrupts.raise_on_signals()
+    signals.raise_on_signals()
     with options.reported():
-        place = Place(Path(study.removesuffix(".toml")).name, out, storage)
+        location = StudyLocation(Path(study.removesuffix(".toml")).name, out, storage)
         try:
-            server, address = serve(place, host, port)
+            server, address = serve(location, host, port)
             with server:
                 if server.server_address[1] != port:
                     print(f"Port {port} is taken; the next free one is used.")
                 if host != LOOPBACK:
                     print("Anyone who reaches this address can change and delete studies.")
-                print(f"Study {place.name}, kept in {place.shown_url}, is shown at")
+                print(f"Study {location.name}, kept in {location.shown_url}, is shown at")
                 print(f"  {address}\nCtrl-C stops it.", flush=True)
                 server.serve_forever()
         except KeyboardInterrupt:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from hpo import options
-from hpo.place import Place
+from hpo.study.storage.location import StudyLocation
+from hpo.terminal import options
 
 
-def write_report(place: Place, others: Sequence[Place] = ()) -> Path:
+def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) -> Path:
     """Write ``report/`` into the study's folder and return it; the study itself is only read.
 
     Args:
@@ -24,25 +24,25 @@ def write_report(place: Place, others: Sequence[Place] = ()) -> Path:
     from hpo.reporting.accuracy import accuracy, answers, papers_tables
     from hpo.reporting.comparison import comparison
     from hpo.reporting.document import write
-    from hpo.reporting.fits import find_fits
     from hpo.reporting.overview import overview
     from hpo.reporting.pictures import Pictures
-    from hpo.reporting.rows import rows
     from hpo.reporting.search import search
-    from hpo.study import open_finished
+    from hpo.results.fits import find_fits
+    from hpo.results.trials import rows
+    from hpo.study.open import open_finished
 
-    studies = [open_finished(each) for each in (place, *others)]
-    with place.explained():
-        folder = place.folder / "report"
+    studies = [open_finished(each) for each in (location, *others)]
+    with location.explained():
+        folder = location.folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
         study, pictures = studies[0], Pictures(folder)
-        definition = study.user_attrs.get("definition", {})
-        trials, fits = rows(study), find_fits(place)
+        config = study.user_attrs.get("definition", {})
+        trials, fits = rows(study), find_fits(location)
         blocks = [
-            *overview(study, trials, fits, place, datetime.now(UTC)),
-            *accuracy(fits, place, pictures),
-            *papers_tables(fits, definition, study.user_attrs.get("data", {})),
-            *search(study, trials, definition, pictures),
+            *overview(study, trials, fits, location, datetime.now(UTC)),
+            *accuracy(fits, location, pictures),
+            *papers_tables(fits, config, study.user_attrs.get("data", {})),
+            *search(study, trials, config, pictures),
             *comparison(studies, pictures),
             *answers(fits, pictures),
         ]
@@ -80,8 +80,8 @@ def main(
     """Write what came of a study, finished or still running, into its folder's report/."""
     with options.reported():
         names = [name.removesuffix(".toml") for name in (study, *(compare or ()))]
-        places = [Place(Path(name).name, out, storage) for name in names]
-        folder = write_report(places[0], places[1:])
+        locations = [StudyLocation(Path(name).name, out, storage) for name in names]
+        folder = write_report(locations[0], locations[1:])
     print(f"{folder / 'report.md'}\n{folder / 'report.html'}")
 
 

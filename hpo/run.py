@@ -5,28 +5,28 @@ from pathlib import Path
 
 from rich.console import Console
 
-from data.sources import is_folder
-from hpo.definition import StudyDefinition
-from hpo.own_data import tell_folder
-from hpo.place import Place
-from hpo.progress import StudyProgress, console
-from hpo.study import open_study
-from hpo.summary import print_plan, print_results
-from hpo.warm_start import proposals, take_over
-from hpo.worker import Job
-from hpo.workers import run_workers
+from data.sources.table import is_folder
+from hpo.search.own_data import tell_folder
+from hpo.search.warm_start import enqueue_from, proposals
+from hpo.search.workers.processes import run_workers
+from hpo.search.workers.worker import Job
+from hpo.study.config import StudyConfig
+from hpo.study.open import open_study
+from hpo.study.storage.location import StudyLocation
+from hpo.terminal.progress import StudyProgress, console
+from hpo.terminal.summary import print_plan, print_results
 
 
 def run_study(
-    definition: StudyDefinition,
-    place: Place,
+    config: StudyConfig,
+    location: StudyLocation,
     *,
     data_root: Path | None = None,
     device: str = "cpu",
     workers: int = 1,
     ray: str | None = None,
     deadline: float | None = None,
-    source: Place | None = None,
+    source: StudyLocation | None = None,
 ) -> bool:
     """Run the study to its total of trials, showing how it goes; return False if interrupted.
 
@@ -44,45 +44,45 @@ def run_study(
         StudyError: the study cannot be opened, or cannot go on.
         DataError: its data cannot be had.
     """
-    total, output = definition.search.trials, console()
-    study = open_study(definition, place)
+    total, output = config.search.trials, console()
+    study = open_study(config, location)
     job = Job(
-        definition=definition,
-        place=place,
+        config=config,
+        location=location,
         total=total,
         data_root=data_root,
         device=device,
         deadline=deadline,
     )
     output.print(
-        f"Study {place.name}: up to {total} trials on {device}, kept in {place.shown_url}",
+        f"Study {location.name}: up to {total} trials on {device}, kept in {location.shown_url}",
         markup=False,
         highlight=False,
     )
-    if is_folder(definition.data.dataset):
-        tell_folder(output, definition, place.folder)
+    if is_folder(config.data.dataset):
+        tell_folder(output, config, location.folder)
     if source is not None:
-        _say(output, take_over(study, place, source, definition.space()))
+        _say(output, enqueue_from(study, location, source, config.space()))
     interrupted = False
-    with StudyProgress(study, total, definition.budget.epochs, output, deadline):
+    with StudyProgress(study, total, config.budget.epochs, output, deadline):
         try:
             if ray is None:
                 run_workers(job, workers)
             else:
-                from hpo.ray_workers import run_on_ray
+                from hpo.search.workers.ray import run_on_ray
 
                 run_on_ray(job, workers, ray)
         except KeyboardInterrupt:
             interrupted = True
-    with place.explained():
-        print_results(output, study, place)
+    with location.explained():
+        print_results(output, study, location)
     if interrupted:
         output.print("Interrupted. The same command goes on from here.", highlight=False)
     return not interrupted
 
 
 def dry_run_study(
-    definition: StudyDefinition, place: Place, device: str, source: Place | None = None
+    config: StudyConfig, location: StudyLocation, device: str, source: StudyLocation | None = None
 ) -> None:
     """Print what would run; a folder of images is read, and nothing is written.
 
@@ -92,15 +92,15 @@ def dry_run_study(
     """
     output = console()
     output.print(
-        f"Study {place.name}, kept in {place.shown_url}: {definition.description}",
+        f"Study {location.name}, kept in {location.shown_url}: {config.description}",
         markup=False,
         highlight=False,
     )
-    if is_folder(definition.data.dataset):
-        tell_folder(output, definition)
+    if is_folder(config.data.dataset):
+        tell_folder(output, config)
     if source is not None:
-        _say(output, proposals(source, definition.space())[1])
-    print_plan(output, definition, definition.search.trials, device)
+        _say(output, proposals(source, config.space())[1])
+    print_plan(output, config, config.search.trials, device)
 
 
 def _say(output: Console, lines: Iterable[str]) -> None:

@@ -16,10 +16,10 @@ import typer
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from data.batches.one_shot import OneShotTrials
 from data.errors import DataError
-from data.oneshot import OneShotTrials
-from data.sources import load
-from model.evaluation import credit
+from data.sources.table import load
+from model.evaluation.scores import credit
 
 
 def nearest_neighbour_scores(trials: OneShotTrials) -> Tensor:

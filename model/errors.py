@@ -3,3 +3,7 @@
 
 class ModelError(Exception):
     """A saved net that cannot be used. The message says what, which value, and what to do."""
+
+
+class DeviceError(ModelError):
+    """A device that is not here. The message says which, and what to give."""

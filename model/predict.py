@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from data.errors import DataError
-from data.listing import shown
-from data.support import find_queries
-from model.classify import Classifier, Ranked
+from data.images.listing import shown
+from data.images.support import find_queries
 from model.errors import ModelError
+from model.evaluation.classifier import Classifier, Ranked
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -198,9 +198,9 @@ def _answer(classifier: Classifier, query: Path, threshold: float) -> _Answer:
 
 
 def _show(model: Path, support: Path, queries: Sequence[Path], path: Path) -> None:
-    from data.support import find_support
-    from model.checkpoint import load_net
-    from model.showing import show_read
+    from data.images.sheet import show_read
+    from data.images.support import find_support
+    from model.net.saved import load_net
 
     show_read(find_support(support), queries, load_net(model).image_size, path)
 

@@ -21,17 +21,17 @@ import optuna
 import psutil
 import torch
 
-import hpo.album
-import hpo.inputs
-import hpo.objective
-from hpo.claims import finished
-from hpo.errors import StudyError
-from hpo.patience import patiently
-from hpo.place import Place
-from hpo.study import open_finished, open_study
-from hpo.worker import Job, work
-from hpo.workers import run_workers
-from model.training import EpochResult, Trainer
+import hpo.search.artifacts.upload
+import hpo.search.objective
+import hpo.training.data
+from hpo.search.workers.processes import run_workers
+from hpo.search.workers.worker import Job, work
+from hpo.study.errors import StudyError
+from hpo.study.open import open_finished, open_study
+from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.retry import retrying
+from hpo.study.trials import finished
+from model.training.trainer import EpochResult, Trainer
 from tests.hpo.postgres import Server, binaries
 from tests.hpo.support import tiny_dataset, tiny_job
 
@@ -41,9 +41,11 @@ EPOCH_SECONDS = 0.1
 def stand_in() -> None:
     """Make trials short, and save after every epoch."""
     torch.set_num_threads(1)
-    hpo.inputs.load = lambda **_: tiny_dataset()
-    hpo.objective.CHECKPOINT_SECONDS = 0
-    hpo.album.Album.begin = hpo.album.Album.add = lambda *_, **__: None  # type: ignore[method-assign, assignment]
+    hpo.training.data.load = lambda **_: tiny_dataset()
+    hpo.training.checkpoints.CHECKPOINT_SECONDS = 0
+    hpo.search.artifacts.upload.TrialArtifacts.begin = (
+        hpo.search.artifacts.upload.TrialArtifacts.add
+    ) = lambda *_, **__: None  # type: ignore[method-assign, assignment]
 
 
 def slow_down() -> None:
@@ -70,7 +72,7 @@ class Killer(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        study = patiently(lambda: open_finished(self._job.place))
+        study = retrying(lambda: open_finished(self._job.location))
         for moment in self._moments:
             while finished(study) < moment and not self.done.is_set():
                 time.sleep(0.25)
@@ -122,11 +124,11 @@ class Outages(threading.Thread):
             self.count += 1
 
 
-def outcomes(place: Place) -> tuple[dict[str, float | None], int, int]:
+def outcomes(location: StudyLocation) -> tuple[dict[str, float | None], int, int]:
     """Return the value of every finished configuration, and how many were doubled and resumed."""
     values: dict[str, float | None] = {}
     doubled = resumed = 0
-    for trial in open_finished(place).trials:
+    for trial in open_finished(location).trials:
         if trial.state in (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED):
             key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
             doubled += key in values
@@ -145,9 +147,9 @@ def chaos(storage: str, kills: int, trials: int, workers: int, outages: int, see
         breaks = None
         try:
             url = None if server is None else server.url
-            place = replace(quiet.place, out=Path(folder, "chaos"), storage=url)
-            job = replace(quiet, place=place)
-            open_study(job.definition, place)
+            location = replace(quiet.location, out=Path(folder, "chaos"), storage=url)
+            job = replace(quiet, location=location)
+            open_study(job.config, location)
             killer = Killer(job, kills, seed)
             killer.start()
             if server is not None and outages:
@@ -161,9 +163,9 @@ def chaos(storage: str, kills: int, trials: int, workers: int, outages: int, see
             for thread in filter(None, (killer, breaks)):
                 thread.done.set()
                 thread.join()
-            expected, _, _ = outcomes(quiet.place)
-            found, doubled, resumed = outcomes(place)
-            file = place.sqlite_file()
+            expected, _, _ = outcomes(quiet.location)
+            found, doubled, resumed = outcomes(location)
+            file = location.sqlite_file()
             if file is not None:
                 with sqlite3.connect(file) as connection:
                     whole = connection.execute("PRAGMA integrity_check").fetchone()[0]
@@ -171,7 +173,7 @@ def chaos(storage: str, kills: int, trials: int, workers: int, outages: int, see
             else:
                 assert server is not None
                 whole = server.check()
-            left = len(list(place.checkpoints.glob("*")))
+            left = len(list(location.checkpoints.glob("*")))
         finally:
             if server is not None:
                 server.close()

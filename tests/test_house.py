@@ -1,82 +1,206 @@
-"""The house: who imports whom, who knows Optuna, how long a file may be, what lies where."""
+"""The plan of the code, computed from its imports: rooms, their order, their size, their tests."""
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-# Each room imports only from itself and those before it.
-ROOMS = ("data", "model", "hpo", "run_study")
+from tests import ROOT
+
+PACKAGES = ("data", "model", "hpo", "run_study")
+"""Each imports only from itself and those before it."""
+ROOMS = (
+    {"study"},
+    {"training", "results", "terminal"},
+    {"search", "fits", "reporting"},
+)
+"""The folders of hpo: each imports only from those of the lines above its own."""
+DOORS = {"run", "final_fit", "ablation", "report", "dashboard", "api"}
 TOP = {"data", "model", "hpo", "tests", "studies", "run_study.py", "pyproject.toml"}
-TOP |= {"README.md", "LICENSE"}
-LONGEST = 350
+TOP |= {"README.md", "LICENSE", "CITATION.cff"}
+MOST_MODULES, LONGEST_MODULE, LONGEST_TEST, LONGEST_CHAIN = 9, 300, 350, 15
+
+WITHOUT_BEHAVIOUR = {
+    "data.errors",
+    "data.sources.omniglot.facts",
+    "model.errors",
+    "hpo.study.errors",
+    "hpo.results.published",
+}
+"""Names and figures alone; there is nothing in them that a test could run."""
+
+Graph = Mapping[str, set[str]]
 
 
-def _files(room: str) -> list[Path]:
-    return [ROOT / f"{room}.py"] if room == "run_study" else sorted((ROOT / room).rglob("*.py"))
-
-
-def _imports(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: relative import"
-            yield node.module or ""
-
-
-def _tracked() -> list[str]:
+def tracked() -> list[str]:
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0 or not done.stdout:
         pytest.skip("not a git checkout, so there is no list of files")
     return [line for line in done.stdout.splitlines() if (ROOT / line).exists()]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_imports_run_one_way(room: str) -> None:
-    allowed = ROOMS[: ROOMS.index(room) + 1]
-    for file in _files(room):
-        for name in _imports(file):
-            first = name.partition(".")[0]
-            assert first not in ROOMS or first in allowed, f"{file} imports {name}"
-            assert first != "tests", f"{file} imports {name}"
+@cache
+def modules() -> dict[str, Path]:
+    """Return the project's modules by dotted name; a package is named as its folder."""
+    found = {"run_study": ROOT / "run_study.py"}
+    for package in PACKAGES[:-1]:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield what a file imports, wherever in it, lazily and for types alone too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            assert node.module is not None
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in modules() else node.module
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Return the project's own imports, module by module."""
+    return {
+        name: {one for one in imported(file) if one in modules()} - {name}
+        for name, file in modules().items()
+    }
+
+
+def levels(edges: Graph) -> dict[str, int]:
+    """Return the length of the longest chain that each node is the top of.
+
+    Raises:
+        AssertionError: the graph has a circle; says which.
+    """
+    found: dict[str, int] = {}
+
+    def level(node: str, above: tuple[str, ...]) -> int:
+        assert node not in above, f"circle: {' -> '.join((*above[above.index(node) :], node))}"
+        if node not in found:
+            below = (level(other, (*above, node)) for other in edges.get(node, ()))
+            found[node] = 1 + max(below, default=0)
+        return found[node]
+
+    for node in edges:
+        level(node, ())
+    return found
+
+
+def within(folder: str) -> Graph:
+    """Return the imports among the direct children of a folder, files and folders alike."""
+    prefix = f"{folder}." if folder else ""
+    edges: dict[str, set[str]] = defaultdict(set)
+    for name, others in graph().items():
+        for other in others:
+            if name.startswith(prefix) and other.startswith(prefix):
+                one, two = (each[len(prefix) :].partition(".")[0] for each in (name, other))
+                if one != two:
+                    edges[one].add(two)
+    return edges
+
+
+def test_circles_are_found() -> None:
+    assert levels({"a": {"b"}, "b": {"c"}, "c": set()}) == {"a": 3, "b": 2, "c": 1}
+    with pytest.raises(AssertionError, match="circle: b -> c -> b"):
+        levels({"a": {"b"}, "b": {"c"}, "c": {"b"}})
+
+
+def test_no_circle_among_modules_and_no_long_chain() -> None:
+    found = levels(graph())
+    assert max(found.values()) <= LONGEST_CHAIN, max(found.items(), key=lambda item: item[1])
+
+
+def test_no_circle_among_the_children_of_any_folder() -> None:
+    folders = {name.rpartition(".")[0] for name in modules()}
+    assert len(folders) > 10
+    for folder in folders:
+        levels(within(folder))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_one_way(package: str) -> None:
+    allowed = PACKAGES[: PACKAGES.index(package) + 1]
+    for name, file in modules().items():
+        if name.partition(".")[0] == package:
+            for other in imported(file):
+                first = other.partition(".")[0]
+                assert first not in PACKAGES or first in allowed, f"{name} imports {other}"
+                assert first != "tests", f"{name} imports {other}"
+
+
+def test_rooms_import_only_those_before_them() -> None:
+    named = {name.split(".")[1] for name in modules() if name.startswith("hpo.")}
+    assert named == set().union(*ROOMS) | DOORS
+    before: set[str] = set()
+    for line in ROOMS:
+        for room in line:
+            found = {
+                other
+                for name, others in graph().items()
+                for other in others
+                if name.startswith(f"hpo.{room}") and not other.startswith(("data", "model"))
+            }
+            rooms = {other.split(".")[1] if "." in other else "hpo" for other in found} - {room}
+            assert rooms <= before, f"hpo.{room} imports {rooms - before}"
+        before |= line
 
 
 def test_only_hpo_knows_optuna() -> None:
-    for room in set(ROOMS) - {"hpo"}:
-        for file in _files(room):
-            known = [name for name in _imports(file) if name.startswith("optuna")]
-            assert not known, f"{file} imports {known}"
+    for name, file in modules().items():
+        if not name.startswith("hpo"):
+            known = [other for other in imported(file) if other.partition(".")[0] == "optuna"]
+            assert not known, f"{name} imports {known}"
 
 
 def test_the_command_knows_hpo_alone() -> None:
-    firsts = {name.partition(".")[0] for name in _imports(ROOT / "run_study.py")}
+    firsts = {name.partition(".")[0] for name in imported(ROOT / "run_study.py")}
     assert not firsts & {"data", "model", "torch"}
 
 
-def test_the_packages_are_what_is_installed() -> None:
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for room in ("data", "model", "hpo"):
-        for folder in {file.parent for file in _files(room)}:
-            package = ".".join(folder.relative_to(ROOT).parts)
-            assert f'"{package}"' in text, f"{package} is not among the packages of pyproject.toml"
+def test_a_folder_is_seen_at_a_glance() -> None:
+    counts: dict[str, int] = defaultdict(int)
+    for name, file in modules().items():
+        if file.name != "__init__.py":
+            counts[name.rpartition(".")[0]] += 1
+    assert {folder: n for folder, n in counts.items() if n > MOST_MODULES} == {}
 
 
 def test_no_file_is_long() -> None:
-    for line in _tracked():
+    for line in tracked():
         if line.endswith(".py"):
             length = len((ROOT / line).read_text(encoding="utf-8").splitlines())
-            assert length <= LONGEST, f"{line} has {length} lines"
+            most = LONGEST_TEST if line.startswith("tests/") else LONGEST_MODULE
+            assert length <= most, f"{line} has {length} lines"
 
 
 def test_the_top_holds_what_it_should() -> None:
-    found = {line.partition("/")[0] for line in _tracked()}
+    found = {line.partition("/")[0] for line in tracked()}
     assert {name for name in found if not name.startswith(".")} <= TOP
 
 
-@pytest.mark.parametrize("room", ["data", "model", "hpo"])
-def test_tests_mirror_the_rooms(room: str) -> None:
-    assert list((ROOT / "tests" / room).glob("test_*.py"))
+def test_every_module_of_behaviour_has_its_test_file() -> None:
+    missing = []
+    for name, file in modules().items():
+        if file.name == "__init__.py" or name in WITHOUT_BEHAVIOUR:
+            continue
+        place = file.relative_to(ROOT)
+        if not (ROOT / "tests" / place.parent / f"test_{place.name}").is_file():
+            missing.append(name)
+    assert not missing
+
+
+def test_what_has_no_behaviour_defines_none() -> None:
+    for name in WITHOUT_BEHAVIOUR:
+        tree = ast.parse(modules()[name].read_text(encoding="utf-8"))
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.Lambda)]
+        assert not functions, f"{name} has functions, so it needs a test"

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
 import hpo
-from hpo.errors import StudyError
+from hpo.study.errors import StudyError
 from model.predict import app as predict
 from run_study import app as run
 
@@ -57,7 +57,7 @@ def test_own_images_from_search_to_prediction(own: Path, tmp_path: Path) -> None
         draw(support / f"{character}.png", 100 + character, hand)
     query = tmp_path / "query.jpg"
     draw(query, 101, hand)
-    fitted = str(study.place.folder / "final")
+    fitted = str(study.location.folder / "final")
     result = CliRunner().invoke(
         predict, ["--model", fitted, "--support", str(support), "--query", str(query), "--json"]
     )
@@ -87,8 +87,8 @@ def test_too_few_images_are_refused_with_the_numbers(
 ) -> None:
     alphabets, characters, drawings = kept
     for file in own.glob("*/*/*"):
-        place = (int(file.parts[-3][-1]), int(file.parts[-2][-1]), int(file.stem))
-        if place[0] >= alphabets or place[1] >= characters or place[2] >= drawings:
+        location = (int(file.parts[-3][-1]), int(file.parts[-2][-1]), int(file.stem))
+        if location[0] >= alphabets or location[1] >= characters or location[2] >= drawings:
             file.unlink()
     arguments = ["--study", "smoke", "--dataset", str(own), "--out", str(tmp_path / "studies")]
     result = CliRunner().invoke(run, [*arguments, "--device", "cpu"])

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.test_own_images import draw
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = """
 [data]
@@ -236,8 +236,8 @@ def test_study_files(there: Path) -> None:
     for section in shown:
         assert section in small
     parameters = {**small["parameters"], **shown["parameters"]}
-    from hpo.definition import StudyDefinition
+    from hpo.study.config import StudyConfig
 
     budget = {**small["budget"], **shown["budget"]}
     made = {**small, "budget": budget, "parameters": parameters, "name": "mine", "start": ()}
-    assert StudyDefinition.model_validate(made).space().searched["recipe.way"]
+    assert StudyConfig.model_validate(made).space().searched["recipe.way"]

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpo.dashboard import LOOPBACK
-from hpo.definition import load
-from hpo.errors import DefinitionError
+from hpo.study.config import load
+from hpo.study.errors import ConfigError
+from tests import ROOT
 from tests.data.conftest import fuzz_examples
 
-ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*(f for room in ("data", "model", "hpo") for f in (ROOT / room).rglob("*.py"))]
 SOURCES.append(ROOT / "run_study.py")
 
@@ -78,10 +78,10 @@ def damaged(draw: st.DrawFn) -> bytes:
     content = bytearray(SMOKE)
     words = [b'"', b"[", b"]]", b"{", b"=", b"-1", b"1e999", b"nan", b"inf", b"true", b'"x"', b"*"]
     for _ in range(draw(st.integers(1, 5))):
-        place = draw(st.integers(0, len(content)))
+        location = draw(st.integers(0, len(content)))
         length = draw(st.integers(0, 12))
         filling = draw(st.sampled_from(words) | st.binary(max_size=8))
-        content[place : place + length] = filling
+        content[location : location + length] = filling
     return bytes(content)
 
 
@@ -90,5 +90,5 @@ def damaged(draw: st.DrawFn) -> bytes:
 def test_fuzz_of_a_study_file_gives_a_study_or_one_message(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "fuzz.toml"
     file.write_bytes(content)
-    with contextlib.suppress(DefinitionError):
+    with contextlib.suppress(ConfigError):
         assert load(str(file)).identity()

@@ -1,1 +1,1 @@
-"""What a report says: tables, sections, and the document they are put in."""
+"""The sections of a report."""

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hpo.metrics import GALLERY, Metrics, Protocol, Shown
-from hpo.place import Place
-from hpo.plots import gallery, nway
-from hpo.reporting import published, tables
+from hpo.reporting import tables
 from hpo.reporting.document import Block, Heading, Text
-from hpo.reporting.fits import Fit, missing_fits, n_way, of_alphabets
+from hpo.reporting.missing import missing_fits
 from hpo.reporting.pictures import Pictures
-from model.checkpoint import WEIGHTS
+from hpo.results import published
+from hpo.results.fits import Fit, n_way, of_alphabets
+from hpo.results.metrics import GALLERY, GalleryTrial, Metrics, Protocol
+from hpo.results.plots import gallery
+from hpo.results.plots import n_way as nway
+from hpo.study.storage.location import StudyLocation
+from model.net.saved import WEIGHTS
 
 _FIRST_CONVOLUTION = "convolutions.0.weight"
 _SHOWN = 6
@@ -19,9 +22,9 @@ _SHOWN = 6
 _CONFUSIONS = 8
 
 
-def accuracy(fits: Sequence[Fit], place: Place, pictures: Pictures) -> list[Block]:
+def accuracy(fits: Sequence[Fit], location: StudyLocation, pictures: Pictures) -> list[Block]:
     """Return the sections on accuracy against N and per alphabet."""
-    blocks: list[Block] = [Heading(2, "Accuracy against N"), *missing_fits(list(fits), place)]
+    blocks: list[Block] = [Heading(2, "Accuracy against N"), *missing_fits(list(fits), location)]
     with_ways = [fit for fit in fits if n_way(fit.metrics)]
     if not with_ways:
         return [*blocks, Text("Without a final fit there is no accuracy against N to show.")]
@@ -89,7 +92,7 @@ def _left_out(metrics: Metrics, way: int) -> str:
 
 
 def papers_tables(
-    fits: Sequence[Fit], definition: Mapping[str, object], data: Mapping[str, str]
+    fits: Sequence[Fit], config: Mapping[str, object], data: Mapping[str, str]
 ) -> list[Block]:
     """Return the section of the paper's tables and of other systems.
 
@@ -100,7 +103,7 @@ def papers_tables(
         definition: the study's, as plain values.
         data: what the study learns from, ``name`` and ``source``; empty where it has not begun.
     """
-    about_to_be = definition.get("data.dataset", "auto") in ("auto", "omniglot")
+    about_to_be = config.get("data.dataset", "auto") in ("auto", "omniglot")
     known = published.comparable(data) if data else about_to_be
     if not known and not fits:
         return []
@@ -121,7 +124,7 @@ def papers_tables(
         if fits and all(fit.metrics.find(protocol) is None for fit in fits):
             blocks.append(Text(f"Of {name} the final fit has no figure."))
     for heading, table in (
-        ("Verification", tables.verification(fits, definition, known)),
+        ("Verification", tables.verification(fits, config, known)),
         ("Verification errors at the threshold", tables.error_rates(fits)),
         ("20-way one-shot", tables.one_shot(fits, known)),
         ("MNIST, 10-way", tables.mnist(fits, known)),
@@ -172,7 +175,7 @@ _PROTOCOLS = {
 }
 
 
-def _some(shown: Sequence[Shown]) -> list[Shown]:
+def _some(shown: Sequence[GalleryTrial]) -> list[GalleryTrial]:
     """Return a few trials, half of them answered wrongly where there are enough of both."""
     wrong = [trial for trial in shown if not trial.right]
     right = [trial for trial in shown if trial.right]
@@ -180,7 +183,9 @@ def _some(shown: Sequence[Shown]) -> list[Shown]:
     return wrong + right[: _SHOWN - len(wrong)]
 
 
-def _trials(shown: Sequence[Shown], ink: np.ndarray, pictures: Pictures, source: str) -> Block:
+def _trials(
+    shown: Sequence[GalleryTrial], ink: np.ndarray, pictures: Pictures, source: str
+) -> Block:
     if not shown:
         return Text("No trials were kept to be shown.")
     caption = (

@@ -7,14 +7,14 @@ from typing import Any
 
 import optuna
 
-from hpo.metrics import interval
-from hpo.plots.search import best_so_far
-from hpo.reporting.curves import Curve, at, curve
 from hpo.reporting.document import Block, Heading, Table, Text
 from hpo.reporting.pictures import Pictures
-from hpo.reporting.rows import rows
 from hpo.reporting.tables import between, percent
-from hpo.samplers import PRUNERS
+from hpo.results.history import Curve, at, curve
+from hpo.results.plots.history import best_so_far
+from hpo.results.trials import rows
+from hpo.study.samplers.table import PRUNERS
+from model.evaluation.intervals import interval
 
 _SAME_SCORE = ("data.dataset", "data.image_size", "data.drawers", "validation.")
 """Keys of a definition, and beginnings of keys, without which two scores are of two things."""
@@ -23,7 +23,7 @@ _SAME_SCORE = ("data.dataset", "data.image_size", "data.drawers", "validation.")
 @dataclass(frozen=True)
 class _Entry:
     name: str
-    definition: Mapping[str, Any]
+    config: Mapping[str, Any]
     curve: Curve | None
 
 
@@ -32,7 +32,7 @@ def comparison(studies: Sequence[optuna.Study], pictures: Pictures) -> list[Bloc
     if len(studies) < 2:
         return []
     blocks: list[Block] = [Heading(2, "Studies compared")]
-    entries = [_Entry(s.study_name, _definition(s), curve(rows(s))) for s in studies]
+    entries = [_Entry(s.study_name, _config(s), curve(rows(s))) for s in studies]
     if empty := [entry.name for entry in entries if entry.curve is None]:
         blocks.append(Text(f"Without a complete trial, left out: {', '.join(empty)}."))
     entries = [entry for entry in entries if entry.curve is not None]
@@ -49,32 +49,30 @@ def comparison(studies: Sequence[optuna.Study], pictures: Pictures) -> list[Bloc
     return [
         *blocks,
         pictures.add(picture, "comparison", title, caption),
-        _table(groups, entries[0].definition),
+        _table(groups, entries[0].config),
     ]
 
 
-def _definition(study: optuna.Study) -> dict[str, Any]:
+def _config(study: optuna.Study) -> dict[str, Any]:
     """Return the study's definition, its data told by its content, wherever that lies."""
     attributes = study.user_attrs
-    definition = dict(attributes.get("definition", {}))
-    if definition and (data := attributes.get("data")):
-        definition["data.dataset"] = data["digest"]
-    return definition
+    config = dict(attributes.get("definition", {}))
+    if config and (data := attributes.get("data")):
+        config["data.dataset"] = data["digest"]
+    return config
 
 
 def _differences(entries: Sequence[_Entry]) -> list[str]:
-    keys = {key for entry in entries for key in entry.definition if key.startswith(_SAME_SCORE)}
-    first = entries[0].definition
-    return sorted(
-        key for key in keys if any(e.definition.get(key) != first.get(key) for e in entries)
-    )
+    keys = {key for entry in entries for key in entry.config if key.startswith(_SAME_SCORE)}
+    first = entries[0].config
+    return sorted(key for key in keys if any(e.config.get(key) != first.get(key) for e in entries))
 
 
 def _groups(entries: Sequence[_Entry]) -> dict[str, list[_Entry]]:
     """Return the studies that differ only by their seed together, by a label."""
     by_key: dict[str, list[_Entry]] = {}
     for entry in entries:
-        plain = {k: v for k, v in entry.definition.items() if k != "search.seed"}
+        plain = {k: v for k, v in entry.config.items() if k != "search.seed"}
         key = json.dumps(plain, sort_keys=True) if plain else entry.name
         by_key.setdefault(key, []).append(entry)
     groups = list(by_key.values())
@@ -86,8 +84,8 @@ def _label(group: Sequence[_Entry], groups: Sequence[Sequence[_Entry]]) -> str:
     """Return the sampler and pruner where these tell all groups apart, else the study's name."""
 
     def method(entries: Sequence[_Entry]) -> tuple[Any, ...]:
-        definition = entries[0].definition
-        return definition.get("search.sampler"), definition.get("search.pruner")
+        config = entries[0].config
+        return config.get("search.sampler"), config.get("search.pruner")
 
     methods = [method(entries) for entries in groups]
     sampler, pruner = method(group)
@@ -99,10 +97,10 @@ def _label(group: Sequence[_Entry], groups: Sequence[Sequence[_Entry]]) -> str:
     return f"{sampler}, {pruner} pruner" if prunes else sampler
 
 
-def _table(groups: Mapping[str, Sequence[_Entry]], definition: Mapping[str, Any]) -> Table:
+def _table(groups: Mapping[str, Sequence[_Entry]], config: Mapping[str, Any]) -> Table:
     curves = {label: [e.curve for e in group if e.curve] for label, group in groups.items()}
     every = [line for group in curves.values() for line in group]
-    trials = definition.get("validation.trials")
+    trials = config.get("validation.trials")
     measures = [
         ("trials", [line.trials for line in every], "{:,.0f} trials"),
         ("seconds", [line.seconds for line in every], "{:,.0f} s in trials"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from data.atomic import write_bytes
+from data.files.atomic import write_bytes
 
 _STYLE = """
 :root { color-scheme: light dark; }

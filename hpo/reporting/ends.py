@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from hpo.parameters import catalogue
 from hpo.reporting.document import Table
-from hpo.reporting.rows import Row
+from hpo.results.trials import TrialRecord
+from hpo.study.space.catalogue import catalogue
 
 _NEAR = 0.02
 """Of a range, on its own scale, that counts as its end."""
@@ -15,7 +15,7 @@ _FEWEST = 3
 """Whole numbers in a range; of two, each is an end."""
 
 
-def at_an_end(top: Sequence[Row]) -> Table | None:
+def at_an_end(top: Sequence[TrialRecord]) -> Table | None:
     """Return the parameters of which all ``top`` trials stand at the same end; None if none do.
 
     An end beyond which no study may search is left out, for no wider range could help.
@@ -39,7 +39,7 @@ def at_an_end(top: Sequence[Row]) -> Table | None:
     )
 
 
-def _stands_at(row: Row, name: str, end: str) -> bool:
+def _stands_at(row: TrialRecord, name: str, end: str) -> bool:
     searched = row.distributions[name]
     if not isinstance(searched, FloatDistribution | IntDistribution):
         return False

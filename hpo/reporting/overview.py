@@ -5,20 +5,24 @@ from datetime import datetime
 
 import optuna
 
-from hpo.metrics import interval
-from hpo.place import Place
 from hpo.reporting.document import Block, Command, Heading, Text
-from hpo.reporting.fits import Fit
-from hpo.reporting.rows import Row, best
 from hpo.reporting.tables import between, in_words, percent
+from hpo.results.fits import Fit
+from hpo.results.trials import TrialRecord, best
+from hpo.study.storage.location import StudyLocation
+from model.evaluation.intervals import interval
 
 
 def overview(
-    study: optuna.Study, rows: list[Row], fits: Sequence[Fit], place: Place, now: datetime
+    study: optuna.Study,
+    rows: list[TrialRecord],
+    fits: Sequence[Fit],
+    location: StudyLocation,
+    now: datetime,
 ) -> list[Block]:
     """Return the title and the paragraphs under it."""
     attributes = study.user_attrs
-    definition = attributes.get("definition", {})
+    config = attributes.get("definition", {})
     blocks: list[Block] = [Heading(1, f"Study {study.study_name}")]
     if description := attributes.get("description"):
         blocks.append(Text(f"{description}."))
@@ -33,12 +37,12 @@ def overview(
             said = f"On the official 20-way runs, {fit.label}: {in_words(figure)}."
             blocks.append(Text(said))
     if (winner := best(rows)) is not None:
-        blocks.append(Text(_found(winner, definition.get("validation.trials"))))
-    again = f"python -m hpo.report {place.options()}"
+        blocks.append(Text(_found(winner, config.get("validation.trials"))))
+    again = f"python -m hpo.report {location.options()}"
     return [*blocks, Text("This report is made again by:"), Command(again)]
 
 
-def _found(winner: Row, trials: object) -> str:
+def _found(winner: TrialRecord, trials: object) -> str:
     accuracy = winner.accuracy or 0.0
     said = f"The search's best: trial {winner.number}, {percent(accuracy)} on validation alphabets"
     if isinstance(trials, int):
@@ -48,12 +52,12 @@ def _found(winner: Row, trials: object) -> str:
 
 
 def _basis(attributes: dict) -> str:
-    definition, data = attributes.get("definition", {}), attributes.get("data", {})
+    config, data = attributes.get("definition", {}), attributes.get("data", {})
     parts = []
     if data:
         parts.append(f"data {data['name']} ({data['digest'][:12]})")
-    if definition:
-        get = definition.get
+    if config:
+        get = config.get
         parts += [
             f"{get('data.image_size')} px",
             f"background {get('data.background')}",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from hpo.plots.style import save
 from hpo.reporting.document import Picture
+from hpo.results.plots.style import save
 
 
 class Pictures:

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import optuna
 
-from hpo.metrics import interval
-from hpo.parameters import catalogue
-from hpo.plots import search as plots
-from hpo.plots import slices
-from hpo.plots.style import STATE_WORDS
-from hpo.reporting.curves import curve
 from hpo.reporting.document import Block, Heading, Table, Text
 from hpo.reporting.ends import at_an_end
 from hpo.reporting.pictures import Pictures
-from hpo.reporting.rows import Row
 from hpo.reporting.tables import between, percent
+from hpo.results.history import curve
+from hpo.results.plots import history as plots
+from hpo.results.plots import slices
+from hpo.results.plots.style import STATE_WORDS
+from hpo.results.trials import TrialRecord
+from hpo.study.space.catalogue import catalogue
+from model.evaluation.intervals import interval
 
 _RATES = (("learning_rate",), ("momentum",), ("l2",))
 _SHAPES = (("filters", "units"), ("kernel_size",))
@@ -29,7 +29,7 @@ _TOP = 5
 
 
 def search(
-    study: optuna.Study, rows: list[Row], definition: Mapping[str, object], pictures: Pictures
+    study: optuna.Study, rows: list[TrialRecord], config: Mapping[str, object], pictures: Pictures
 ) -> list[Block]:
     """Return the section."""
     blocks: list[Block] = [Heading(2, "The search")]
@@ -37,12 +37,12 @@ def search(
         return [*blocks, Text("The study has no trials yet.")]
     scored = [r for r in rows if r.state in ("COMPLETE", "PRUNED") and r.accuracy is not None]
     complete = [row for row in rows if row.counts]
-    basis = _basis(definition)
+    basis = _basis(config)
     if not complete:
         blocks.append(Text("No trial is complete yet, so there is no best one to show."))
     else:
         blocks += [
-            _best(complete, definition),
+            _best(complete, config),
             *_best_so_far(study.study_name, rows, basis, pictures),
         ]
         if len(complete) >= _ENOUGH and (narrow := at_an_end(_top(complete))):
@@ -62,12 +62,12 @@ def search(
     ]
 
 
-def _top(complete: list[Row]) -> list[Row]:
+def _top(complete: list[TrialRecord]) -> list[TrialRecord]:
     return sorted(complete, key=lambda row: (-(row.accuracy or 0.0), row.number))[:_TOP]
 
 
-def _best(complete: list[Row], definition: Mapping[str, object]) -> Table:
-    trials = definition.get("validation.trials")
+def _best(complete: list[TrialRecord], config: Mapping[str, object]) -> Table:
+    trials = config.get("validation.trials")
     lines = []
     for row in _top(complete):
         accuracy = row.accuracy or 0.0
@@ -78,7 +78,7 @@ def _best(complete: list[Row], definition: Mapping[str, object]) -> Table:
         parameters = f"{row.parameters:,}" if row.parameters is not None else "unknown"
         cells = (percent(accuracy), *rests_on, "1", parameters, f"{row.seconds:,.0f}")
         lines.append((f"trial {row.number}", *cells))
-    way = definition.get("validation.way", "N")
+    way = config.get("validation.way", "N")
     return Table(
         ("configuration", "accuracy", "95 % interval", "trials", "seeds", "parameters", "seconds"),
         lines,
@@ -87,9 +87,9 @@ def _best(complete: list[Row], definition: Mapping[str, object]) -> Table:
     )
 
 
-def _basis(definition: Mapping[str, object]) -> str:
+def _basis(config: Mapping[str, object]) -> str:
     """Say what every accuracy of a search rests on."""
-    trials = definition.get("validation.trials")
+    trials = config.get("validation.trials")
     if not isinstance(trials, int):
         return "What the accuracies rest on is not known."
     # Nowhere is the interval wider than about one half.
@@ -100,7 +100,7 @@ def _basis(definition: Mapping[str, object]) -> str:
     )
 
 
-def _best_so_far(name: str, rows: list[Row], basis: str, pictures: Pictures) -> list[Block]:
+def _best_so_far(name: str, rows: list[TrialRecord], basis: str, pictures: Pictures) -> list[Block]:
     line = curve(rows)
     assert line is not None
     caption = f"A pruned trial stands at its best epoch and never counts as the best. {basis}"
@@ -110,7 +110,7 @@ def _best_so_far(name: str, rows: list[Row], basis: str, pictures: Pictures) -> 
     return [pictures.add(picture, "best-so-far", "Best accuracy so far", caption)]
 
 
-def _fates(rows: list[Row], pictures: Pictures) -> list[Block]:
+def _fates(rows: list[TrialRecord], pictures: Pictures) -> list[Block]:
     counts = {word: sum(row.state == state for row in rows) for state, word in STATE_WORDS.items()}
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     blocks: list[Block] = [Text(f"{len(rows)} trial{'s' * (len(rows) != 1)}: {said}.")]
@@ -128,8 +128,8 @@ def _fates(rows: list[Row], pictures: Pictures) -> list[Block]:
     return blocks
 
 
-def _table_of_pruned(pruned: Sequence[Row]) -> Table:
-    by_epoch: dict[int, list[Row]] = defaultdict(list)
+def _table_of_pruned(pruned: Sequence[TrialRecord]) -> Table:
+    by_epoch: dict[int, list[TrialRecord]] = defaultdict(list)
     for row in pruned:
         by_epoch[row.epochs].append(row)
     lines = [
@@ -138,8 +138,8 @@ def _table_of_pruned(pruned: Sequence[Row]) -> Table:
     return Table(("pruned after epoch", "how many", "trials"), lines, "Trials the pruner stopped.")
 
 
-def _table_of_failed(failed: Sequence[Row]) -> Table:
-    reasons: dict[str, list[Row]] = defaultdict(list)
+def _table_of_failed(failed: Sequence[TrialRecord]) -> Table:
+    reasons: dict[str, list[TrialRecord]] = defaultdict(list)
     for row in failed:
         died = f"its process died or was stopped; {'' if row.again else 'not yet '}tried again"
         reasons[row.failure or died].append(row)
@@ -150,13 +150,13 @@ def _table_of_failed(failed: Sequence[Row]) -> Table:
     return Table(("why a trial failed", "how many", "trials"), lines, "Trials that failed.")
 
 
-def _numbers(rows: Sequence[Row], most: int = 10) -> str:
+def _numbers(rows: Sequence[TrialRecord], most: int = 10) -> str:
     shown = ", ".join(str(row.number) for row in rows[:most])
     return shown + (f" and {len(rows) - most} more" if len(rows) > most else "")
 
 
 def _importances(
-    study: optuna.Study, complete: list[Row], pictures: Pictures
+    study: optuna.Study, complete: list[TrialRecord], pictures: Pictures
 ) -> tuple[list[str], list[Block]]:
     """Return the parameters, the most important first if that can be told, and what says so."""
     known = catalogue()
@@ -185,7 +185,9 @@ def _importances(
     return ranked, [pictures.add(picture, "importances", "Importance of each parameter", caption)]
 
 
-def _slices(rows: list[Row], important: list[str], basis: str, pictures: Pictures) -> list[Block]:
+def _slices(
+    rows: list[TrialRecord], important: list[str], basis: str, pictures: Pictures
+) -> list[Block]:
     named = list(dict.fromkeys(name for row in rows for name in row.params))
     layers = _layers(named)
     drawn = f"Each dot is a complete or a pruned trial, the lighter the later. {basis}"

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from hpo.metrics import Figure, Protocol, System
-from hpo.reporting import published
 from hpo.reporting.document import Table
-from hpo.reporting.fits import Fit, fixed_or, n_way
+from hpo.results import published
+from hpo.results.fits import Fit, fixed_or, n_way
+from hpo.results.metrics import Figure, Protocol, System
 from model.hyperparameters import Recipe
 
 BASELINES: tuple[System, ...] = ("pixel 1-NN", "modified Hausdorff")
@@ -41,9 +41,7 @@ def in_words(figure: Figure) -> str:
     )
 
 
-def verification(
-    fits: Sequence[Fit], definition: Mapping[str, object], known: bool = True
-) -> Table:
+def verification(fits: Sequence[Fit], config: Mapping[str, object], known: bool = True) -> Table:
     """Return the paper's first table, with the published rows where they are ``known`` to fit."""
     rows: list[tuple[str, ...]] = []
     for pairs, plain, distorted in published.VERIFICATION if known else ():
@@ -52,7 +50,7 @@ def verification(
     for fit in fits:
         if (figure := fit.metrics.find("verification")) is not None:
             seen = [seed.pairs_seen for seed in fit.metrics.seeds]
-            strength = fixed_or(fit.metrics, definition, "recipe.distortion", Recipe().distortion)
+            strength = fixed_or(fit.metrics, config, "recipe.distortion", Recipe().distortion)
             how = f"affine, strength {strength:g}, anew each time" if strength else "none"
             drawn = f"{sum(seen) / len(seen):,.0f} drawn" if seen else "unknown"
             rows.append((fit.label, drawn, how, percent(figure.mean), *evidence(figure)))

@@ -14,12 +14,12 @@ import numpy as np
 import onnxruntime
 import torch
 
-from data.oneshot import OneShotTrials, generate
-from data.sources import load
+from data.batches.one_shot import OneShotTrials, generate
+from data.sources.table import load
 from data.split import split
-from hpo.metrics import Metrics, load_metrics
-from model.checkpoint import load_net
-from model.evaluation import credit, one_shot_scores
+from hpo.results.metrics import Metrics, load_metrics
+from model.evaluation.scores import credit, one_shot_scores
+from model.net.saved import load_net
 
 FRESH = 1_000
 SEED = 77

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import torch
 
+from data.batches.one_shot import OneShotTrials, generate
+from data.batches.pairs import PairSampler
 from data.drawings import Drawings
-from data.oneshot import OneShotTrials, generate
-from data.pairs import PairSampler
-from hpo.definition import load as load_study
+from hpo.study.config import load as load_study
 from model.hyperparameters import Budget, Hyperparameters
-from model.training import Trainer, Validation
+from model.training.trainer import Trainer, Validation
 from tests.model.support import tiny_hyperparameters
 from tests.synthetic import synthetic
 
 
 def _first(study: str) -> Hyperparameters:
     space = load_study(study).space()
-    return space.hyperparameters(space.starts[0])
+    return space.hyperparameters(space.initial_configurations[0])
 
 
 def paper() -> Hyperparameters:
@@ -53,7 +53,7 @@ def load_drawings(small: bool = False) -> tuple[Drawings, str]:
         return synthetic((22, 22), drawers=4, size=20), "toy drawings"
     root = omniglot_root()
     if root is not None:
-        from data.sources import load
+        from data.sources.table import load
 
         dataset = load("omniglot", root, download=False)
         return dataset.drawings, "Omniglot"
@@ -83,15 +83,15 @@ def trials_of(drawings: Drawings, number: int) -> OneShotTrials:
     first = generate(drawings, way=way, trials=runs, variant="two_drawers", seed=0)
     pool = drawings.to("cpu")
     of = {
-        (character, drawer): place
-        for place, (character, drawer) in enumerate(
+        (character, drawer): location
+        for location, (character, drawer) in enumerate(
             zip(pool.character.tolist(), pool.drawer.tolist(), strict=True)
         )
     }
     queries = []
     for query, support in zip(first.query.tolist(), first.support.tolist(), strict=True):
         drawer = int(pool.drawer[query])
-        queries += [of[int(pool.character[place]), drawer] for place in support]
+        queries += [of[int(pool.character[location]), drawer] for location in support]
     return OneShotTrials(
         drawings,
         torch.tensor(queries, device=drawings.device),

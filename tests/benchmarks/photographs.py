@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.ink import read_ink
-from data.oneshot import OneShotTrials
-from data.sources import load
-from model.checkpoint import SavedNet, load_net
+from data.batches.one_shot import OneShotTrials
+from data.images.ink import read_ink
+from data.sources.table import load
+from model.net.saved import SavedNet, load_net
 from tests.benchmarks.inputs import omniglot_root, trials_of
 from tests.photographs import SCENES, SHADOW, photograph, saved
 
@@ -51,13 +51,13 @@ def answers(net: SavedNet, trials: OneShotTrials, row: str) -> list[bool]:
     ink = trials.drawings.ink.numpy()
 
     @cache
-    def embedded(place: int, clean: bool) -> torch.Tensor:
-        random = np.random.default_rng([SEED, place])
+    def embedded(location: int, clean: bool) -> torch.Tensor:
+        random = np.random.default_rng([SEED, location])
         scene = SHADOW if row == BOTH else SCENES.get(row)
         if clean or scene is None:
-            file = saved(255 - ink[place], "PNG")
+            file = saved(255 - ink[location], "PNG")
         else:
-            file = photograph(ink[place], scene, random)
+            file = photograph(ink[location], scene, random)
         picture = torch.from_numpy(read_ink(file, net.image_size))
         return net.net.embed(picture[None, None].float() / 255)
 
@@ -65,7 +65,7 @@ def answers(net: SavedNet, trials: OneShotTrials, row: str) -> list[bool]:
     right = []
     with torch.inference_mode():
         for query, support, answer in zip(*(column.tolist() for column in columns), strict=True):
-            offered = torch.cat([embedded(place, row != BOTH) for place in support])
+            offered = torch.cat([embedded(location, row != BOTH) for location in support])
             scores = net.net.score(embedded(query, False), offered)
             right.append(int(scores.argmax()) == answer)
     return right

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from data.batches.one_shot import OneShotTrials
+from data.batches.pairs import PairSampler
 from data.drawings import Drawings
-from data.oneshot import OneShotTrials
-from data.pairs import PairSampler
-from hpo.definition import load
-from model.evaluation import all_scores, one_shot_scores, verification_scores
-from model.net import SiameseNet
-from model.training import Trainer
+from hpo.study.config import load
+from model.evaluation.scores import all_scores, one_shot_scores, verification_scores
+from model.net.siamese import SiameseNet
+from model.training.trainer import Trainer
 from tests.benchmarks.harness import Context, Row, ratios
 from tests.benchmarks.inputs import compact, toy, trainer_of, trials_of
 from tests.benchmarks.steps import often
@@ -31,9 +31,9 @@ class FilesDataset(Dataset[tuple[Tensor, Tensor, float]]):
         self.folder, self.length = folder, length
         pairs = PairSampler(drawings, 0).draw(length)
         self.pairs = list(zip(pairs.a.tolist(), pairs.b.tolist(), pairs.same.tolist()))
-        for place in {p for a, b, _ in self.pairs for p in (a, b)}:
-            ink = 255 - drawings.ink[place]
-            Image.fromarray(ink.cpu().numpy()).convert("1").save(folder / f"{place}.png")
+        for location in {p for a, b, _ in self.pairs for p in (a, b)}:
+            ink = 255 - drawings.ink[location]
+            Image.fromarray(ink.cpu().numpy()).convert("1").save(folder / f"{location}.png")
         affine = transforms.RandomAffine(
             10, translate=(2 / 105, 2 / 105), scale=(0.8, 1.2), shear=(-17, 17, -17, 17), fill=255
         )
@@ -43,12 +43,12 @@ class FilesDataset(Dataset[tuple[Tensor, Tensor, float]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, place: int) -> tuple[Tensor, Tensor, float]:
-        a, b, same = self.pairs[place]
+    def __getitem__(self, location: int) -> tuple[Tensor, Tensor, float]:
+        a, b, same = self.pairs[location]
         return self._image(a), self._image(b), same
 
-    def _image(self, place: int) -> Tensor:
-        return 1 - self.transform(Image.open(self.folder / f"{place}.png").convert("L"))
+    def _image(self, location: int) -> Tensor:
+        return 1 - self.transform(Image.open(self.folder / f"{location}.png").convert("L"))
 
 
 def pipeline(context: Context) -> Iterator[Row]:
@@ -127,9 +127,9 @@ def hourly(context: Context) -> Iterator[Row]:
     if context.size == "toy":
         hyperparameters, epochs, pairs_per_epoch, answers = toy(), 2, 64, 20
     else:
-        definition = load("compact")
-        hyperparameters, answers = compact(), definition.validation.trials
-        epochs, pairs_per_epoch = definition.budget.epochs, definition.budget.pairs_per_epoch
+        config = load("compact")
+        hyperparameters, answers = compact(), config.validation.trials
+        epochs, pairs_per_epoch = config.budget.epochs, config.budget.pairs_per_epoch
     drawings = context.drawings(hyperparameters)
     pairs = hyperparameters.recipe.pairs
     trials = trials_of(drawings, answers)

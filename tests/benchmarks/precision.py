@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hpo.definition import load
-from hpo.inputs import load_inputs
-from model.training import Trainer
+from hpo.study.config import load
+from hpo.training.data import load_data
+from model.training.trainer import Trainer
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
 
@@ -15,12 +15,12 @@ def precision(context: Context) -> Iterator[Row]:
     root = omniglot_root()
     # Without Omniglot the embedded glyphs, which are for the small study: nothing is downloaded.
     study = "smoke" if context.size == "toy" or root is None else "beyond"
-    definition = load(study)
-    inputs = load_inputs(definition, root, context.device)
-    space = definition.space()
-    hyperparameters = space.hyperparameters(space.starts[-1])
+    config = load(study)
+    inputs = load_data(config, root, context.device)
+    space = config.space()
+    hyperparameters = space.hyperparameters(space.initial_configurations[-1])
     epochs = {"toy": 1, "quick": 3}.get(context.size, 6)
-    budget = replace(definition.training_budget(), epochs=epochs, teraflops=None, seconds=None)
+    budget = replace(config.training_budget(), epochs=epochs, teraflops=None, seconds=None)
     found: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for seed in range(min(context.rounds, 3)):
         for kind, accuracies in found.items():

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
-from hpo.definition import StudyDefinition, load
-from hpo.place import Place
 from hpo.run import run_study
-from hpo.samplers import PRUNERS, SAMPLERS
-from hpo.study import open_finished
+from hpo.study.config import StudyConfig, load
+from hpo.study.open import open_finished
+from hpo.study.samplers.table import PRUNERS, SAMPLERS
+from hpo.study.storage.location import StudyLocation
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
 
@@ -35,7 +35,7 @@ def default_arms(study: str) -> list[str]:
     ]
 
 
-def small_search(study: str, sampler: str, pruner: str, seed: int) -> StudyDefinition:
+def small_search(study: str, sampler: str, pruner: str, seed: int) -> StudyConfig:
     """Return the study with trials of seconds, from its first start alone."""
     raw = load(study).model_dump()
     raw["start"] = raw["start"][:1]
@@ -44,7 +44,7 @@ def small_search(study: str, sampler: str, pruner: str, seed: int) -> StudyDefin
         # The pruner asks at the same shares of a trial, after 1 and 3 epochs of 9.
         raw["budget"] |= {"epochs": 9, "patience": 9, "momentum_epochs": 3, "teraflops": 2.0}
         raw["validation"] |= {"trials": 4000, "verification_pairs": 500}
-    return StudyDefinition.model_validate(raw)
+    return StudyConfig.model_validate(raw)
 
 
 def samplers(context: Context) -> Iterator[Row]:
@@ -59,18 +59,18 @@ def samplers(context: Context) -> Iterator[Row]:
     finished: dict[tuple[str, str], list[str]] = {arm: [] for arm in arms}
     for seed in range(min(context.rounds, 3)):
         for arm in arms:
-            definition = small_search(study, *arm, seed)
+            config = small_search(study, *arm, seed)
             with tempfile.TemporaryDirectory() as folder:
-                place = Place(study, Path(folder))
+                location = StudyLocation(study, Path(folder))
                 with contextlib.redirect_stdout(io.StringIO()):
                     run_study(
-                        definition.changed(trials=trials),
-                        place,
+                        config.changed(trials=trials),
+                        location,
                         data_root=root,
                         device=str(context.device),
                         deadline=time.time() + seconds,
                     )
-                found = open_finished(place)
+                found = open_finished(location)
                 complete = found.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
                 best[arm].append(100 * max((trial.value or 0.0 for trial in complete), default=0.0))
                 finished[arm].append(f"{len(complete)} of {len(found.trials)}")

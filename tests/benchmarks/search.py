@@ -12,37 +12,37 @@ from unittest import mock
 
 import optuna
 
-import hpo.objective
-from hpo.claims import claim
-from hpo.definition import load
-from hpo.objective import Objective
-from hpo.place import Place
-from hpo.samplers import SAMPLERS
-from hpo.study import open_study
-from hpo.worker import run_trial
-from model.cost import estimate_seconds
-from model.training import EpochResult
+import hpo.search.objective
+from hpo.search.objective import Objective
+from hpo.search.workers.queue import next_trial
+from hpo.search.workers.worker import run_trial
+from hpo.study.config import load
+from hpo.study.open import open_study
+from hpo.study.samplers.table import SAMPLERS
+from hpo.study.storage.location import StudyLocation
+from model.training.cost import estimate_seconds
+from model.training.trainer import EpochResult
+from tests import ROOT
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
-
-ROOT = Path(__file__).resolve().parents[2]
 
 _START = """
 import sys, time
 start = time.perf_counter()
 import resource, torch
 from pathlib import Path
-from hpo.definition import load
-from hpo.inputs import load_inputs
-from model.training import Trainer
-definition = load(sys.argv[1])
+from hpo.study.config import load
+from hpo.training.data import load_data
+from model.training.trainer import Trainer
+config = load(sys.argv[1])
 if sys.argv[3]:
-    definition = definition.changed(dataset="omniglot")
+    config = config.changed(dataset="omniglot")
 device = torch.device(sys.argv[2])
-inputs = load_inputs(definition, Path(sys.argv[3]) if sys.argv[3] else None, device)
-space = definition.space()
-trainer = Trainer(space.hyperparameters(space.starts[0]), inputs.train, inputs.validation,
-                  definition.training_budget(), seed=0, device=device)
+inputs = load_data(config, Path(sys.argv[3]) if sys.argv[3] else None, device)
+space = config.space()
+first = space.hyperparameters(space.initial_configurations[0])
+trainer = Trainer(first, inputs.train, inputs.validation, config.training_budget(),
+                  seed=0, device=device)
 trainer.schedule.set(0)
 trainer.net.train()
 float(trainer.accumulate_gradients())
@@ -100,21 +100,21 @@ class _Untrained:
 
 def search(context: Context) -> Iterator[Row]:
     """Measure all of a compact trial but its training: claim, sampling, reports, storage."""
-    definition = load("compact")
-    space = definition.space()
-    start = space.hyperparameters(space.starts[0])
-    trial_seconds = estimate_seconds(start, definition.training_budget(), context.device)
+    config = load("compact")
+    space = config.space()
+    start = space.hyperparameters(space.initial_configurations[0])
+    trial_seconds = estimate_seconds(start, config.training_budget(), context.device)
     note = f"of a compact trial of {trial_seconds:.0f} s"
     counts = {"toy": (10,), "quick": (10, 200)}.get(context.size, (10, 100, 200))
     for sampler in SAMPLERS:
         for count in counts:
-            changed = definition.changed(sampler=sampler)
+            changed = config.changed(sampler=sampler)
             with tempfile.TemporaryDirectory() as folder:
-                place = Place("compact", Path(folder))
-                study = open_study(changed, place)
+                location = StudyLocation("compact", Path(folder))
+                study = open_study(changed, location)
                 _fill(study, changed.space().distributions(), count)
-                taken = _time_trials(changed, study, place, 1 if context.size == "toy" else 3)
-            default = sampler == definition.search.sampler
+                taken = _time_trials(changed, study, location, 1 if context.size == "toy" else 3)
+            default = sampler == config.search.sampler
             share = [100 * each / trial_seconds for each in taken]
             yield Row(
                 "search",
@@ -143,14 +143,16 @@ def _fill(study: optuna.Study, distributions: dict[str, Any], count: int) -> Non
         )
 
 
-def _time_trials(definition: Any, study: optuna.Study, place: Place, number: int) -> list[float]:
+def _time_trials(
+    config: Any, study: optuna.Study, location: StudyLocation, number: int
+) -> list[float]:
     inputs: Any = SimpleNamespace(digest="-", train=None, validation=None)
-    objective = Objective(definition, inputs, device="cpu")
+    objective = Objective(config, inputs, device="cpu")
     taken = []
-    with mock.patch.object(hpo.objective, "Trainer", _Untrained):
+    with mock.patch.object(hpo.search.objective, "Trainer", _Untrained):
         for _ in range(number + 1):
             start = time.perf_counter()
-            trial = claim(study, place, 10_000, seed=0)
+            trial = next_trial(study, location, 10_000, seed=0)
             assert trial is not None
             failure = run_trial(study, trial, objective)
             assert failure is None, failure

@@ -4,20 +4,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.cost import training_flops_per_pair
-from model.net import SiameseNet, as_product
-from model.recording import set_up
-from model.training import Trainer
+from model.net.siamese import SiameseNet, as_product
+from model.training.cost import training_flops_per_pair
+from model.training.cuda_graph import set_up
+from model.training.trainer import Trainer
+from tests import ROOT
 from tests.benchmarks.harness import Context, Row, ratios
 from tests.benchmarks.inputs import trainer_of
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def pipeline(trainer: Trainer) -> tuple[Tensor, Tensor]:

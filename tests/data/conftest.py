@@ -7,9 +7,9 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-import data.formats as formats_module
+import data.images.formats as formats_module
 from data.dataset import Dataset
-from data.sources import load
+from data.sources.table import load
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-import hpo.inputs
-from hpo.worker import Job
+import hpo.training.data
+from hpo.search.workers.worker import Job
 from tests.hpo.support import tiny_dataset, tiny_job
 
 # Threads that wait for each other cost more than they give in nets this small.
@@ -18,7 +18,7 @@ settings.load_profile("patient")
 @pytest.fixture(autouse=True)
 def tiny_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every study of these tests learns from the tiny data set, unless in another process."""
-    monkeypatch.setattr(hpo.inputs, "load", lambda **_: tiny_dataset())
+    monkeypatch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
 
 
 @pytest.fixture

@@ -10,23 +10,23 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from safetensors.torch import save_file
 
-from hpo.definition import StudyDefinition, load
-from hpo.metrics import (
+from hpo.results.metrics import (
     GALLERY,
     Confusion,
     Figure,
     Gallery,
+    GalleryTrial,
     Metrics,
     SeedFit,
-    Shown,
     figure,
     save_metrics,
 )
-from hpo.place import Place
-from hpo.space import SearchSpace
-from hpo.study import open_study
-from model.calibration import Calibration
-from model.net import parameter_count
+from hpo.study.config import StudyConfig, load
+from hpo.study.open import open_study
+from hpo.study.space.search_space import SearchSpace
+from hpo.study.storage.location import StudyLocation
+from model.net.calibration import Calibration
+from model.net.siamese import parameter_count
 
 ALPHABETS = {
     "Angelic": 20,
@@ -45,7 +45,7 @@ _START = datetime(2026, 3, 1, 8)
 
 
 def fake_study(
-    place: Place,
+    location: StudyLocation,
     states: str,
     *,
     base: str = "compact",
@@ -53,16 +53,16 @@ def fake_study(
     seed: int = 0,
 ) -> optuna.Study:
     """Make a study with a trial for each letter: Complete, Pruned, Failed, Died, Running."""
-    definition = load(base).changed(sampler=sampler, seed=seed)
-    definition = definition.model_copy(update={"name": place.name})
-    study = open_study(definition, place)
+    config = load(base).changed(sampler=sampler, seed=seed)
+    config = config.model_copy(update={"name": location.name})
+    study = open_study(config, location)
     study.set_user_attr("data", {"name": "omniglot", "digest": "0123456789abcdef"})
     generator = np.random.default_rng(seed)
     clock, high = _START, 0.5 if sampler == "random" else 0.65
-    trials, space = [], definition.space()
+    trials, space = [], config.space()
     distributions = space.distributions()
     for number, letter in enumerate(states):
-        trial = _trial(definition, space, distributions, generator, letter, number, high)
+        trial = _trial(config, space, distributions, generator, letter, number, high)
         if number == 20:
             # The study was stopped for a night.
             clock += timedelta(hours=11)
@@ -76,7 +76,7 @@ def fake_study(
 
 
 def _trial(
-    definition: StudyDefinition,
+    config: StudyConfig,
     space: SearchSpace,
     distributions: dict[str, BaseDistribution],
     generator: np.random.Generator,
@@ -96,12 +96,12 @@ def _trial(
         else:
             params[name] = float(generator.uniform(low, top))
     if number == 0:
-        params = dict(space.starts[0])
+        params = dict(space.initial_configurations[0])
     net = space.hyperparameters(params).architecture
     good = -abs(np.log10(params["conv1.learning_rate"]) + 2) / 4 + params["fc.units"] / 9000
     good -= 0.12 * (number == 0)
     top = float(np.clip(high + good + generator.normal(0, 0.05), 0.05, 0.95))
-    epochs = definition.budget.epochs
+    epochs = config.budget.epochs
     reached = {"C": epochs, "P": int(generator.integers(1, epochs)), "F": 2, "D": 1, "R": 3}
     values = {
         epoch: round(320 * (0.05 + (top - 0.05) * (1 - 0.6**epoch))) / 320
@@ -116,7 +116,7 @@ def _trial(
     }.get(letter, TrialState.FAIL)
     attributes: dict = {"parameters": (count := parameter_count(net)), "device": "cpu"}
     if letter in "CP":
-        attributes["pairs_seen"] = reached[letter] * definition.budget.pairs_per_epoch
+        attributes["pairs_seen"] = reached[letter] * config.budget.pairs_per_epoch
         attributes["seconds"] = reached[letter] * (3 + count / 4e5)
         attributes["best_epoch"] = max(values, key=lambda epoch: values[epoch])
     if letter == "F":
@@ -140,7 +140,7 @@ def _trial(
 
 
 def fake_fit(
-    place: Place,
+    location: StudyLocation,
     folder: str,
     *,
     trial: int,
@@ -150,10 +150,10 @@ def fake_fit(
 ) -> Metrics:
     """Write a final fit's metrics, gallery and first weights, and return the metrics."""
     generator = np.random.default_rng(trial)
-    path = place.folder / folder
+    path = location.folder / folder
     path.mkdir(parents=True)
     metrics = Metrics(
-        study=place.name,
+        study=location.name,
         trial=trial,
         title=f"trial {trial}" if "trial" in folder else "best",
         parameters={"conv1.filters": 64},
@@ -254,7 +254,7 @@ def _gallery(path: Path, generator: np.random.Generator) -> Gallery:
         scores[chosen] = 0.93
         support = list(range(21 * i + 1, 21 * i + 21))
         shown.append(
-            Shown(
+            GalleryTrial(
                 alphabet=names[i],
                 query=21 * i,
                 support=support,

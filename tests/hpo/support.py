@@ -14,10 +14,10 @@ from optuna.trial import TrialState
 
 from data.dataset import Dataset
 from data.drawings import Drawings
-from hpo.definition import StudyDefinition
-from hpo.place import Place
-from hpo.study import open_finished
-from hpo.worker import Job
+from hpo.search.workers.worker import Job
+from hpo.study.config import StudyConfig
+from hpo.study.open import open_finished
+from hpo.study.storage.location import StudyLocation
 
 SIZE = 16
 ALPHABETS = {
@@ -50,9 +50,9 @@ def tiny_dataset(seed: int = 0, characters: int = 6, drawers: int = 6) -> Datase
     return Dataset("tiny", drawings, ALPHABETS, roles, drawings.digest())  # type: ignore[arg-type]
 
 
-def tiny_definition(**search: object) -> StudyDefinition:
+def tiny_config(**search: object) -> StudyConfig:
     """Return a study of two convolutions over the tiny data set."""
-    return StudyDefinition.model_validate(
+    return StudyConfig.model_validate(
         {
             "name": "tiny",
             "data": {"image_size": SIZE, "drawers": "all"},
@@ -90,18 +90,18 @@ def tiny_definition(**search: object) -> StudyDefinition:
 
 def tiny_job(out: Path, total: int = 4, **search: object) -> Job:
     """Return the work on the tiny study kept in ``out``."""
-    definition = tiny_definition(**search)
-    return Job(definition=definition, place=Place("tiny", out), total=total)
+    config = tiny_config(**search)
+    return Job(config=config, location=StudyLocation("tiny", out), total=total)
 
 
 def opens(job: Job) -> None:
     """Check that the database is whole and opens."""
-    file = job.place.sqlite_file()
+    file = job.location.sqlite_file()
     assert file is not None
     connection = sqlite3.connect(file)
     assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     connection.close()
-    open_finished(job.place)
+    open_finished(job.location)
 
 
 def damaged_pictures(folder: Path) -> Path:
@@ -125,14 +125,14 @@ def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
 
     A database's URL comes in the environment, as ``STUDY_STORAGE``.
     """
-    import hpo.inputs
-    import hpo.objective
-    from hpo.worker import work
-    from model.training import Trainer
+    import hpo.search.objective
+    import hpo.training.data
+    from hpo.search.workers.worker import work
+    from model.training.trainer import Trainer
 
     torch.set_num_threads(1)
-    hpo.inputs.load = lambda **_: tiny_dataset()
-    hpo.objective.CHECKPOINT_SECONDS = 0
+    hpo.training.data.load = lambda **_: tiny_dataset()
+    hpo.training.checkpoints.CHECKPOINT_SECONDS = 0
     epoch = Trainer._epoch
 
     def slow(self: Trainer, number: int) -> object:
@@ -141,13 +141,13 @@ def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
 
     Trainer._epoch = slow  # type: ignore[method-assign, assignment]
     job = tiny_job(Path(out), int(total), **json.loads(options))
-    work(replace(job, place=replace(job.place, storage=os.environ.get("STUDY_STORAGE"))))
+    work(replace(job, location=replace(job.location, storage=os.environ.get("STUDY_STORAGE"))))
 
 
 def outcomes(job: Job) -> dict[str, float | None]:
     """Return the value of each configuration that finished, by its parameters and seed."""
     found = {}
-    for trial in open_finished(job.place).trials:
+    for trial in open_finished(job.location).trials:
         if trial.state.is_finished() and trial.state != TrialState.FAIL:
             key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
             assert key not in found, "a configuration finished twice"

@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import hpo.fit_inputs
-from hpo.ablation import GROUPS, PICTURE, RESULT, Plan, Step, ablation, app, one_change_at_a_time
-from hpo.definition import load
-from hpo.parameters import catalogue
-from hpo.specification import matching
-from hpo.worker import Job, work
+import hpo.fits.held_out
+from hpo.ablation import app
+from hpo.fits.ablation import GROUPS, Plan, ablation, one_change_at_a_time
+from hpo.results.ablation import PICTURE, RESULT, Step
+from hpo.search.workers.worker import Job, work
+from hpo.study.config import load
+from hpo.study.space.catalogue import catalogue
+from hpo.study.space.domains import matching
 from tests.hpo.support import tiny_dataset
 
 
 def test_one_change_at_a_time_from_the_paper_to_the_end() -> None:
     space = load("beyond").space()
-    start = space.starts[0]
+    start = space.initial_configurations[0]
     corners = [corner for corner in space.corners() if space.used(corner) != start]
     assert corners
     for end in corners[:: max(1, len(corners) // 40)]:
@@ -41,16 +43,16 @@ def test_every_step_is_fitted_tested_and_not_done_again(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work(replace(job, total=3))
-    monkeypatch.setattr(hpo.fit_inputs, "load", lambda **_: tiny_dataset())
+    monkeypatch.setattr(hpo.fits.held_out, "load", lambda **_: tiny_dataset())
     plan = Plan(trial=1, minutes=0.0005, seeds=2)
-    steps = ablation(job.definition, job.place, plan)
+    steps = ablation(job.config, job.location, plan)
     assert [step.change for step in steps] == ["start", "shape", "optimiser and its rates"]
     for step in steps:
         assert step.seeds == [0, 1]
         assert len(step.validation) == len(step.pairs) == 2
         assert {figure.protocol for figure in step.figures} >= {"n_way"}
         assert all(len(figure.values) == 2 for figure in step.figures)
-    folder = job.place.folder / "ablation-1"
+    folder = job.location.folder / "ablation-1"
     written = json.loads((folder / RESULT).read_text())
     assert [Step.model_validate(row) for row in written] == steps
     assert (folder / PICTURE).stat().st_size > 5_000
@@ -58,8 +60,8 @@ def test_every_step_is_fitted_tested_and_not_done_again(
     def no_epoch(*_: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("model.training.Trainer._epoch", no_epoch)
-    assert ablation(job.definition, job.place, plan) == steps
+    monkeypatch.setattr("model.training.trainer.Trainer._epoch", no_epoch)
+    assert ablation(job.config, job.location, plan) == steps
 
 
 def test_mistakes_are_one_message(tmp_path: Path) -> None:

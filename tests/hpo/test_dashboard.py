@@ -14,31 +14,31 @@ import pytest
 from PIL import Image
 
 from hpo.dashboard import serve
-from hpo.errors import StudyError
-from hpo.place import Place
-from hpo.worker import work
+from hpo.search.workers.worker import work
+from hpo.study.errors import StudyError
+from hpo.study.storage.location import StudyLocation
+from tests import ROOT
 from tests.hpo.support import tiny_job
 
-ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 90
 """For a page to be drawn, on a machine that does other things too."""
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    import hpo.inputs
+def location(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLocation]:
+    import hpo.training.data
     from tests.hpo.support import tiny_dataset
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hpo.inputs, "load", lambda **_: tiny_dataset())
+        patch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
         job = tiny_job(tmp_path_factory.mktemp("dashboard"), 3)
         work(job)
-        yield job.place
+        yield job.location
 
 
 @pytest.fixture(scope="module")
-def address(place: Place) -> Iterator[str]:
-    server, address = serve(place, port=18080)
+def address(location: StudyLocation) -> Iterator[str]:
+    server, address = serve(location, port=18080)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield address
@@ -110,12 +110,12 @@ def test_a_trial_page_shows_its_note_and_pictures(address: str, browser: Any) ->
     assert not errors(browser)
 
 
-def test_a_taken_port_gives_the_next(place: Place) -> None:
+def test_a_taken_port_gives_the_next(location: StudyLocation) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        server, address = serve(place, port=port)
+        server, address = serve(location, port=port)
         server.server_close()
     assert f":{port}/" not in address
     assert server.server_address[1] > port
@@ -123,13 +123,13 @@ def test_a_taken_port_gives_the_next(place: Place) -> None:
 
 def test_no_study_is_an_error_and_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="there is no study none"):
-        serve(Place("none", tmp_path))
+        serve(StudyLocation("none", tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_prints_its_address_and_stops_cleanly(place: Place) -> None:
+def test_the_command_prints_its_address_and_stops_cleanly(location: StudyLocation) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "hpo.dashboard", "--study", "tiny", "--out", str(place.out)],
+        [sys.executable, "-m", "hpo.dashboard", "--study", "tiny", "--out", str(location.out)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -149,8 +149,8 @@ def test_the_command_prints_its_address_and_stops_cleanly(place: Place) -> None:
     assert not complaints
 
 
-def test_the_pictures_are_small(place: Place) -> None:
-    files = [file for file in place.artifacts.iterdir() if file.is_file()]
+def test_the_pictures_are_small(location: StudyLocation) -> None:
+    files = [file for file in location.artifacts.iterdir() if file.is_file()]
     assert len(files) == 6
     for file in files:
         assert file.stat().st_size < 60_000

@@ -18,23 +18,23 @@ from optuna.trial import create_trial
 from PIL import Image
 from typer.testing import CliRunner
 
-import hpo.fit_inputs
-import hpo.inputs
+import hpo.fits.held_out
+import hpo.training.data
+from data.batches.one_shot import generate
 from data.errors import DataUnavailable
-from data.ink import read_ink
-from data.oneshot import generate
-from data.sources import load
+from data.images.ink import read_ink
+from data.sources.table import load
 from data.split import split
-from hpo.checkpoints import Checkpoints
-from hpo.fit_result import FinalFit
-from hpo.fitting import Fitter
-from hpo.inputs import load_inputs
-from hpo.metrics import Metrics
-from model.checkpoint import SavedNet, load_net
+from hpo.fits.result import FinalFit
+from hpo.results.metrics import Metrics
+from hpo.training.checkpoints import Checkpoints
+from hpo.training.data import load_data
+from hpo.training.resumable import Fitter
 from model.hyperparameters import Budget
+from model.net.saved import SavedNet, load_net
 from model.predict import app
 from tests.benchmarks.exported import score
-from tests.hpo.support import SIZE, tiny_dataset, tiny_definition
+from tests.hpo.support import SIZE, tiny_config, tiny_dataset
 from tests.model.support import TINY, tiny_hyperparameters
 
 HEADS = ("weighted_l1", "weighted_l2", "cosine")
@@ -70,11 +70,11 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
         raise DataUnavailable("there is no MNIST here")
 
     dataset = replace(DATASET, official_runs=RUNS)
-    patch.setattr(hpo.inputs, "load", lambda **_: dataset)
-    patch.setattr(hpo.fit_inputs, "load", lambda **_: dataset)
-    patch.setattr(hpo.fit_inputs, "load_mnist", no_mnist)
-    definition = tiny_definition()
-    inputs = load_inputs(definition, None, "cpu")
+    patch.setattr(hpo.training.data, "load", lambda **_: dataset)
+    patch.setattr(hpo.fits.held_out, "load", lambda **_: dataset)
+    patch.setattr(hpo.fits.held_out, "load_mnist", no_mnist)
+    config = tiny_config()
+    inputs = load_data(config, None, "cpu")
     batch = "pairs" if loss == "pair" else "episodes"
     hyperparameters = tiny_hyperparameters(
         replace(TINY, head=head, embedding="identity", normalisation="batch"),
@@ -87,7 +87,7 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
     parameters = dict(fit.parameters)
     parameters["output.bias"] = parameters["output.bias"] + LEVEL[loss]
     result = FinalFit(
-        definition=definition,
+        config=config,
         trial=create_trial(value=0.5),
         title="best",
         candidates=[],

@@ -19,23 +19,23 @@ import torch
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
-import data.sources
-import hpo.alive
-import hpo.database
-import hpo.inputs
-import hpo.patience
-import hpo.workers
-from hpo.claims import claim, finished
-from hpo.errors import DefinitionError, StudyError
-from hpo.objective import Objective
-from hpo.place import Place
-from hpo.study import open_finished, open_study, remember_data
-from hpo.worker import MEMORY_FAILURES, Job, work
-from model.training import Trainer
+import data.sources.table
+import hpo.search.workers.heartbeat
+import hpo.search.workers.processes
+import hpo.study.storage.rdb
+import hpo.study.storage.retry
+import hpo.training.data
+from hpo.search.objective import Objective
+from hpo.search.workers.queue import next_trial
+from hpo.search.workers.worker import MEMORY_FAILURES, Job, work
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.open import open_finished, open_study, remember_data
+from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import finished
+from model.training.trainer import Trainer
 from run_study import app
+from tests import ROOT
 from tests.hpo.support import damaged_pictures, opens, tiny_job, unreachable
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], Exception | None]) -> None:
@@ -66,7 +66,7 @@ def test_out_of_memory_is_recorded_and_the_next_trial_runs(
     # More in a row than of other failures, for large nets may follow each other.
     failing(monkeypatch, lambda n: error if n <= 5 else None)
     work(replace(job, total=1))
-    trials = open_finished(job.place).trials
+    trials = open_finished(job.location).trials
     assert [trial.state.name for trial in trials] == ["FAIL"] * 5 + ["COMPLETE"]
     assert trials[0].user_attrs["failure"].startswith(type(error).__name__)
     opens(job)
@@ -92,9 +92,9 @@ def test_a_net_that_blows_up_has_a_value(job: Job, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Trainer, "accumulate_gradients", blown)
     work(replace(job, total=2))
-    for trial in open_finished(job.place).trials:
+    for trial in open_finished(job.location).trials:
         assert trial.state == TrialState.COMPLETE
-        assert trial.value == pytest.approx(1 / job.definition.validation.way, abs=0.15)
+        assert trial.value == pytest.approx(1 / job.config.validation.way, abs=0.15)
         assert trial.user_attrs["diverged"]
     opens(job)
 
@@ -106,13 +106,13 @@ def test_a_disk_full_for_checkpoints_ends_the_study_after_three(
         path.write_bytes(b"half")
         raise RuntimeError(f"PytorchStreamWriter failed writing file data/{path.name}")
 
-    monkeypatch.setattr("hpo.objective.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("hpo.training.checkpoints.CHECKPOINT_SECONDS", 0)
     monkeypatch.setattr("torch.save", full)
     # The names of the files differ, the reason does not.
     with pytest.raises(StudyError, match="3 trials in a row failed for the same reason"):
         work(job)
-    assert len(open_finished(job.place).trials) == 3
-    assert not list(job.place.checkpoints.iterdir())
+    assert len(open_finished(job.location).trials) == 3
+    assert not list(job.location.checkpoints.iterdir())
     opens(job)
 
 
@@ -120,7 +120,7 @@ def test_a_disk_full_for_the_database_is_one_message(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The trial that could not be told is soon missed, though its process, this one, lives on.
-    monkeypatch.setattr("hpo.alive.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("hpo.search.workers.heartbeat.GRACE_SECONDS", 0.5)
     work(replace(job, total=1))
 
     @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
@@ -135,11 +135,11 @@ def test_a_disk_full_for_the_database_is_one_message(
         sqlalchemy.event.remove(sqlalchemy.Engine, "connect", small)
     opens(job)
     work(job)
-    assert finished(open_finished(job.place)) == 4
+    assert finished(open_finished(job.location)) == 4
 
 
 def test_a_real_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpo.alive.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("hpo.search.workers.heartbeat.GRACE_SECONDS", 0.5)
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
@@ -151,9 +151,9 @@ def test_a_real_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             work(job)
         # With room again, the study goes on.
         subprocess.run(["mount", "-o", "remount,size=4m", str(folder)], check=True)
-        done = finished(open_finished(job.place))
+        done = finished(open_finished(job.location))
         work(replace(job, total=done + 1))
-        assert finished(open_finished(job.place)) == done + 1
+        assert finished(open_finished(job.location)) == done + 1
         opens(job)
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=False)
@@ -172,64 +172,64 @@ def locked(file: Path) -> Iterator[None]:
 def test_a_database_locked_for_a_while_is_waited_for(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpo.database.BUSY_SECONDS", 0.05)
-    open_study(job.definition, job.place)
-    lock = locked(job.place.folder / "study.db")
+    monkeypatch.setattr("hpo.study.storage.rdb.BUSY_SECONDS", 0.05)
+    open_study(job.config, job.location)
+    lock = locked(job.location.folder / "study.db")
     lock.__enter__()
     timer = threading.Timer(2, lambda: lock.__exit__(None, None, None))
     timer.start()
     work(replace(job, total=1))
     timer.join()
-    assert finished(open_finished(job.place)) == 1
+    assert finished(open_finished(job.location)) == 1
     opens(job)
 
 
 def test_a_database_locked_for_ever_is_one_message(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpo.database.BUSY_SECONDS", 0.05)
-    monkeypatch.setattr("hpo.patience.PATIENCE_SECONDS", 0.5)
-    study = open_study(job.definition, job.place)
-    with locked(job.place.folder / "study.db"), pytest.raises(StudyError, match="is locked"):
-        claim(study, job.place, 1, seed=0)
+    monkeypatch.setattr("hpo.study.storage.rdb.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("hpo.study.storage.retry.PATIENCE_SECONDS", 0.5)
+    study = open_study(job.config, job.location)
+    with locked(job.location.folder / "study.db"), pytest.raises(StudyError, match="is locked"):
+        next_trial(study, job.location, 1, seed=0)
     opens(job)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_a_truncated_database_is_one_message_and_left_alone(job: Job, share: float) -> None:
     work(replace(job, total=1))
-    copy = tiny_job(job.place.folder / "copy")
-    copy.place.folder.mkdir(parents=True)
-    file = copy.place.folder / "study.db"
-    with sqlite3.connect(job.place.folder / "study.db") as whole, sqlite3.connect(file) as other:
+    copy = tiny_job(job.location.folder / "copy")
+    copy.location.folder.mkdir(parents=True)
+    file = copy.location.folder / "study.db"
+    with sqlite3.connect(job.location.folder / "study.db") as whole, sqlite3.connect(file) as other:
         whole.backup(other)
     whole.close()
     other.close()
     before = file.read_bytes()[: int(file.stat().st_size * share)]
     file.write_bytes(before)
     with pytest.raises(StudyError, match=r"is damaged or no database .* left as it"):
-        open_study(copy.definition, copy.place)
+        open_study(copy.config, copy.location)
     assert file.read_bytes() == before
 
 
 def test_a_database_of_another_version_is_one_message(job: Job) -> None:
-    open_study(job.definition, job.place)
-    connection = sqlite3.connect(job.place.folder / "study.db")
+    open_study(job.config, job.location)
+    connection = sqlite3.connect(job.location.folder / "study.db")
     connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.a'")
     connection.commit()
     connection.close()
     with pytest.raises(StudyError, match="another version of Optuna"):
-        open_study(job.definition, job.place)
+        open_study(job.config, job.location)
 
 
 def test_a_study_of_another_version_is_refused_with_the_difference(job: Job) -> None:
-    study = open_study(job.definition, job.place)
-    remember_data(study, job.place, job.definition, "one", "a" * 64)
-    identity = dict(job.definition.identity())
+    study = open_study(job.config, job.location)
+    remember_data(study, job.location, job.config, "one", "a" * 64)
+    identity = dict(job.config.identity())
     del identity["validation.way"]
     study.set_user_attr("definition", identity | {"budget.gone_since": 3})
     with pytest.raises(StudyError, match=r"budget\.gone_since: was 3, now not there"):
-        open_study(job.definition, job.place)
+        open_study(job.config, job.location)
 
 
 def test_a_study_file_of_another_version_names_the_key(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_study_file_of_another_version_names_the_key(tmp_path: Path) -> None:
 def test_unreadable_data_are_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(hpo.inputs, "load", data.sources.load)
+    monkeypatch.setattr(hpo.training.data, "load", data.sources.table.load)
     monkeypatch.setenv("OMNIGLOT_ROOT", str(tmp_path / "omniglot"))
     if what == "picture":
         options = ["--dataset", str(damaged_pictures(tmp_path / "mine"))]
@@ -262,7 +262,7 @@ def test_unreadable_data_are_one_message(
     assert result.exit_code == 1, result.output
     assert result.output.count("error:") == 1
     assert "Traceback" not in result.output
-    open_finished(Place("smoke", tmp_path / "out"))
+    open_finished(StudyLocation("smoke", tmp_path / "out"))
 
 
 def test_a_read_only_folder_is_one_message() -> None:
@@ -271,17 +271,17 @@ def test_a_read_only_folder_is_one_message() -> None:
         folder.chmod(0o755)
         job = tiny_job(folder, 1)
         work(job)
-        job.place.folder.chmod(0o555)
+        job.location.folder.chmod(0o555)
         # Nothing is forbidden to root.
         if os.getuid() == 0:
             os.seteuid(65534)
         try:
-            for place in (job.place, Place("new", job.place.folder)):
+            for location in (job.location, StudyLocation("new", job.location.folder)):
                 with pytest.raises(StudyError, match="cannot be used"):
-                    open_study(job.definition, place)
+                    open_study(job.config, location)
         finally:
             os.seteuid(os.getuid())
-        job.place.folder.chmod(0o755)
+        job.location.folder.chmod(0o755)
         opens(job)
 
 
@@ -290,7 +290,7 @@ def test_several_may_start_one_study_at_once(job: Job) -> None:
 
     def begin() -> None:
         start.wait()
-        studies.append(open_study(job.definition, job.place))
+        studies.append(open_study(job.config, job.location))
 
     threads = [threading.Thread(target=begin) for _ in range(4)]
     for thread in threads:
@@ -306,7 +306,7 @@ def test_a_storage_that_goes_away_is_waited_for_with_growing_pauses(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("hpo.patience.time.sleep", pauses.append)
+    monkeypatch.setattr("hpo.study.storage.retry.time.sleep", pauses.append)
     calls = iter(range(100))
 
     def away(*arguments: object) -> int:
@@ -314,7 +314,7 @@ def test_a_storage_that_goes_away_is_waited_for_with_growing_pauses(
             unreachable()
         return call
 
-    assert hpo.patience.patiently(away) == 7
+    assert hpo.study.storage.retry.retrying(away) == 7
     assert pauses == [0.25, 0.5, 1, 2, 4, 8, 10]
 
 
@@ -327,7 +327,7 @@ def test_what_never_passes_is_not_waited_for(words: str) -> None:
         raise sqlite3.OperationalError(words)
 
     with pytest.raises(sqlite3.OperationalError):
-        hpo.patience.patiently(broken)
+        hpo.study.storage.retry.retrying(broken)
     assert len(calls) == 1
 
 
@@ -336,11 +336,11 @@ def test_disk_errors_have_no_file_in_them(job: Job, monkeypatch: pytest.MonkeyPa
     failing(monkeypatch, lambda n: error)
     with pytest.raises(StudyError, match=r"No space left on device$"):
         work(job)
-    assert len(open_finished(job.place).trials) == 3
+    assert len(open_finished(job.location).trials) == 3
     opens(job)
 
 
 @pytest.mark.parametrize("name", ["../out", "a/b", "/tmp/x", "..", ".", "", "a\0b", "A", "a\\b"])
 def test_study_names_cannot_leave_their_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DefinitionError, match="cannot name a study"):
-        Place(name, tmp_path)
+    with pytest.raises(ConfigError, match="cannot name a study"):
+        StudyLocation(name, tmp_path)

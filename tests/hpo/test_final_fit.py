@@ -10,23 +10,24 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-import hpo.fit_inputs
-import hpo.fitting
-import hpo.inputs
+import hpo.fits.held_out
+import hpo.training.data
+import hpo.training.resumable
 from data.dataset import Dataset
 from data.errors import DataUnavailable
-from hpo.errors import DefinitionError, StudyError
-from hpo.final_fit import Plan, app, final_fit
-from hpo.fit_inputs import FRESH_TRIALS, fresh_trials
-from hpo.inputs import load_inputs
-from hpo.metrics import GALLERY, Metrics, load_metrics
-from hpo.study import open_as_run, open_study
-from hpo.worker import Job, work
-from model.checkpoint import load_net
-from model.evaluation import credit, one_shot_scores
+from hpo.final_fit import app
+from hpo.fits.final import Plan, final_fit
+from hpo.fits.held_out import FRESH_TRIALS, fresh_trials
+from hpo.results.metrics import GALLERY, Metrics, load_metrics
+from hpo.search.workers.worker import Job, work
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.open import open_as_run, open_study
+from hpo.training.data import load_data
+from model.evaluation.scores import credit, one_shot_scores
+from model.net.saved import load_net
 from model.predict import predict
-from model.training import EpochResult, Trainer
-from tests.hpo.support import tiny_dataset, tiny_definition
+from model.training.trainer import EpochResult, Trainer
+from tests.hpo.support import tiny_config, tiny_dataset
 
 PLAN = Plan(top=2, seeds=2)
 
@@ -36,13 +37,13 @@ def tiny_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_mnist(root: Path) -> None:
         raise DataUnavailable("there is no MNIST here")
 
-    monkeypatch.setattr(hpo.fit_inputs, "load", lambda **_: tiny_dataset())
-    monkeypatch.setattr(hpo.fit_inputs, "load_mnist", no_mnist)
-    monkeypatch.setattr(hpo.fitting, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(hpo.fits.held_out, "load", lambda **_: tiny_dataset())
+    monkeypatch.setattr(hpo.fits.held_out, "load_mnist", no_mnist)
+    monkeypatch.setattr(hpo.training.resumable, "CHECKPOINT_SECONDS", 0)
 
 
 def fit(job: Job, plan: Plan = PLAN) -> Metrics:
-    return final_fit(job.definition, job.place, plan)
+    return final_fit(job.config, job.location, plan)
 
 
 def outcome(metrics: Metrics) -> list[object]:
@@ -74,7 +75,7 @@ def test_fit_export_reload_predict(
 ) -> None:
     work(replace(job, total=3))
     metrics = fit(job)
-    folder = job.place.folder / "final"
+    folder = job.location.folder / "final"
     assert metrics == load_metrics(folder)
     output = capsys.readouterr().out
     assert "no MNIST figure: there is no MNIST here" in output
@@ -90,7 +91,7 @@ def test_fit_export_reload_predict(
     # The figures are those of the saved net.
     saved = load_net(folder)
     assert saved.provenance["seed"] == metrics.kept_seed
-    tests, _ = hpo.fit_inputs.load_benchmark(job.definition, None)
+    tests, _ = hpo.fits.held_out.load_benchmark(job.config, None)
     assert metrics.ways() == [2, 5]
     for task in tests.tasks:
         scores = one_shot_scores(saved.net, task.trials)
@@ -134,7 +135,7 @@ def test_goes_on_after_a_kill(
     trained.clear()
     whole = outcome(fit(job))
     expected = sorted(trained)
-    for path in (job.place.folder / "final").glob("*.*"):
+    for path in (job.location.folder / "final").glob("*.*"):
         path.unlink()
     trained.clear()
     counted = Trainer._epoch
@@ -158,8 +159,8 @@ def test_any_trial_is_fitted_in_a_folder_of_its_own(job: Job) -> None:
     work(replace(job, total=1))
     metrics = fit(job, Plan(trial=0, seeds=1))
     assert (metrics.title, metrics.trial, metrics.selection) == ("trial 0", 0, [])
-    assert load_metrics(job.place.folder / "final-trial-0") == metrics
-    assert not (job.place.folder / "final").exists()
+    assert load_metrics(job.location.folder / "final-trial-0") == metrics
+    assert not (job.location.folder / "final").exists()
     # The only trial there is needs no choosing.
     assert fit(job, Plan(seeds=1)).selection == []
 
@@ -176,13 +177,13 @@ def test_another_background_is_learnt_from_into_a_folder_of_its_own(
         asked.append(background)
         return replace(tiny_dataset(), name=f"omniglot-{background}")
 
-    monkeypatch.setattr(hpo.inputs, "load", load)
-    monkeypatch.setattr(hpo.fit_inputs, "load", load)
+    monkeypatch.setattr(hpo.training.data, "load", load)
+    monkeypatch.setattr(hpo.fits.held_out, "load", load)
     metrics = fit(job, Plan(top=2, seeds=1, background="small1"))
     assert set(asked) == {"small1"}
-    assert load_metrics(job.place.folder / "final-small1") == metrics
+    assert load_metrics(job.location.folder / "final-small1") == metrics
     assert Plan(trial=3, background="small2").folder == "final-trial-3-small2"
-    with pytest.raises(DefinitionError, match="small1"):
+    with pytest.raises(ConfigError, match="small1"):
         fit(job, Plan(seeds=1, background="small"))
 
 
@@ -190,12 +191,12 @@ def test_another_background_is_learnt_from_into_a_folder_of_its_own(
 def test_fresh_trials_are_not_the_search_s(seed: int) -> None:
     """Although they are drawn from the same drawings in the same way."""
     validation = {"trials": FRESH_TRIALS, "variant": "all_drawers", "way": 5}
-    definition = tiny_definition(seed=seed)
-    definition = definition.model_copy(
-        update={"validation": definition.validation.model_copy(update=validation)}
+    config = tiny_config(seed=seed)
+    config = config.model_copy(
+        update={"validation": config.validation.model_copy(update=validation)}
     )
-    searched = load_inputs(definition, None, "cpu").validation.trials
-    fresh = fresh_trials(definition, None, seed, "cpu")
+    searched = load_data(config, None, "cpu").validation.trials
+    fresh = fresh_trials(config, None, seed, "cpu")
     assert torch.equal(searched.drawings.ink, fresh.drawings.ink)
     # Of 36 drawings of an alphabet the same one stands here and there by chance.
     assert (searched.query == fresh.query).float().mean() < 0.05
@@ -228,15 +229,15 @@ def test_candidates_are_trained_for_minutes_of_their_own(job: Job) -> None:
 
 def test_a_final_budget_of_its_own(job: Job) -> None:
     work(replace(job, total=1))
-    raw = {**job.definition.model_dump(), "final": {"epochs": 5, "patience": 5}}
-    longer = type(job.definition).model_validate(raw)
-    assert longer.identity() == job.definition.identity()
-    metrics = final_fit(longer, job.place, Plan(trial=0, seeds=1))
+    raw = {**job.config.model_dump(), "final": {"epochs": 5, "patience": 5}}
+    longer = type(job.config).model_validate(raw)
+    assert longer.identity() == job.config.identity()
+    metrics = final_fit(longer, job.location, Plan(trial=0, seeds=1))
     assert metrics.seeds[0].epochs == 5
 
 
 def test_only_failed_trials_are_one_message(job: Job) -> None:
-    study = open_study(job.definition, job.place)
+    study = open_study(job.config, job.location)
     trial = study.ask()
     trial.set_user_attr("failure", "RuntimeError: no memory")
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -247,9 +248,9 @@ def test_only_failed_trials_are_one_message(job: Job) -> None:
 
 
 def test_the_options_of_the_run_are_read_off_the_study(job: Job) -> None:
-    changed = job.definition.changed(seed=5, sampler="tpe")
-    open_study(changed, job.place)
-    assert open_as_run(tiny_definition(), job.place)[1].identity() == changed.identity()
+    changed = job.config.changed(seed=5, sampler="tpe")
+    open_study(changed, job.location)
+    assert open_as_run(tiny_config(), job.location)[1].identity() == changed.identity()
 
 
 def test_mistakes_are_one_message(tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_mistakes_are_one_message(tmp_path: Path) -> None:
 def test_no_fit_is_taken_for_another(job: Job) -> None:
     work(replace(job, total=1))
     fit(job, Plan(seeds=1))
-    config = job.place.folder / "final" / "config.json"
+    config = job.location.folder / "final" / "config.json"
     before = json.loads(config.read_text())["provenance"]["fit"]
     fit(job, Plan(seeds=1, seed=9))
     assert json.loads(config.read_text())["provenance"]["fit"] != before

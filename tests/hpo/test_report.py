@@ -6,15 +6,16 @@ import pytest
 from optuna.distributions import IntDistribution
 from typer.testing import CliRunner
 
-from hpo.metrics import Metrics
-from hpo.place import Place
 from hpo.report import app, write_report
-from hpo.reporting import published, tables
-from hpo.reporting.curves import Curve, at, band, curve
+from hpo.reporting import tables
 from hpo.reporting.ends import at_an_end
-from hpo.reporting.fits import find_fits
-from hpo.reporting.rows import rows
-from hpo.study import open_finished
+from hpo.results import published
+from hpo.results.fits import find_fits
+from hpo.results.history import Curve, at, band, curve
+from hpo.results.metrics import Metrics
+from hpo.results.trials import rows
+from hpo.study.open import open_finished
+from hpo.study.storage.location import StudyLocation
 from tests.hpo.report_support import fake_fit, fake_study
 
 SMALL_PNG = 400_000
@@ -55,31 +56,37 @@ def checked(folder: Path) -> str:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[int, Metrics], Path]:
     """A report of a running study with two final fits, compared with studies of two samplers."""
     out = tmp_path_factory.mktemp("studies")
-    place = Place("smoke", out)
-    fake_study(place, "CPCFCPCCFDCCCCCCR", base="smoke")
-    others = [Place("again", out), Place("tree-0", out), Place("tree-1", out)]
+    location = StudyLocation("smoke", out)
+    fake_study(location, "CPCFCPCCFDCCCCCCR", base="smoke")
+    others = [
+        StudyLocation("again", out),
+        StudyLocation("tree-0", out),
+        StudyLocation("tree-1", out),
+    ]
     fake_study(others[0], "CCCC", base="smoke", seed=1)
     for seed, other in enumerate(others[1:]):
         fake_study(other, "CPC", base="smoke", sampler="tpe", seed=seed)
     metrics = {
-        7: fake_fit(place, "final", trial=7),
-        0: fake_fit(place, "final-trial-0", trial=0, level=0.6),
+        7: fake_fit(location, "final", trial=7),
+        0: fake_fit(location, "final-trial-0", trial=0, level=0.6),
     }
-    stale = place.folder / "report" / "of-an-earlier-report.png"
+    stale = location.folder / "report" / "of-an-earlier-report.png"
     stale.parent.mkdir()
     stale.write_bytes(b"")
-    before = open_finished(place).get_trials()
-    folder = write_report(place, others)
-    assert open_finished(place).get_trials() == before
+    before = open_finished(location).get_trials()
+    folder = write_report(location, others)
+    assert open_finished(location).get_trials() == before
     assert not stale.exists()
     return checked(folder), metrics, folder
 
 
-def cells(markdown: str, *starts: str) -> list[list[str]]:
+def cells(markdown: str, *initial_configurations: str) -> list[list[str]]:
     """Return the cells of the table rows that begin with these cells."""
     lines = [line.strip("|").split(" | ") for line in markdown.splitlines() if line[:1] == "|"]
     table = [[cell.strip() for cell in line] for line in lines]
-    return [row for row in table if tuple(row[: len(starts)]) == starts]
+    return [
+        row for row in table if tuple(row[: len(initial_configurations)]) == initial_configurations
+    ]
 
 
 def test_published_figures_stand_exactly(whole: tuple[str, dict, Path]) -> None:
@@ -175,9 +182,9 @@ def test_studies_that_differ_by_seed_alone_are_one_group(whole: tuple[str, dict,
     ],
 )
 def test_a_study_of_any_state_has_a_report(tmp_path: Path, states: str, says: str) -> None:
-    place = Place("smoke", tmp_path)
-    fake_study(place, states, base="smoke")
-    markdown = checked(write_report(place))
+    location = StudyLocation("smoke", tmp_path)
+    fake_study(location, states, base="smoke")
+    markdown = checked(write_report(location))
     assert says in markdown
     command = f"python -m hpo.final_fit --study smoke --out {tmp_path}"
     assert f"{command}\n" in markdown
@@ -187,7 +194,7 @@ def test_a_study_of_any_state_has_a_report(tmp_path: Path, states: str, says: st
 def test_another_storage_by_the_command(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     for name in ("one", "two"):
-        fake_study(Place(name, tmp_path / "out", url), "", base="smoke")
+        fake_study(StudyLocation(name, tmp_path / "out", url), "", base="smoke")
     options = ["--study", "one", "--compare", "two", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, [*options, "--storage", url])
     assert done.exit_code == 0, done.output
@@ -202,16 +209,16 @@ def test_a_missing_study_is_one_message(tmp_path: Path) -> None:
 
 
 def test_a_fit_that_learnt_from_less_stands_with_its_like(tmp_path: Path) -> None:
-    place = Place("smoke", tmp_path)
-    fake_study(place, "CC", base="smoke")
-    fake_fit(place, "final", trial=1)
-    fake_fit(place, "final-small1", trial=1, level=0.6, data="omniglot-small1")
-    checked(write_report(place))
-    fake_fit(place, "final-trial-0-small1", trial=0, level=0.5, data="omniglot-small1")
+    location = StudyLocation("smoke", tmp_path)
+    fake_study(location, "CC", base="smoke")
+    fake_fit(location, "final", trial=1)
+    fake_fit(location, "final-small1", trial=1, level=0.6, data="omniglot-small1")
+    checked(write_report(location))
+    fake_fit(location, "final-trial-0-small1", trial=0, level=0.5, data="omniglot-small1")
     assert "The paper's configuration, trial 0, has no final fit yet" in checked(
-        write_report(place)
+        write_report(location)
     )
-    many, few = tables.errors(find_fits(place)[:2])
+    many, few = tables.errors(find_fits(location)[:2])
     assert "all 30" in many.caption
     assert "five" in few.caption
     of_many, of_few = ({row[0] for row in table.rows if "ours" in row[0]} for table in (many, few))
@@ -220,19 +227,19 @@ def test_a_fit_that_learnt_from_less_stands_with_its_like(tmp_path: Path) -> Non
 
 
 def test_a_damaged_fit_or_gallery_is_left_out(tmp_path: Path) -> None:
-    place = Place("smoke", tmp_path)
-    fake_study(place, "", base="smoke")
-    fake_fit(place, "final", trial=3)
-    (place.folder / "final" / "gallery.npz").write_bytes(b"broken")
-    (place.folder / "final" / "model.safetensors").unlink()
-    (place.folder / "final" / "metrics.json").write_text("{}")
-    markdown = checked(write_report(place))
+    location = StudyLocation("smoke", tmp_path)
+    fake_study(location, "", base="smoke")
+    fake_fit(location, "final", trial=3)
+    (location.folder / "final" / "gallery.npz").write_bytes(b"broken")
+    (location.folder / "final" / "model.safetensors").unlink()
+    (location.folder / "final" / "metrics.json").write_text("{}")
+    markdown = checked(write_report(location))
     assert "The best configuration has no final fit yet" in markdown
 
 
 def test_cost_of_a_trial_is_known_from_the_database_alone(tmp_path: Path) -> None:
-    place = Place("smoke", tmp_path)
-    study = fake_study(place, "CPFD", base="smoke")
+    location = StudyLocation("smoke", tmp_path)
+    study = fake_study(location, "CPFD", base="smoke")
     found = rows(study)
     assert all(row.flops_per_pair for row in found)
     complete, pruned, failed, died = found
@@ -257,8 +264,8 @@ ENDS = {
 
 
 def test_ranges_that_the_best_leave_at_an_end_are_told(tmp_path: Path) -> None:
-    place = Place("compact", tmp_path)
-    study = fake_study(place, "CCCCCC")
+    location = StudyLocation("compact", tmp_path)
+    study = fake_study(location, "CCCCCC")
     middle = {
         name: drawn.low + drawn.step * ((drawn.high - drawn.low) // drawn.step // 2)
         if isinstance(drawn, IntDistribution)
@@ -270,7 +277,7 @@ def test_ranges_that_the_best_leave_at_an_end_are_told(tmp_path: Path) -> None:
         trial.value = 1
         trial.params = middle | {name: values[i] for name, values in ENDS.items()}
         study.add_trial(trial)
-    markdown = checked(write_report(place))
+    markdown = checked(write_report(location))
     assert cells(markdown, "conv1.filters") == [["conv1.filters", "16 to 64", "highest", "64"]]
     assert cells(markdown, "fc.l2") == [["fc.l2", "1e-06 to 0.1", "lowest", "1.1e-06"]]
     assert len(re.findall("(low|high)est", markdown)) == 2

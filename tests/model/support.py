@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from data.oneshot import generate
-from data.pairs import PairSampler
+from data.batches.one_shot import generate
+from data.batches.pairs import PairSampler
 from model.hyperparameters import Architecture, Budget, Hyperparameters, LayerRates, Recipe
-from model.training import Trainer, Validation
+from model.training.trainer import Trainer, Validation
 from tests.synthetic import synthetic
 
 TINY = Architecture(

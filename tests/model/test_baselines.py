@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.distance import cdist
 from typer.testing import CliRunner
 
-from data.oneshot import generate
+from data.batches.one_shot import generate
 from model.baselines import (
     BASELINES,
     app,

@@ -10,11 +10,11 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 from typer.testing import CliRunner
 
-from data.support import find_support
-from model.calibration import Calibration
-from model.checkpoint import CONFIG, SavedNet, save_net
+from data.images.support import find_support
 from model.hyperparameters import Architecture
-from model.net import SiameseNet
+from model.net.calibration import Calibration
+from model.net.saved import CONFIG, SavedNet, save_net
+from model.net.siamese import SiameseNet
 from model.predict import app, predict
 
 

@@ -1,0 +1,1 @@
+"""From drawings to batches: pairs, episodes, one-shot trials, and their distortions."""

@@ -1,0 +1,1 @@
+"""Files on disk: downloads, archives, the cache, and the atomic writer."""

@@ -1,0 +1,92 @@
+"""The cache of packed drawings, so that only the first load decodes images."""
+
+import hashlib
+import logging
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_dir
+
+from data.files.packed import Packed
+
+log = logging.getLogger("data")
+
+FORMAT = 1  # counted up when what a cache file holds changes
+
+
+def cache_dir() -> Path:
+    """Return the user's cache folder, or what ``SIAMESE_HPO_CACHE`` names; it need not exist."""
+    return Path(os.environ.get("SIAMESE_HPO_CACHE") or user_cache_dir("siamese-hpo"))
+
+
+def cached(label: str, place: str, state: str, build: Callable[[], Packed]) -> Packed:
+    """Return what ``build()`` returns, from the cache where it holds that already.
+
+    A cache that cannot be read or written costs time, never a failure.
+
+    Args:
+        label: a readable start for the file's name.
+        place: where the content comes from; one file is kept per label and place.
+        state: what changes whenever the content may have.
+        build: makes the content anew.
+    """
+    stem = f"{label}-{_short(place, 8)}-"
+    path = cache_dir() / "packed" / f"{stem}{_short(f'{FORMAT} {state}', 16)}.npz"
+    try:
+        return _load(path)
+    except FileNotFoundError:
+        log.debug("%s is not cached yet", label)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        log.debug("the cache file %s cannot be used (%s); building it again", path, error)
+    packed = build()
+    try:
+        _save(path, packed)
+        for stale in path.parent.glob(f"{stem}*.npz"):
+            if stale != path:
+                stale.unlink(missing_ok=True)
+    except OSError as error:
+        log.debug("nothing is cached: %s", error)
+    return packed
+
+
+def _short(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def _load(path: Path) -> Packed:
+    with np.load(path, allow_pickle=False) as file:
+        packed = Packed(
+            rows=file["rows"],
+            size=int(file["size"]),
+            binary=bool(file["binary"]),
+            alphabet=file["alphabet"],
+            character=file["character"],
+            drawer=file["drawer"],
+            alphabet_names=tuple(map(str, file["alphabet_names"])),
+            character_names=tuple(map(str, file["character_names"])),
+            digest=str(file["digest"]),
+            # Files of earlier versions have none.
+            blank=tuple(map(str, file["blank"])) if "blank" in file else (),
+        )
+    count = len(packed.rows)
+    if not all(len(ids) == count for ids in (packed.alphabet, packed.character, packed.drawer)):
+        raise ValueError("lengths differ")
+    return packed
+
+
+def _save(path: Path, packed: Packed) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written aside and moved into place: a reader, or a kill, never meets half a file.
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez(file, **vars(packed))
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Characters of embedded fonts as drawn by simulated drawers."""

@@ -1,0 +1,1 @@
+"""Omniglot: its archives, its published facts, its official runs."""

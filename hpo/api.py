@@ -1,0 +1,178 @@
+"""A study in Python, a notebook say: what the commands do, as one object."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.study.config import StudyConfig, load
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
+from model.device import device_named
+
+if TYPE_CHECKING:
+    import optuna
+    from matplotlib.figure import Figure
+    from optuna.trial import FrozenTrial
+
+    from hpo.results.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that a notebook shows by itself."""
+
+    figure: "Figure"
+
+    def save(self, path: Path | str) -> None:
+        """Write it as a PNG."""
+        Path(path).write_bytes(self._repr_png_())
+
+    def _repr_png_(self) -> bytes:
+        import io
+
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
+
+
+class Study:
+    """A study, kept in its folder: the one that the commands of the same name and place work on.
+
+    Example:
+        >>> study = Study("smoke", trials=3)
+        >>> study.run()
+        >>> study.best.params
+        >>> study.fit(seeds=1, minutes=1)
+        >>> study.plot()
+    """
+
+    def __init__(
+        self,
+        study: str,
+        *,
+        out: Path | str = DEFAULT_OUT,
+        storage: str | None = None,
+        data_root: Path | str | None = None,
+        device: str = "auto",
+        **changes: Any,
+    ):
+        """Name a study; nothing is read or written but its file.
+
+        Args:
+            study: the name or the ``.toml`` file of a study.
+            out: the folder that holds the study's own folder.
+            storage: a database's URL where it is not ``study.db`` in the study's folder.
+            data_root: where data sets lie, None for the usual places.
+            device: what to train on.
+            changes: what differs from the file: ``trials``, ``dataset``, ``drawer_names``,
+                ``sampler``, ``pruner``, ``seed``.
+
+        Raises:
+            ConfigError: there is no such study, its file is wrong, or a change does not fit.
+        """
+        known = ("trials", "dataset", "drawer_names", "sampler", "pruner", "seed")
+        if unknown := sorted(changes.keys() - set(known)):
+            raise ConfigError(f"{unknown[0]} cannot be changed; give {', '.join(known)}")
+        self.config: StudyConfig = load(study).changed(**changes)
+        self.location = StudyLocation(self.config.name, Path(out), storage)
+        self.data_root = None if data_root is None else Path(data_root)
+        self._device, self._dataset = device, changes.get("dataset")
+
+    @cached_property
+    def device(self) -> str:
+        """What to train on."""
+        return device_named(self._device)
+
+    @property
+    def optuna(self) -> "optuna.Study":
+        """The study as Optuna's own object, to read.
+
+        Raises:
+            StudyError: it has not been run yet.
+        """
+        from hpo.study.open import open_finished
+
+        return open_finished(self.location)
+
+    @property
+    def best(self) -> "FrozenTrial":
+        """The best complete trial.
+
+        Raises:
+            StudyError: there is none yet.
+        """
+        from hpo.study.trials import complete_trials
+
+        return complete_trials(self.optuna)[0]
+
+    def run(self, *, workers: int = 1, source: "Study | None" = None) -> bool:
+        """Run trials up to the study's total, saying how it goes; return False if interrupted.
+
+        Args:
+            workers: processes that run trials.
+            source: another study, whose best configurations are tried first.
+
+        Raises:
+            StudyError: the study cannot be opened, or cannot go on.
+            DataError: its data cannot be had.
+        """
+        from hpo.run import run_study
+
+        return run_study(
+            self.config,
+            self.location,
+            data_root=self.data_root,
+            device=self.device,
+            workers=workers,
+            source=None if source is None else source.location,
+        )
+
+    def fit(self, **plan: Any) -> "Metrics":
+        """Fit the best configuration at full length, test it, and return its figures.
+
+        Args:
+            plan: as in `hpo.fits.final.Plan`: ``top``, ``retrains``, ``seeds``, ``minutes``, ...
+
+        Raises:
+            StudyError: the study has no trial to fit.
+            DataError: its data cannot be had.
+        """
+        from hpo.fits.final import Plan, final_fit
+
+        return final_fit(
+            self.config,
+            self.location,
+            Plan(**plan),
+            dataset=self._dataset,
+            data_root=self.data_root,
+            device=self.device,
+        )
+
+    def report(self) -> Path:
+        """Write ``report.md`` and ``report.html`` and return their folder.
+
+        Raises:
+            StudyError: the study has not been run yet.
+        """
+        from hpo.report import write_report
+
+        return write_report(self.location)
+
+    def plot(self) -> Picture:
+        """Return the picture of the best accuracy so far, a dot for every trial.
+
+        Raises:
+            StudyError: there is no complete trial yet.
+        """
+        from hpo.results.history import curve
+        from hpo.results.plots.history import best_so_far
+        from hpo.results.trials import rows
+
+        trials = rows(self.optuna)
+        line = curve(trials)
+        if line is None:
+            raise StudyError(
+                f"study {self.location.name} has no complete trial yet; run it further"
+            )
+        return Picture(best_so_far({self.location.name: [line]}, trials))

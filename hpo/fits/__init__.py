@@ -1,0 +1,1 @@
+"""Final fits: chosen, trained, tested, written."""

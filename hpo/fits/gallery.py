@@ -1,0 +1,128 @@
+"""What to show of a net's answers: some trials, and the characters that it confuses most."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpo.results.metrics import GALLERY, Confusion, Gallery, GalleryTrial
+from model.evaluation.protocols import Benchmark, Task, net_scores
+from model.net.calibration import Calibration
+from model.net.siamese import SiameseNet
+
+SHOWN_TRIALS = 12
+WORST_CONFUSIONS = 20
+
+
+class Pictures:
+    """The drawings that a gallery shows, each kept once, in the order of their first use."""
+
+    def __init__(self) -> None:
+        self._place: dict[tuple[int, int], int] = {}
+        self._ink: list[np.ndarray] = []
+
+    def place(self, ink: Tensor, index: int) -> int:
+        """Return where drawing ``index`` of ``ink`` ``[N, H, W]`` is kept."""
+        key = (id(ink), index)
+        if key not in self._place:
+            self._place[key] = len(self._ink)
+            self._ink.append(ink[index].cpu().numpy())
+        return self._place[key]
+
+    def save(self, folder: Path) -> None:
+        """Write ``gallery.npz`` with ``ink``, uint8 ``[M, H, W]``, whole or not at all."""
+        part = folder / f"{GALLERY}.{os.getpid()}.part"
+        try:
+            with part.open("wb") as file:
+                np.savez_compressed(file, ink=np.stack(self._ink))
+            part.replace(folder / GALLERY)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def make_gallery(
+    net: SiameseNet, calibration: Calibration, small: Benchmark, full: Benchmark
+) -> tuple[Gallery, Pictures]:
+    """Return what to show of ``net``'s answers, and the pictures for it.
+
+    Args:
+        net: the net that was kept.
+        calibration: of its similarities.
+        small: the tests at its image size, on its device.
+        full: the same tests at the data's full size, to be looked at.
+    """
+    n_way = [i for i, task in enumerate(small.tasks) if task.protocol == "n_way"]
+    widest = max(n_way, key=lambda i: small.tasks[i].trials.way)
+    official = [i for i, task in enumerate(small.tasks) if task.protocol == "official_runs"]
+    source = official[0] if official else widest
+    wanted = [small.tasks[source], small.tasks[widest]]
+    shown_scores, confused_scores = (scores.cpu() for scores in net_scores(net, wanted))
+    pictures = Pictures()
+    gallery = Gallery(
+        source=small.tasks[source].protocol,
+        trials=_shown(full.tasks[source], shown_scores, calibration, pictures),
+        confusion_source="n_way",
+        confusions=_confusions(full.tasks[widest], confused_scores, pictures),
+    )
+    return gallery, pictures
+
+
+def _shown(
+    task: Task, scores: Tensor, calibration: Calibration, pictures: Pictures
+) -> list[GalleryTrial]:
+    """Return trials answered wrongly and rightly, half and half where there are enough."""
+    trials = task.trials
+    chosen = scores.argmax(1)
+    right = chosen == trials.answer
+    wrong = _spread(~right, SHOWN_TRIALS // 2)
+    picked = wrong + _spread(right, SHOWN_TRIALS - len(wrong))
+    drawings = trials.drawings
+    return [
+        GalleryTrial(
+            alphabet=drawings.alphabet_names[int(drawings.alphabet[trials.query[t]])],
+            query=pictures.place(drawings.ink, int(trials.query[t])),
+            support=[pictures.place(drawings.ink, i) for i in trials.support[t].tolist()],
+            answer=int(trials.answer[t]),
+            chosen=int(chosen[t]),
+            scores=calibration(scores[t].double()).tolist(),
+        )
+        for t in picked
+    ]
+
+
+def _spread(mask: Tensor, number: int) -> list[int]:
+    """Return up to ``number`` places where ``mask`` holds, evenly spread."""
+    places = mask.nonzero().squeeze(1)
+    number = min(number, len(places))
+    chosen: list[int] = places[torch.arange(number) * len(places) // max(number, 1)].tolist()
+    return chosen
+
+
+def _confusions(task: Task, scores: Tensor, pictures: Pictures) -> list[Confusion]:
+    trials = task.trials
+    drawings = trials.drawings
+    asked = drawings.character[trials.query]
+    offered = drawings.character[trials.support]
+    chosen = scores.argmax(1)
+    wrong = (chosen != trials.answer).nonzero().squeeze(1).tolist()
+    pair_of = {t: (int(asked[t]), int(offered[t, chosen[t]])) for t in wrong}
+    worst = Counter(pair_of.values()).most_common(WORST_CONFUSIONS)
+    first = {pair: t for t, pair in reversed(pair_of.items())}
+    confusions = []
+    for (one, other), count in worst:
+        t = first[one, other]
+        confusions.append(
+            Confusion(
+                alphabet=drawings.alphabet_names[int(drawings.alphabet[trials.query[t]])],
+                asked=drawings.character_names[one],
+                answered=drawings.character_names[other],
+                count=count,
+                offered=int(((asked == one) & (offered == other).any(1)).sum()),
+                asked_drawing=pictures.place(drawings.ink, int(trials.query[t])),
+                answered_drawing=pictures.place(drawings.ink, int(trials.support[t, chosen[t]])),
+            )
+        )
+    return confusions

@@ -1,0 +1,222 @@
+"""What a final fit leaves: its figures, measured once, and the files of its folder."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from optuna.trial import FrozenTrial
+from rich.console import Console
+from rich.table import Table
+
+from hpo.fits.evaluation import baseline_figures, net_figures
+from hpo.fits.gallery import make_gallery
+from hpo.fits.held_out import load_benchmark
+from hpo.results import published
+from hpo.results.metrics import METRICS, Candidate, Metrics, SeedFit, load_metrics, save_metrics
+from hpo.results.plots.training_curve import draw_curve
+from hpo.study.config import StudyConfig
+from hpo.study.errors import StudyError
+from hpo.study.provenance import versions
+from hpo.training.data import StudyData
+from hpo.training.resumable import Fit
+from model.errors import ModelError
+from model.evaluation.protocols import Verification
+from model.net.export import export_onnx
+from model.net.saved import SavedNet, load_net, save_net
+from model.net.siamese import parameter_count
+
+ONNX = "siamese.onnx"
+
+_BEST_OF_MANY = "The most similar of many classes is accepted more often than one pair is."
+_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("test", "left"),
+    ("system", "left"),
+    ("%", "right"),
+    ("95 % interval", "right"),
+    ("trials", "right"),
+    ("seeds", "right"),
+)
+
+PUBLISHED = {
+    "official_runs": (
+        ("Koch et al. 2015", dict(published.ONE_SHOT)["Koch's net"]),
+        ("people", dict(published.ONE_SHOT)["humans"]),
+        ("best published", 100 - min(error for _, error in published.ERRORS)),
+    ),
+    "verification": (("Koch et al. 2015", max(row[-1] for row in published.VERIFICATION)),),
+    "mnist": (
+        ("Koch et al. 2015", dict(published.MNIST)["Koch's net"]),
+        ("Koch's 1-NN", dict(published.MNIST)["1-NN"]),
+    ),
+}
+"""In percent, on the same protocol; of N-way trials within all test alphabets there is none."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FinalFit:
+    """All that was trained, before it is tested.
+
+    Attributes:
+        definition: the study's.
+        trial: whose configuration it is.
+        title: ``best`` or ``trial N``.
+        candidates: that it was chosen among, the chosen one first.
+        fits: one per seed.
+        validated: each fit's accuracy on the fresh validation trials.
+        seconds: that training and validation took, the candidates' too.
+        inputs: the study's.
+        device: what it was trained on and is tested on.
+        digest: of all that the fit depends on.
+    """
+
+    config: StudyConfig
+    trial: FrozenTrial
+    title: str
+    candidates: list[Candidate]
+    fits: Sequence[Fit]
+    validated: Sequence[float]
+    seconds: float
+    inputs: StudyData
+    device: str
+    digest: str
+
+    def test_and_write(
+        self, folder: Path, data_root: Path | None, say: Callable[[str], None]
+    ) -> Metrics:
+        """Test the fits, once, and write the folder; ``metrics.json`` comes last.
+
+        Raises:
+            DataError: the data cannot be had any more.
+            OSError: the folder cannot be written.
+        """
+        say("testing")
+        full, missing = load_benchmark(self.config, data_root)
+        if missing:
+            say(f"warning: no MNIST figure: {missing}")
+        small = full.at(self.config.data.image_size, self.device)
+        nets = [fit.net(self.device) for fit in self.fits]
+        figures, verified = net_figures(nets, small, self.inputs.validation)
+        figures += baseline_figures(full)
+        best = max(range(len(nets)), key=lambda i: self.validated[i])
+        calibration = verified[best].calibration
+        gallery, pictures = make_gallery(nets[best], calibration, small, full)
+        metrics = Metrics(
+            study=self.config.name,
+            trial=self.trial.number,
+            title=self.title,
+            parameters=self.trial.params,
+            data=self.inputs.facts(),
+            image_size=self.config.data.image_size,
+            net_parameters=parameter_count(nets[best].architecture),
+            device=_device_name(self.device),
+            minutes=self.seconds / 60,
+            kept_seed=self.fits[best].seed,
+            seeds=[
+                _seed_fit(fit, accuracy, each)
+                for fit, accuracy, each in zip(self.fits, self.validated, verified, strict=True)
+            ],
+            selection=self.candidates,
+            figures=figures,
+            gallery=gallery,
+            versions=versions(),
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        # Without its metrics a folder counts as unfinished, whatever else of an older fit it has.
+        (folder / METRICS).unlink(missing_ok=True)
+        provenance = {
+            "study": metrics.study,
+            "trial": metrics.trial,
+            "seed": metrics.kept_seed,
+            "epoch": self.fits[best].best_epoch,
+            "data": metrics.data,
+            "versions": metrics.versions,
+            "fit": self.digest,
+        }
+        saved = SavedNet(net=nets[best], calibration=calibration, provenance=provenance)
+        save_net(folder, saved)
+        export_onnx(nets[best], folder / ONNX, calibration)
+        pictures.save(folder)
+        draw_curve(
+            metrics.seeds,
+            folder,
+            f"Study {metrics.study}, trial {metrics.trial}",
+            1 / self.inputs.validation.trials.way,
+        )
+        save_metrics(metrics, folder)
+        return metrics
+
+
+def complete(folder: Path, digest: str) -> Metrics | None:
+    """Return the metrics of a folder that holds this very fit, all of it; None otherwise."""
+    try:
+        if load_net(folder).provenance.get("fit") == digest:
+            return load_metrics(folder)
+    except (ModelError, StudyError):
+        pass
+    return None
+
+
+def print_figures(console: Console, metrics: Metrics) -> None:
+    """Print the net's figures, the baselines' and those published on the same data, in percent."""
+    table = Table(title=f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets")
+    for heading, justify in _COLUMNS:
+        table.add_column(heading, justify=justify)
+    for figure in metrics.figures:
+        if figure.system != "net" or figure.alphabet is not None:
+            continue
+        others = [
+            metrics.find(figure.protocol, system, figure.way)
+            for system in ("pixel 1-NN", "modified Hausdorff")
+        ]
+        title = (
+            figure.title.removesuffix(", within alphabets")
+            .partition(", no ")[0]
+            .partition(", same")[0]
+        )
+        for i, one in enumerate([figure, *filter(None, others)]):
+            table.add_row(
+                "" if i else title,
+                one.system,
+                f"{100 * one.mean:.1f}",
+                f"[{100 * one.low:.1f}, {100 * one.high:.1f}]",
+                f"{one.trials:,}",
+                str(len(one.values)) if one.system == "net" else "",
+            )
+        known = PUBLISHED.get(figure.protocol, ()) if published.comparable(metrics.data) else ()
+        for name, accuracy in known:
+            table.add_row("", name, f"{accuracy:g}", style="dim")
+        if figure.left_out:
+            table.add_row("", f"without {', '.join(figure.left_out)}")
+        table.add_section()
+    console.print(table)
+    kept = next(seed for seed in metrics.seeds if seed.seed == metrics.kept_seed)
+    if kept.false_accept is not None and kept.false_reject is not None:
+        console.print(
+            f"Similarity from 0.5 on means the same character: on validation pairs "
+            f"{kept.false_accept:.1%} false accepts, {kept.false_reject:.1%} false rejects (seed "
+            f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
+            highlight=False,
+        )
+
+
+def _seed_fit(fit: Fit, accuracy: float, verified: Verification) -> SeedFit:
+    return SeedFit(
+        seed=fit.seed,
+        epochs=len(fit.history),
+        best_epoch=fit.best_epoch,
+        validation_accuracy=accuracy,
+        calibration=verified.calibration,
+        false_accept=verified.false_accept,
+        false_reject=verified.false_reject,
+        pairs_seen=fit.history[-1].pairs_seen,
+        seconds=fit.seconds,
+        history=[asdict(result) for result in fit.history],
+    )
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,1 +1,0 @@
-"""The pictures of a report: each function takes plain values and returns a figure."""

@@ -1,0 +1,1 @@
+"""Trials: what one is, where the first ones come from, who runs them."""

@@ -1,0 +1,223 @@
+"""What a dashboard says of a study and of each of its trials, in Markdown."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from math import sqrt
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from hpo.study.config import StudyConfig
+from hpo.study.open import METRIC
+from hpo.study.storage.location import StudyLocation
+from hpo.terminal.progress import duration
+from model.hyperparameters import Architecture, Hyperparameters, Recipe
+from model.net.siamese import parameter_count
+from model.training.cost import training_flops_per_pair
+from model.training.trainer import EpochResult
+
+_STANDARD_ERRORS = 2
+"""A score within so many of chance is not told from guessing."""
+
+
+def study_note(config: StudyConfig, location: StudyLocation, data: Mapping[str, str]) -> str:
+    """Return what the study is, what it learns from, what it searches, and how to go on.
+
+    Args:
+        definition: the study's.
+        place: where it is kept.
+        data: the ``name`` and ``digest`` of the data set that it learns from.
+    """
+    budget, asked, search = config.budget, config.validation, config.search
+    within = f", at most {duration(budget.seconds)}" if budget.seconds else ""
+    facts = {
+        "data": f"{data['name']} ({data['digest'][:12]}), background {config.data.background}, "
+        f"{config.data.image_size} px, drawers: {config.data.drawers}",
+        "value": f"{METRIC}, the best of any epoch: {asked.trials:,} trials, {asked.way}-way, "
+        f"{asked.variant.replace('_', ' ')}; guessing scores {1 / asked.way:.1%}",
+        "a trial": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within}; "
+        f"stops after {budget.patience} without improvement",
+        "search": f"sampler {search.sampler}, pruner {search.pruner}, start-up trials "
+        f"{search.startup}, given ones {len(config.start)}, seed {search.seed}",
+    }
+    searched = config.space().searched.items()
+    command = (
+        f"python run_study.py {location.options()} --trials {search.trials} "
+        f"--dataset {shlex.quote(config.data.dataset)} --sampler {search.sampler} "
+        f"--pruner {search.pruner} --seed {search.seed}"
+    )
+    return "\n".join(
+        [
+            f"# {config.name}",
+            "",
+            config.description,
+            "",
+            *_table(("what", ""), facts.items()),
+            "",
+            "## Go on, or do it again",
+            "",
+            "The same command goes on where it stopped; with another `--out` it starts anew.",
+            "",
+            "```",
+            command,
+            f"python -m hpo.final_fit {location.options()}",
+            f"python -m hpo.report {location.options()}",
+            "```",
+            "",
+            "## What is searched",
+            "",
+            *_table(("parameter", "values"), ((f"`{n}`", str(s)) for n, s in searched)),
+            "",
+        ]
+    )
+
+
+def trial_note(
+    number: int,
+    hyperparameters: Hyperparameters,
+    history: Sequence[EpochResult],
+    config: StudyConfig,
+    *,
+    pruned: bool,
+    device: str,
+    others: Iterable[FrozenTrial] = (),
+) -> str:
+    """Return a trial's verdict, layers and cost.
+
+    Args:
+        number: the trial's.
+        hyperparameters: what was trained.
+        history: one result per epoch, at least one.
+        definition: the study's.
+        pruned: whether the pruner stopped it.
+        device: what it was trained on.
+        others: the study's complete trials, to say how it stands among them.
+    """
+    best = max(history, key=lambda result: result.one_shot_accuracy)
+    return "\n".join(
+        [
+            f"# Trial {number}: {best.one_shot_accuracy:.1%}",
+            "",
+            verdict(history, config, pruned=pruned, others=others),
+            "",
+            "## Layers",
+            "",
+            *_layers(hyperparameters),
+            "",
+            _rest(hyperparameters),
+            "",
+            "## Cost",
+            "",
+            *_table(("what", ""), _cost(hyperparameters.architecture, history, device).items()),
+            "",
+        ]
+    )
+
+
+def verdict(
+    history: Sequence[EpochResult],
+    config: StudyConfig,
+    *,
+    pruned: bool,
+    others: Iterable[FrozenTrial] = (),
+) -> str:
+    """Return in a few sentences what to make of a trial."""
+    best, last = max(history, key=lambda result: result.one_shot_accuracy), history[-1]
+    asked = config.validation
+    chance = 1 / asked.way
+    noise = _STANDARD_ERRORS * sqrt(chance * (1 - chance) / asked.trials)
+    said = []
+    if last.diverged:
+        said.append(f"**Diverged** in epoch {last.epoch}: its learning rates or momenta are high.")
+    elif pruned:
+        said.append(f"**Stopped by the pruner** after epoch {last.epoch}, behind earlier trials.")
+    elif best.one_shot_accuracy <= chance + noise:
+        said.append(f"**Learnt nothing**: guessing scores {chance:.1%}.")
+    elif best is last:
+        said.append(f"**Still improving** in its last epoch, {last.epoch}: it could go on.")
+    else:
+        said.append(f"**Best at epoch {best.epoch}** of {last.epoch}.")
+    said.append(
+        f"{best.one_shot_accuracy:.1%} of {asked.trials:,} {asked.way}-way one-shot trials, "
+        f"{best.verification_accuracy:.1%} of the pairs."
+    )
+    values = [trial.value for trial in others if trial.value is not None]
+    if values and not pruned:
+        ahead = sum(value > best.one_shot_accuracy for value in values)
+        said.append(f"Place {ahead + 1} of the {len(values) + 1} complete when it ended.")
+    return " ".join(said)
+
+
+def _layers(hyperparameters: Hyperparameters) -> list[str]:
+    net = hyperparameters.architecture
+    shapes: dict[str, tuple[str, str, int]] = {}
+    channels, side = 1, net.image_size
+    for i, (filters, kernel, (before, after)) in enumerate(
+        zip(net.filters, net.kernel_sizes, net.map_sizes(), strict=True)
+    ):
+        pooled = i < net.poolings
+        shapes[f"conv{i + 1}"] = (
+            f"{filters} @ {kernel}x{kernel}" + (", pooled" if pooled else ""),
+            f"{before}" + (f" → {after}" if pooled else ""),
+            filters * (channels * kernel**2 + 1 + 2 * (net.normalisation == "batch")),
+        )
+        channels, side = filters, after
+    shapes["fc"] = (f"{net.units} units", "1", (channels * side**2 + 1) * net.units)
+    shapes["output"] = (net.head.replace("_", " "), "1", net.units + 1)
+    rows = (
+        (
+            name,
+            *(shape, map_side, f"{count:,}"),
+            *(f"{value:.3g}" for value in vars(hyperparameters.rates[name]).values()),
+        )
+        for name, (shape, map_side, count) in shapes.items()
+    )
+    headings = ("layer", "shape", "map, px", "parameters", "learning rate", "momentum", "L2")
+    return _table(headings, rows)
+
+
+def _rest(hyperparameters: Hyperparameters) -> str:
+    """Return the choices in which the net or its training differ from the paper's."""
+    shown = {"image_size", "filters", "kernel_sizes", "units", "poolings"}
+    changed = [
+        f"{entry.name.replace('_', ' ')} {getattr(value, entry.name)}"
+        for value, default in (
+            (hyperparameters.architecture, Architecture()),
+            (hyperparameters.recipe, Recipe()),
+        )
+        for entry in fields(value)
+        if entry.name not in shown and getattr(value, entry.name) != getattr(default, entry.name)
+    ]
+    return (
+        "Other than the paper: " + ", ".join(changed) + "." if changed else "All else: the paper's."
+    )
+
+
+def _cost(
+    architecture: Architecture, history: Sequence[EpochResult], device: str
+) -> dict[str, str]:
+    seconds, pairs = sum(result.seconds for result in history), history[-1].pairs_seen
+    flops = training_flops_per_pair(architecture)
+    return {
+        "parameters": f"{parameter_count(architecture):,}",
+        "training": f"{_operations(flops)} a pair, {_operations(flops * pairs)} in all",
+        "pairs": f"{pairs:,} in {len(history)} epochs",
+        "time": f"{duration(seconds)} on {device}, "
+        f"{max(result.pairs_per_second for result in history):,.0f} pairs a second",
+    }
+
+
+def _operations(number: float) -> str:
+    for size, name in ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP")):
+        if number >= size:
+            return f"{number / size:.3g} {name}"
+    return f"{number / 1e6:.3g} MFLOP"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    return [
+        f"| {' | '.join(headings)} |",
+        "|" + " --- |" * len(headings),
+        *(f"| {' | '.join(map(str, row))} |" for row in rows),
+    ]

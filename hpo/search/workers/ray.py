@@ -1,0 +1,101 @@
+"""Workers as actors of a Ray cluster: each with its share of CPUs and a GPU, replaced on death."""
+
+import logging
+import os
+import socket
+from dataclasses import replace
+from typing import Any
+
+from hpo.search.workers.processes import Deaths, error_of
+from hpo.search.workers.worker import Job
+from hpo.study.errors import StudyError
+
+
+def run_on_ray(job: Job, number: int, address: str) -> None:
+    """Run ``job`` in ``number`` actors until its total is finished.
+
+    An interrupted run kills its actors; their trials go on from their last checkpoints when the
+    study is run again.
+
+    Args:
+        job: what every actor does; its CPU threads and its GPU are the actor's share.
+        number: how many actors.
+        address: the cluster's, or ``local`` for one on this machine that ends with the run.
+
+    Raises:
+        StudyError: Ray is not installed or not there, the cluster cannot reach the database or
+            has no GPU, or a worker cannot go on for a reason that would stop every one.
+        KeyboardInterrupt: after every actor has been ended.
+    """
+    where: dict[str, Any] = {"address": address}
+    if address == "local":
+        # Nobody else is to reach what listens: so Ray keeps to loopback, on any system. It looks
+        # at this as it is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        where["include_dashboard"] = False
+    try:
+        import ray
+    except ImportError:
+        raise StudyError('--ray needs the extra for it: pip install -e ".[ray]"') from None
+    try:
+        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise StudyError(f"--ray {address}: {str(error).splitlines()[0]}") from None
+    try:
+        _check(job, [node for node in ray.nodes() if node["Alive"]])
+        _run(ray, job, number)
+    finally:
+        ray.shutdown()
+
+
+def _check(job: Job, nodes: list[dict[str, Any]]) -> None:
+    elsewhere = {node["NodeManagerHostname"] for node in nodes} - {socket.gethostname()}
+    if elsewhere and job.location.sqlite_file() is not None:
+        raise StudyError(
+            f"the Ray cluster has other machines ({', '.join(sorted(elsewhere))}), which cannot "
+            "share a SQLite file; give --storage postgresql+psycopg://..."
+        )
+    if job.device.startswith("cuda") and not any(node["Resources"].get("GPU") for node in nodes):
+        raise StudyError("the Ray cluster has no GPU; give --device cpu")
+
+
+def _run(ray: Any, job: Job, number: int) -> None:
+    resources = ray.cluster_resources()
+    cpus = max(1, int(resources.get("CPU", 1)) // number)
+    gpus = min(1.0, resources.get("GPU", 0) / number) if job.device.startswith("cuda") else 0
+    # Ray shows an actor its own GPU alone.
+    job = replace(job, threads=cpus, device="cuda" if gpus else job.device)
+    # Dead actors are replaced here, so that they are counted as any dead worker.
+    actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)
+    deaths = Deaths(job.location)
+    running: dict[Any, tuple[str, Any]] = {}
+
+    def start(name: str) -> None:
+        worker = actor.remote()
+        running[worker.work.remote(job)] = (name, worker)
+
+    try:
+        for i in range(number):
+            start(f"worker {i}")
+        while running:
+            for done in ray.wait(list(running), num_returns=1)[0]:
+                name, _ = running.pop(done)
+                try:
+                    error = ray.get(done)
+                except ray.exceptions.RayActorError:
+                    deaths.add(name, "the loss of its Ray actor")
+                    start(name)
+                    continue
+                if error is not None:
+                    raise StudyError(error)
+    finally:
+        for _, worker in running.values():
+            ray.kill(worker)
+
+
+class Worker:
+    """What the actor is."""
+
+    def work(self, job: Job) -> str | None:
+        """Return None at the study's end, or what stops it."""
+        return error_of(job)

@@ -1,0 +1,30 @@
+"""What a result depends on: versions of packages, and this code's own revision."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on, the code's own revision among them."""
+    found = {name: _version(name) for name in ("siamese-hpo", "torch", "optuna", "numpy")}
+    return {**found, "python": platform.python_version(), "revision": _revision()}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _revision() -> str:
+    """Return the git revision of this code, ``+`` behind it if files were changed since."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    try:
+        here = Path(__file__).resolve().parent
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,1 @@
+"""Samplers and pruners, a row each in one table."""

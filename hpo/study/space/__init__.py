@@ -1,0 +1,1 @@
+"""What a study searches: the catalogue of parameters, their domains, the space."""

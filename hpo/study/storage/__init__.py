@@ -1,0 +1,1 @@
+"""The database of a study: where it lies, its lock, retries."""

@@ -1,0 +1,172 @@
+"""Where a study is kept: its folder, its database, its lock."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from hpo.study.config import check_name
+from hpo.study.errors import StudyError
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+DEFAULT_OUT = Path("studies")
+
+
+@dataclass(frozen=True)
+class StudyLocation:
+    """Where the study ``name`` is kept.
+
+    Attributes:
+        name: the study's.
+        out: the folder that holds the study's own folder.
+        storage: a database's URL where it is not ``study.db`` in the study's folder.
+    """
+
+    name: str
+    out: Path = DEFAULT_OUT
+    storage: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        self.sqlite_file()
+
+    @property
+    def folder(self) -> Path:
+        """The study's own folder."""
+        return self.out / self.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where running trials save what they need to go on."""
+        return self.folder / "checkpoints"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where the pictures of its trials lie."""
+        return self.folder / "artifacts"
+
+    @property
+    def url(self) -> str:
+        """The database's URL, password and all: not to be shown."""
+        return self.storage or f"sqlite:///{self.folder / 'study.db'}"
+
+    @property
+    def shown_url(self) -> str:
+        """The database's URL as it may be printed."""
+        from sqlalchemy.engine import make_url
+
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    def options(self) -> str:
+        """Return the options that name this place to another command, password hidden."""
+        import shlex
+
+        words = ["--study", self.name]
+        if self.out != DEFAULT_OUT:
+            words += ["--out", str(self.out)]
+        if self.storage is not None:
+            words += ["--storage", self.shown_url]
+        return shlex.join(words)
+
+    def sqlite_file(self) -> Path | None:
+        """Return the database's file if it is one of SQLite.
+
+        Raises:
+            StudyError: the URL is not one, or of a kind of database that is not supported.
+        """
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(self.url)
+        except (ArgumentError, ValueError):
+            raise StudyError(
+                "--storage is not a database URL; give one such as "
+                "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+            ) from None
+        backend = url.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise StudyError(f"--storage {self.shown_url}: use a sqlite or a postgresql database")
+        if backend == "postgresql":
+            return None
+        if not url.database or url.database == ":memory:":
+            raise StudyError(f"--storage {self.shown_url}: name the database's file")
+        return Path(url.database)
+
+    def database(self) -> "RDBStorage":
+        """Return the database, made if it is not there; call it under `exclusive`.
+
+        Raises:
+            StudyError: it cannot be reached, opened or read.
+        """
+        from hpo.study.storage.rdb import open_database
+
+        with self.explained():
+            return open_database(self.url, self.sqlite_file())
+
+    def read_only(self) -> "RDBStorage":
+        """Return the database as it is; a file is neither made nor changed.
+
+        Raises:
+            StudyError: it is not there, or cannot be reached, opened or read.
+        """
+        from optuna.storages import RDBStorage
+
+        from hpo.study.samplers.table import quiet
+
+        file = self.sqlite_file()
+        if file is not None and not file.exists():
+            raise StudyError(f"there is no database {file}")
+        url = self.url
+        if file is not None:
+            url = f"sqlite:///file:{quote(str(file.resolve()))}?mode=ro&uri=true"
+        with self.explained(), quiet():
+            return RDBStorage(url)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the study for oneself among all processes; a process that dies lets go."""
+        with self.explained():
+            from hpo.study.storage.lock import file_lock, server_lock
+
+            file = self.sqlite_file()
+            with file_lock(file) if file is not None else server_lock(self.url, self.name):
+                yield
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what a database or a file system complains of into a `StudyError`."""
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError) as error:
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+            hint = (
+                '; install the extra for it, pip install -e ".[postgres]", '
+                "and name it postgresql+psycopg://"
+                if isinstance(cause, ImportError)
+                else ""
+            )
+            raise StudyError(
+                f"the study's database {self.shown_url} cannot be used: {self._safe(reason)}{hint}"
+            ) from None
+        except OSError as error:
+            raise StudyError(
+                f"the study's folder {self.folder} cannot be used: {error.strerror or error}"
+            ) from None
+
+    def _safe(self, text: str) -> str:
+        from sqlalchemy.engine import make_url
+
+        password = make_url(self.url).password
+        return text.replace(str(password), "***") if password else text

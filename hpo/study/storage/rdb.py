@@ -1,0 +1,98 @@
+"""The study's database: opened with care, locked among processes, waited for when it is away."""
+
+import functools
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import RDBStorage
+
+from hpo.study.errors import StudyError
+from hpo.study.storage.lock import _server_arguments
+from hpo.study.storage.retry import retrying
+
+BUSY_SECONDS = 60.0
+"""For how long one statement waits for another process's."""
+
+
+class RetryingStorage(RDBStorage):
+    """Optuna's database, each step of a running trial repeated while it is away.
+
+    To repeat one is harmless, for it sets a value or reads. Making a trial is not among them: that
+    is repeated by whoever claims the trial, as a whole and under the lock.
+    """
+
+
+def _retrying(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def repeated(self: RetryingStorage, *arguments: Any, **options: Any) -> Any:
+        return retrying(lambda: method(self, *arguments, **options))
+
+    return repeated
+
+
+for _name in (
+    "get_study_id_from_name",
+    "get_study_name_from_id",
+    "get_study_directions",
+    "get_study_user_attrs",
+    "get_study_system_attrs",
+    "set_study_user_attr",
+    "set_study_system_attr",
+    "get_trial",
+    "_get_trials",
+    "set_trial_param",
+    "_set_trial_param",
+    "set_trial_state_values",
+    "set_trial_intermediate_value",
+    "set_trial_user_attr",
+    "set_trial_system_attr",
+):
+    setattr(RetryingStorage, _name, _retrying(getattr(RDBStorage, _name)))
+
+
+def open_database(url: str, file: Path | None) -> RetryingStorage:
+    """Return the database, made if it is not there; only one process at a time may.
+
+    Args:
+        url: the database's.
+        file: where it lies, if it is one of SQLite.
+
+    Raises:
+        StudyError: it is damaged, or of a version that cannot be read.
+    """
+    if file is not None:
+        _check_file(file)
+        # A transaction that starts as a writer never finds, half way, that it is late.
+        arguments: dict[str, Any] = {"timeout": BUSY_SECONDS, "isolation_level": "IMMEDIATE"}
+    else:
+        arguments = _server_arguments(url)
+    try:
+        return RetryingStorage(url, {"connect_args": arguments, "pool_pre_ping": file is None})
+    except RuntimeError as error:
+        raise StudyError(
+            f"{file or 'the database'} was made by another version of Optuna: {error}"
+        ) from None
+
+
+def _check_file(file: Path) -> None:
+    """Refuse a damaged file before anything is written to it."""
+    there = file.exists() and file.stat().st_size > 0
+    connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
+    try:
+        if there:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+        # Readers go on beside a writer; the mode stays with the file.
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise StudyError(
+            f"{file} is damaged or no database ({' '.join(str(error).split())}). It is left as it "
+            "is: put a copy in its place, or start anew with another --out"
+        ) from None
+    finally:
+        connection.close()

@@ -1,0 +1,51 @@
+"""How a final fit is doing: a bar in a terminal, plain lines in a log file."""
+
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from hpo.terminal.progress import LINE_SECONDS, bars, duration
+from model.training.trainer import EpochResult
+
+
+class FitProgress:
+    """Shows one fit after the other while its block runs."""
+
+    def __init__(self, console: Console, fits: int):
+        self._console, self._fits = console, fits
+        self._begun = 0
+        self._bars = bars(console)
+
+    def __enter__(self) -> "FitProgress":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text, markup=False, highlight=False)
+
+    def __call__(self, label: str, epochs: int) -> Callable[[list[EpochResult]], None]:
+        """Begin the next fit; return what to tell of its history, after every epoch."""
+        self._begun += 1
+        label = f"{self._begun}/{self._fits} {label}"
+        for task in list(self._bars.task_ids):
+            self._bars.remove_task(task)
+        bar = self._bars.add_task(f"{label}, epochs", total=epochs, note="")
+        last = time.monotonic()
+
+        def tell(history: list[EpochResult]) -> None:
+            nonlocal last
+            best = max(result.one_shot_accuracy for result in history)
+            spent = sum(result.seconds for result in history)
+            left = spent / len(history) * (epochs - len(history))
+            note = f"best {best:.1%}" + (f"  about {duration(left)} left" if left else "")
+            self._bars.update(bar, completed=len(history), note=note)
+            if not self._console.is_terminal and time.monotonic() - last > LINE_SECONDS:
+                last = time.monotonic()
+                self.say(f"{label}: epoch {len(history)} of {epochs}  {note}")
+
+        return tell

@@ -1,0 +1,261 @@
+"""The options that several commands share: one name and one meaning everywhere."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from data.errors import DataError
+from hpo.study.config import DRAWER_NAMES, StudyConfig, available, load
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.samplers.table import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
+from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
+from hpo.terminal import signals as signals
+from model.device import device_named
+from model.errors import DeviceError
+
+_STUDY, _DATA, _SEARCH, _MACHINE = "Study", "Data", "Search", "Machine"
+
+
+def _rows(table: Mapping[str, SamplerRow | PrunerRow]) -> str:
+    return "; ".join(f"{name}: {row.summary}" for name, row in table.items())
+
+
+def _learning_from_pruned() -> str:
+    return ", ".join(name for name, row in SAMPLERS.items() if row.learns_from_pruned)
+
+
+def _count(minimum: int = 1) -> Callable[[int | None], int | None]:
+    def check(value: int | None) -> int | None:
+        if value is not None and value < minimum:
+            raise typer.BadParameter(f"{value} is too small; it must be {minimum} or more")
+        return value
+
+    return check
+
+
+Study = Annotated[
+    str | None,
+    typer.Option(
+        "--study",
+        metavar="NAME|FILE.toml",
+        help=f"The study: {', '.join(sorted(available()))}, or a study file of your own. "
+        "Without it: paper on a CUDA GPU, compact on a CPU.",
+        rich_help_panel=_STUDY,
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", metavar="DIR", help="Where the study's folder lies.", rich_help_panel=_STUDY
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="The study's database, postgresql+psycopg://... to share it between machines. "
+        "Without it: study.db in the study's folder.",
+        rich_help_panel=_STUDY,
+    ),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        "--trials",
+        metavar="N",
+        help="Finish at N trials in all, those of earlier runs included. "
+        "Without it: as the study file says.",
+        rich_help_panel=_STUDY,
+        callback=_count(),
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="Start no trial after this time; those running finish.",
+        rich_help_panel=_STUDY,
+        callback=_count(0),
+    ),
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="STUDY",
+        help="Try the best 5 configurations of this study next, fitted to the space: kept in the "
+        "same place, or a folder such as studies/compact.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="auto|omniglot|glyphs|FOLDER",
+        help="What to learn from; FOLDER holds <alphabet>/<character>/<image>, or "
+        "<character>/<image>. "
+        "Without it: as the study file says.",
+        rich_help_panel=_DATA,
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        metavar="DIR",
+        help="Where data sets lie, also OMNIGLOT_ROOT in the environment.",
+        rich_help_panel=_DATA,
+    ),
+]
+DrawerNames = Annotated[
+    str | None,
+    typer.Option(
+        "--drawer-names",
+        metavar="|".join(DRAWER_NAMES),
+        help="Who drew what in a FOLDER: names ending in _NN (names), their order (rank), or "
+        "names where they are regular (auto). Without it: as the study file says.",
+        rich_help_panel=_DATA,
+    ),
+]
+LastFound = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        metavar="FOLDER",
+        help="Where the study's data is now. Without it: where it was last found.",
+        rich_help_panel=_DATA,
+    ),
+]
+Sampler = Annotated[
+    str | None,
+    typer.Option(
+        "--sampler",
+        metavar="|".join(SAMPLERS),
+        help=f"What proposes configurations. {_rows(SAMPLERS)}. "
+        f"Learning from pruned trials too: {_learning_from_pruned()}. "
+        "Without it: as the study file says.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+Pruner = Annotated[
+    str | None,
+    typer.Option(
+        "--pruner",
+        metavar="|".join(PRUNERS),
+        help=f"What stops a trial early. {_rows(PRUNERS)}. Without it: as the study file says.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        help="Of everything random in the study. Without it: as the study file says.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Processes that run trials here, the CPU's threads divided among them.",
+        rich_help_panel=_MACHINE,
+        callback=_count(),
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS|local",
+        help="Place the workers on this Ray cluster, or on one made here.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda|cuda:N",
+        help="What to train on; auto takes a CUDA GPU if there is one.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+
+OUT = DEFAULT_OUT
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block's command calmly, saying that it can go on."""
+    signals.raise_on_signals()
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from here.")
+        raise typer.Exit(signals.exit_code()) from None
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a command's help: what one would type, a line each."""
+    return "\n\n".join(("[bold]Examples[/bold]", *commands))
+
+
+_WHAT = {"paper": "a CUDA GPU", "compact": "a CPU"}
+
+
+def default_study(device: str) -> str:
+    """Return the study to run on ``device`` where none is named."""
+    return "paper" if device.startswith("cuda") else "compact"
+
+
+def named_study(
+    study: str | None, device: str, *, out: Path, storage: str | None, **changes: str | int | None
+) -> tuple[StudyConfig, StudyLocation]:
+    """Return the study that the options name, and its place.
+
+    Raises:
+        ConfigError: there is none, its file is wrong, or an option does not fit it.
+    """
+    if study is None:
+        study = default_study(device_named(device))
+        print(f"No --study given: {study}, the one for {_WHAT[study]}.")
+    config = load(study).changed(**changes)
+    return config, StudyLocation(config.name, out, storage)
+
+
+def source_location(name: str, location: StudyLocation) -> StudyLocation:
+    """Return where the study lies that ``--from`` names: a folder, or beside ``place``.
+
+    Raises:
+        ConfigError: no study can have this name.
+    """
+    path = Path(name)
+    if len(path.parts) > 1:
+        return StudyLocation(path.name, path.parent)
+    return StudyLocation(name, location.out, location.storage)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn an error a user can act on into one message and an exit code, 2 for wrong usage."""
+    try:
+        yield
+    except (ConfigError, DeviceError) as error:
+        _fail(error, 2)
+    except (StudyError, DataError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    raise typer.Exit(code) from None

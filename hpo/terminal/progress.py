@@ -1,0 +1,221 @@
+"""How a study is doing: bars in a terminal, plain lines in a log file.
+
+The display reads the study's database, whoever writes it: one process, several, or other machines.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from types import TracebackType
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from hpo.study.storage.retry import no_retry
+from hpo.study.trials import FINISHED
+
+POLL_SECONDS = 0.5
+LINE_SECONDS = 30.0
+
+
+def bars(console: Console) -> Progress:
+    """Return bars that a log file does not see; each task has a field ``note``."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+class StudyProgress:
+    """Shows a study while its block runs: a bar over trials, and one over each running trial.
+
+    Args:
+        study: the study.
+        total: its trials in all.
+        epochs: of a trial, at most.
+        console: where to show it.
+        deadline: no trial starts after this time (`time.time`), if given.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        total: int,
+        epochs: int,
+        console: Console,
+        deadline: float | None = None,
+    ):
+        self._study, self._total, self._epochs = study, total, epochs
+        self._console, self._deadline = console, deadline
+        self._shown = {trial.number for trial in _trials(study) if trial.state.is_finished()}
+        self._before = sum(trial.state in FINISHED for trial in _trials(study))
+        self._started = time.monotonic()
+        self._last_line = self._started
+        self._done_then, self._end = float(self._before), self._started
+        self._bars = bars(console)
+        self._overall = self._bars.add_task("trials", total=total, completed=self._before, note="")
+        self._tasks: dict[int, TaskID] = {}
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+
+    def __enter__(self) -> None:
+        self._bars.start()
+        self._thread.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        self._look()
+        self._bars.stop()
+
+    def _watch(self) -> None:
+        while not self._done.wait(POLL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            with no_retry():
+                trials = _trials(self._study)
+        except StorageInternalError:
+            # Whoever runs the trials says what is wrong; the display can wait.
+            return
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self._shown:
+                self._shown.add(trial.number)
+                self._console.print(describe(trial), markup=False, highlight=False)
+                self._last_line = time.monotonic()
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        finished = sum(trial.state in FINISHED for trial in trials)
+        part = sum((trial.last_step or 0) / self._epochs for trial in running)
+        note = "  ".join(filter(None, (_best(trials), self._left(finished + part))))
+        self._bars.update(self._overall, completed=finished, note=note)
+        self._show_running(running)
+        if not self._console.is_terminal and time.monotonic() - self._last_line > LINE_SECONDS:
+            self._last_line = time.monotonic()
+            now = ", ".join(f"trial {t.number} epoch {t.last_step or 0}" for t in running)
+            line = "  ".join(filter(None, (f"{finished}/{self._total} trials", note, now)))
+            self._console.print(line, markup=False, highlight=False)
+
+    def _show_running(self, running: Sequence[FrozenTrial]) -> None:
+        for number in set(self._tasks) - {trial.number for trial in running}:
+            self._bars.remove_task(self._tasks.pop(number))
+        for trial in running:
+            if trial.number not in self._tasks:
+                self._tasks[trial.number] = self._bars.add_task(
+                    f"  trial {trial.number}, epochs", total=self._epochs, note=""
+                )
+            best = max(trial.intermediate_values.values(), default=None)
+            note = "" if best is None else f"best {best:.1%}"
+            epoch = trial.last_step or 0
+            self._bars.update(self._tasks[trial.number], completed=epoch, note=note)
+
+    def _left(self, done: float) -> str:
+        now = time.monotonic()
+        here = done - self._before
+        stop = float("inf") if self._deadline is None else max(0.0, self._deadline - time.time())
+        if done >= self._total:
+            return ""
+        if here <= 0:
+            return f"no new trial after {duration(stop)}" if self._deadline is not None else ""
+        if done != self._done_then:
+            # Between two epochs nothing new is known, so the time only runs down.
+            self._done_then = done
+            self._end = now + (now - self._started) / here * (self._total - done)
+        left = max(0.0, self._end - now)
+        return f"about {duration(left)} left" if left < stop else f"stops in {duration(stop)}"
+
+
+def describe(trial: FrozenTrial) -> str:
+    """Return one line on a finished trial."""
+    if trial.state == TrialState.FAIL:
+        reason = trial.user_attrs.get("failure", "interrupted, to be tried again")
+        return f"trial {trial.number}: failed: {reason}"
+    parts = [f"trial {trial.number}:"]
+    if trial.value is not None:
+        parts.append(f"{trial.value:.1%}")
+    if trial.state == TrialState.PRUNED:
+        parts.append("(pruned)")
+    attributes = trial.user_attrs
+    if "best_epoch" in attributes:
+        epochs = len(trial.intermediate_values)
+        parts.append(f"at epoch {attributes['best_epoch']} of {epochs},")
+    if attributes.get("diverged"):
+        parts.append("diverged,")
+    if trial.duration is not None:
+        parts.append(f"{duration(trial.duration.total_seconds())}")
+    return " ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person would say them: ``45 s``, ``3 min``, ``2:05 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    whole = timedelta(minutes=round(seconds / 60))
+    hours, minutes = divmod(whole.total_seconds() // 60, 60)
+    return f"{hours:.0f}:{minutes:02.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def console() -> Console:
+    """Return where messages go: plain and 80 columns wide where that is not a terminal.
+
+    A notebook is like a log file, though its output calls itself a terminal: a bar there needs
+    widgets, and goes to the wrong cell.
+    """
+    terminal = sys.stdout.isatty() and sys.stdout is sys.__stdout__
+    return Console(
+        file=sys.stdout,
+        width=None if terminal else 80,
+        soft_wrap=True,
+        force_terminal=terminal,
+        force_jupyter=False,
+    )
+
+
+def _best(trials: Sequence[FrozenTrial]) -> str:
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    if not complete:
+        return ""
+    best = max(complete, key=lambda trial: trial.value or 0.0)
+    return f"best {best.value:.1%} (trial {best.number})"
+
+
+def _trials(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False)
+
+
+_MANY = 200
+"""So many images and more take a time that wants a bar."""
+
+
+@contextmanager
+def reading(output: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar, in a terminal, while the block reads many images; give what to tell it."""
+    with bars(output) as shown:
+        task = None
+
+        def tell(done: int, total: int) -> None:
+            nonlocal task
+            if task is None and total >= _MANY:
+                task = shown.add_task("reading images", total=total, note="")
+            if task is not None:
+                shown.update(task, completed=done)
+
+        yield tell

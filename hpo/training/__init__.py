@@ -1,0 +1,1 @@
+"""One resumable training, for the search and for final fits."""

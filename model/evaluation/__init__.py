@@ -1,0 +1,1 @@
+"""Scores of a net: one-shot trials, verification, intervals."""

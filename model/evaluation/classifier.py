@@ -1,0 +1,143 @@
+"""Classification of images by a saved net, from an example or a few of each class."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.errors import DataError
+from data.images.ink import read_ink
+from data.images.listing import shown
+from data.images.support import find_support
+from model.errors import ModelError
+from model.net.calibration import Calibration
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+_NAMED = 20
+"""Bad images that one message names."""
+_COMPARED = 200
+"""Images of a support that are compared with each other, to calibrate a net saved without."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One class and how alike the query is to it.
+
+    Attributes:
+        name: the class.
+        logit: the net's own score, the mean over the class's images; any number.
+        similarity: the calibrated logit, in [0, 1]; from 0.5 on they count as of one character.
+    """
+
+    name: str
+    logit: float
+    similarity: float
+
+
+class Classifier:
+    """A saved net and the classes that it tells apart.
+
+    A class of several images is as alike as their mean logit: one bad drawing among them then
+    decides nothing, as the most alike one would.
+
+    Example:
+        >>> classifier = Classifier(Path("studies/compact/final"), Path("letters"))
+        >>> classifier.rank(Path("unknown.png"))[0].name
+
+    Attributes:
+        calibrated: whether similarities are calibrated; they are not in nets of earlier versions.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: the support cannot be; every image of it that cannot be read is named.
+    """
+
+    def __init__(self, model: Path, support: Path, device: str = "cpu"):
+        from model.net.saved import load_net
+
+        classes = find_support(support)
+        saved = load_net(model)
+        self._model, self._size, self._device = model, saved.image_size, device
+        self._net = saved.net.to(device)
+        self._known = self._embed_support(classes)
+        self.calibrated = saved.calibration is not None
+        self._calibration = saved.calibration or self._own_calibration(saved.threshold)
+
+    def rank(self, query: Path) -> list[Ranked]:
+        """Return every class, the most alike first, equals by name.
+
+        Args:
+            query: an image file, of any size, dark on light or light on dark.
+
+        Raises:
+            DataError: it cannot be read, or is blank.
+            ModelError: the net's scores are no numbers.
+        """
+        import torch
+
+        asked = self._embed([self._ink(query)])
+        logits = torch.stack([self._score(asked, known).mean() for known in self._known.values()])
+        if not bool(logits.isfinite().all()):
+            raise ModelError(f"{self._model}: its scores are no numbers; fit it again")
+        columns = zip(self._known, logits.tolist(), self._calibration(logits).tolist(), strict=True)
+        return sorted((Ranked(*each) for each in columns), key=lambda one: (-one.logit, one.name))
+
+    def _ink(self, path: Path) -> "np.ndarray":
+        ink = read_ink(path, self._size)
+        if not ink.any():
+            raise DataError(
+                f"{shown(path)}: blank, no ink found in it; draw darker, or crop to the drawing"
+            )
+        return ink
+
+    def _embed_support(self, classes: Mapping[str, Sequence[Path]]) -> "dict[str, Tensor]":
+        inks: dict[str, list[np.ndarray]] = {name: [] for name in classes}
+        bad = []
+        for name, paths in classes.items():
+            for path in paths:
+                try:
+                    inks[name].append(self._ink(path))
+                except DataError as error:
+                    bad.append(str(error))
+        if bad:
+            more = f"\nand {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+            raise DataError("\n".join(bad[:_NAMED]) + more)
+        return {name: self._embed(images) for name, images in inks.items()}
+
+    def _embed(self, inks: "Sequence[np.ndarray]") -> "Tensor":
+        import numpy as np
+        import torch
+
+        images = torch.from_numpy(np.stack(inks)).to(self._device).unsqueeze(1)
+        with torch.inference_mode():
+            return self._net.embed(images.float() / 255)
+
+    def _score(self, first: "Tensor", second: "Tensor") -> "Tensor":
+        import torch
+
+        # In float64 similarities stay distinct much further.
+        with torch.inference_mode():
+            return self._net.score(first, second).double().cpu()
+
+    def _own_calibration(self, threshold: float) -> Calibration:
+        """Return a calibration for a net that was saved without one.
+
+        Its threshold, a sigmoid, gives the shift; where that is 0 or 1 already, the support's
+        images do: they are of different characters, but for those of one class.
+        """
+        import torch
+
+        if 0 < threshold < 1:
+            return Calibration(shift=math.log(threshold) - math.log1p(-threshold), scale=1.0)
+        images = torch.cat(list(self._known.values()))
+        of = torch.arange(len(self._known)).repeat_interleave(
+            torch.tensor([len(known) for known in self._known.values()])
+        )
+        some = torch.arange(len(images))[:: -(-len(images) // _COMPARED)]
+        first, second = torch.combinations(some, 2).unbind(1)
+        scores = self._score(images[first], images[second])
+        return Calibration.fit(scores, (of[first] == of[second]).float())

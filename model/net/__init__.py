@@ -1,0 +1,1 @@
+"""The siamese net: built, saved, exported."""

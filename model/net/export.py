@@ -1,0 +1,89 @@
+"""The net for others: one ONNX file that needs nothing of this project."""
+
+import contextlib
+import copy
+import io
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model.net.calibration import IDENTITY, Calibration
+from model.net.siamese import SiameseNet
+
+
+class _Similarity(nn.Module):
+    """Two images in, the paper's ``p`` out (section 3.1), calibrated."""
+
+    def __init__(self, net: SiameseNet, calibration: Calibration):
+        super().__init__()
+        self.net, self.calibration = net, calibration
+
+    def forward(self, image_a: Tensor, image_b: Tensor) -> Tensor:
+        return self.calibration(self.net.score(self.net.embed(image_a), self.net.embed(image_b)))
+
+
+def export_onnx(net: SiameseNet, path: Path, calibration: Calibration = IDENTITY) -> None:
+    """Write ``net`` as ONNX, whole or not at all, with no trace of this machine.
+
+    Inputs ``image_a`` and ``image_b``: float32 ``[batch, 1, H, W]``, ink 1 and paper 0. Output
+    ``similarity``: float32 ``[batch]`` in [0, 1], as ``calibration`` has it, by default the
+    sigmoid of the logit.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    size = net.architecture.image_size
+    # Batches of two: a batch of one would be taken for a constant. Two tensors: the exporter takes
+    # one given twice for one input, and would compare each image with itself.
+    examples = (torch.zeros(2, 1, size, size), torch.ones(2, 1, size, size))
+    batch = torch.export.Dim("batch")
+    module = _Similarity(copy.deepcopy(net).cpu(), calibration).eval()
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                module,
+                examples,
+                dynamo=True,
+                input_names=["image_a", "image_b"],
+                output_names=["similarity"],
+                dynamic_shapes={"image_a": {0: batch}, "image_b": {0: batch}},
+                verbose=False,
+            )
+            assert program is not None
+            exported = program.model_proto
+        _strip(exported)
+        part.write_bytes(exported.SerializeToString())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _strip(message: Any) -> None:
+    """Remove what the exporter notes beside the graph: stack traces, the paths of source files."""
+    for noted in ("doc_string", "metadata_props"):
+        if noted in message.DESCRIPTOR.fields_by_name:
+            message.ClearField(noted)
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                _strip(part)
+
+
+@contextlib.contextmanager
+def _quiet():  # type: ignore[no-untyped-def]
+    """Keep the exporter's talk of its own affairs from the user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

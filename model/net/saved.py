@@ -1,0 +1,160 @@
+"""A finished net on disk: ``model.safetensors`` and ``config.json``, read without unpickling."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from model.errors import ModelError
+from model.hyperparameters import Architecture
+from model.net.calibration import IDENTITY, Calibration
+from model.net.siamese import SiameseNet
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+FORMAT = "siamese-net 1"
+"""Counted up when older files can no longer be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedNet:
+    """A net with what is needed to use it.
+
+    Attributes:
+        net: on the CPU, set to evaluation.
+        calibration: from its logits to similarities; None in files of earlier versions, whose
+            similarity is the sigmoid of the logit.
+        threshold: the similarity, in [0, 1], above which two drawings count as of one character.
+            0.5 by the calibration; without one it may be 1, or next to 0, and then says nothing.
+        provenance: where it comes from, as plain JSON values.
+    """
+
+    net: SiameseNet
+    calibration: Calibration | None = IDENTITY
+    threshold: float = 0.5
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along each side of the images that the net takes."""
+        return self.net.architecture.image_size
+
+
+def save_net(folder: Path, saved: SavedNet) -> None:
+    """Write ``saved`` into ``folder``, each file whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # safetensors keeps plain layouts only; the net takes its own again when it is loaded.
+    weights = {
+        name: value.detach().cpu().contiguous() for name, value in saved.net.state_dict().items()
+    }
+    config = {
+        "format": FORMAT,
+        "architecture": asdict(saved.net.architecture),
+        "verification_threshold": saved.threshold,
+        "provenance": dict(saved.provenance),
+    }
+    if saved.calibration is not None:
+        config["calibration"] = asdict(saved.calibration)
+    write(folder / WEIGHTS, save(weights, {"format": "pt"}))
+    write(folder / CONFIG, json.dumps(config, indent=2).encode())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_net(folder: Path) -> SavedNet:
+    """Return the net that `save_net` wrote into ``folder``.
+
+    Raises:
+        ModelError: a file is missing, damaged, or not one of these; says which.
+    """
+    config = _read_config(folder / CONFIG)
+    path = folder / WEIGHTS
+    try:
+        weights = load(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelError(f"{path} is damaged or no safetensors file ({error})") from None
+    # Built without memory first: a wrong config must not ask for more than the weights hold.
+    try:
+        with torch.device("meta"):
+            net = SiameseNet(_architecture(config["architecture"]))
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ModelError(f"{folder / CONFIG}: no net can be built of it ({error})") from None
+    expected = {name: (value.shape, value.dtype) for name, value in net.state_dict().items()}
+    found = {name: (value.shape, value.dtype) for name, value in weights.items()}
+    if wrong := sorted(n for n in expected | found if expected.get(n) != found.get(n)):
+        raise ModelError(
+            f"{path} does not fit {CONFIG} beside it: {wrong[0]} is "
+            f"{_shown(found.get(wrong[0]))}, expected {_shown(expected.get(wrong[0]))}"
+        )
+    net.load_state_dict(weights, assign=True)
+    net.to(memory_format=torch.channels_last)
+    net.eval()
+    return SavedNet(
+        net=net,
+        calibration=_calibration(folder / CONFIG, config),
+        threshold=config["verification_threshold"],
+        provenance=config["provenance"],
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror or error}; --model names a folder that "
+            "python -m hpo.final_fit wrote"
+        ) from None
+    except (ValueError, RecursionError):
+        raise ModelError(f"{path} is damaged: it is not JSON") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ModelError(f"{path} is not of this project, or of another version of it")
+    kinds = {"architecture": dict, "verification_threshold": int | float, "provenance": dict}
+    for key, kind in kinds.items():
+        if not isinstance(config.get(key), kind):
+            raise ModelError(f"{path} is damaged: {key} is {config.get(key)!r}")
+    return config
+
+
+def _calibration(path: Path, config: Mapping[str, Any]) -> Calibration | None:
+    if "calibration" not in config:
+        return None
+    try:
+        return Calibration(**{name: float(v) for name, v in config["calibration"].items()})
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(
+            f"{path} is damaged: calibration is {config['calibration']!r} ({error})"
+        ) from None
+
+
+def _architecture(values: Mapping[str, Any]) -> Architecture:
+    known = {f.name for f in fields(Architecture)}
+    if unknown := sorted(set(values) - known):
+        raise ValueError(f"unknown key {unknown[0]}")
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return Architecture(**plain)
+
+
+def _shown(tensor: tuple[torch.Size, torch.dtype] | None) -> str:
+    if tensor is None:
+        return "missing"
+    return f"{tuple(tensor[0])} {str(tensor[1]).removeprefix('torch.')}"

@@ -1,0 +1,276 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from data.batches.distort import (
+    WARP_ELASTIC,
+    WARP_ROTATION,
+    Distortion,
+    displacement,
+    sampling_grid,
+)
+from tests.synthetic import disc, synthetic
+
+NONE = {"rotation": 0.0, "shear": 0.0, "scale": 0.0, "shift": 0.0}
+BATCH = 4000
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def forward(**ranges: float) -> tuple[Tensor, Tensor]:
+    """Return what is done to a point, ``[B, 2, 2]`` and ``[B, 2]``, from its inverse."""
+    inverse = Distortion(**{**NONE, **ranges}).inverse_matrices(BATCH, generator()).double()
+    matrix = torch.linalg.inv(inverse[:, :, :2])
+    return matrix, -(matrix @ inverse[:, :, 2:]).squeeze(2)
+
+
+def check_range(values: Tensor, low: float, high: float) -> None:
+    """Half of the time off; else uniform over the whole range."""
+    middle = (low + high) / 2
+    on = values[(values - middle).abs() > 1e-6]
+    assert 0.46 < len(on) / len(values) < 0.54, "switched on half of the time"
+    width = high - low
+    assert low - 1e-5 <= on.min() <= low + 0.01 * width
+    assert high - 0.01 * width <= on.max() <= high + 1e-5
+    assert abs(on.mean() - middle) < 0.03 * width
+    assert on.std() == pytest.approx(width / math.sqrt(12), rel=0.05)
+
+
+def test_rotation_goes_both_ways_in_degrees() -> None:
+    matrix, shift = forward(rotation=10.0)
+    assert torch.allclose(matrix @ matrix.mT, torch.eye(2).double(), atol=1e-5)
+    check_range(torch.rad2deg(torch.atan2(matrix[:, 1, 0], matrix[:, 0, 0])), -10, 10)
+    assert shift.abs().max() < 1e-6
+
+
+def test_shear_is_a_factor() -> None:
+    matrix, _ = forward(shear=0.3)
+    check_range(matrix[:, 0, 1], -0.3, 0.3)
+    check_range(matrix[:, 1, 0], -0.3, 0.3)
+    assert torch.allclose(matrix.diagonal(dim1=1, dim2=2), torch.ones(2).double(), atol=1e-5)
+
+
+def test_scale_of_x_and_y_are_independent() -> None:
+    matrix, _ = forward(scale=0.2)
+    x, y = matrix[:, 0, 0], matrix[:, 1, 1]
+    check_range(x, 0.8, 1.2)
+    check_range(y, 0.8, 1.2)
+    assert abs(torch.corrcoef(torch.stack([x, y]))[0, 1]) < 0.05
+
+
+def test_shift_is_in_pixels_of_a_105_pixel_drawing() -> None:
+    _, shift = forward(shift=2.0)
+    for axis in shift.T:
+        check_range(axis * 105 / 2, -2, 2)
+
+
+def test_ranges_of_the_whole_family_are_the_papers() -> None:
+    paper = Distortion()
+    assert (paper.rotation, paper.shear, paper.scale, paper.shift) == (10, 0.3, 0.2, 2)
+    assert (paper.strength, paper.probability, paper.elastic) == (1, 0.5, 0)
+    matrix, _ = forward(rotation=10.0, shear=0.3, scale=0.2)
+    # Scaled, then sheared, then rotated: the determinant tells them apart from other orders' bugs.
+    determinant = torch.linalg.det(matrix)
+    assert determinant.min() > (1 - 0.09) * 0.8**2 - 1e-4
+    assert determinant.max() < (1 + 0.09) * 1.2**2 + 1e-4
+
+
+COMPONENTS = ["rotation", "shear x", "shear y", "scale x", "scale y", "shift x", "shift y"]
+
+
+@pytest.mark.parametrize("place", range(7), ids=COMPONENTS)
+def test_every_component_alone_changes_the_image(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the seven is drawn and then forgotten."""
+
+    def only(*shape: int, **_: object) -> Tensor:
+        draws = torch.zeros(shape)
+        draws[0] = 0.9
+        # The second row decides what is switched on.
+        draws[1] = 1.0
+        draws[1, place] = 0.0
+        return draws
+
+    images = synthetic((2,), size=35).images()
+    plain = Distortion()(images, generator())
+    monkeypatch.setattr(torch, "rand", only)
+    changed = Distortion()(images, generator())
+    assert (changed - images).abs().mean() > 0.005
+    assert not torch.equal(changed, plain)
+    matrix = Distortion().inverse_matrices(1, generator())[0]
+    differs = (matrix - torch.eye(2, 3)).abs() > 1e-6
+    touched = {
+        0: [(0, 0), (0, 1), (1, 0), (1, 1)], 1: [(0, 1)], 2: [(1, 0)],
+        3: [(0, 0)], 4: [(1, 1)], 5: [(0, 2)], 6: [(1, 2)],
+    }[place]  # fmt: skip
+    assert differs.nonzero().tolist() == [list(entry) for entry in touched]
+
+
+def test_a_shift_moves_pixels_in_proportion_to_the_size() -> None:
+    for size in (105, 35):
+        image = disc(size)
+        moved = Distortion(**{**NONE, "shift": 6.0}, probability=1.0)(
+            image.expand(64, 1, size, size), generator()
+        )
+        line = torch.arange(size).float()
+        centre = (moved.sum((1, 2)) * line).sum(1) / moved.sum((1, 2, 3)) - (size - 1) / 2
+        assert centre.abs().max() == pytest.approx(6 * size / 105, rel=0.1)
+
+
+def test_a_turn_turns_pixels_and_keeps_them_square() -> None:
+    """In pixels, not in units of some axis: a turned disc off the centre stays a disc."""
+    image = disc(105, radius=0.2, centre=(0.5, 0.0))
+    turned = Distortion(**{**NONE, "rotation": 90.0}, probability=1.0)(
+        image.expand(32, 1, 105, 105), generator()
+    )
+    assert (turned.sum((1, 2, 3)) / image.sum() - 1).abs().max() < 0.02
+    line = ((torch.arange(105) + 0.5) / 105 * 2 - 1).float()
+    x = (turned.sum((1, 2)) * line).sum(1) / turned.sum((1, 2, 3))
+    y = (turned.sum((1, 3)) * line).sum(1) / turned.sum((1, 2, 3))
+    assert ((x**2 + y**2).sqrt() - 0.5).abs().max() < 0.01
+
+
+def test_paper_comes_in_at_the_edges() -> None:
+    """Ink = 1, paper = 0: a page full of ink shows at the rim what is filled in."""
+    full = torch.ones(64, 1, 35, 35)
+    shrunk = Distortion(**{**NONE, "shift": 10.0}, probability=1.0)(full, generator())
+    assert shrunk.min() == 0
+    assert shrunk.max() == 1
+    blank = torch.zeros(64, 1, 35, 35)
+    assert Distortion(elastic=3.0)(blank, generator()).eq(0).all()
+
+
+def test_values_and_ink_stay_in_bounds() -> None:
+    images = disc(105).expand(500, 1, 105, 105)
+    out = Distortion()(images, generator())
+    assert out.shape == images.shape
+    assert out.min() >= 0
+    assert out.max() <= 1 + 1e-6
+    mass = out.sum((1, 2, 3)) / images[0].sum()
+    assert mass.min() > 0.55
+    assert mass.max() < 1.65
+    assert mass.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_strength_scales_and_zero_switches_off() -> None:
+    images = synthetic((2,), size=35).images()
+    assert torch.equal(Distortion(strength=0)(images, generator()), images)
+    unit = torch.eye(2, 3)
+    spread = [
+        float((Distortion(strength=s).inverse_matrices(1000, generator()) - unit).abs().mean())
+        for s in (0.0, 0.5, 1.0, 2.0)
+    ]
+    assert spread[0] == 0
+    assert spread[1] < spread[2] < spread[3]
+
+
+def test_the_strongest_distortions_stay_finite() -> None:
+    matrices = Distortion(strength=5.0, probability=1.0).inverse_matrices(20_000, generator())
+    assert matrices.isfinite().all()
+
+
+def test_a_singular_distortion_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a strength of 5 a scale may come out as 0 exactly."""
+    images = synthetic((2,), size=9).images()
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.zeros(shape))
+    assert Distortion(strength=5.0)(images, generator()).isfinite().all()
+
+
+def test_elastic_deforms_smoothly_by_the_given_amount() -> None:
+    ramp = ((torch.arange(105) + 0.5) / 105).expand(200, 1, 105, 105)
+    out = Distortion(strength=0, elastic=3.0)(ramp, generator())
+    inner = (out - ramp)[:, :, 20:-20, 20:-20] * 105
+    assert 1.5 < inner.std() < 4, "pixels that a point moves"
+    steps = inner.diff(dim=3).abs()
+    assert steps.max() < 2, "neighbours move alike"
+
+
+def test_a_warp_is_shared_by_a_group_and_no_other() -> None:
+    image = synthetic((2,), size=35).images(torch.tensor([0]))
+    warp = Distortion(strength=0, warp=2.0, probability=1.0)
+    groups = warp(image.expand(48, 1, 35, 35), generator(), group=6).unflatten(0, (8, 6))
+    assert (groups == groups[:, :1]).all()
+    assert len({group[0].numpy().tobytes() for group in groups}) == 8
+    both = Distortion(warp=2.0, probability=1.0)(image.expand(48, 1, 35, 35), generator(), group=6)
+    assert len({row.numpy().tobytes() for row in both}) == 48
+
+
+def test_a_warp_comes_before_what_each_image_gets() -> None:
+    images = synthetic((3,), size=35).images(torch.tensor([0, 1, 2, 0]))
+    ranges = {**NONE, "shear": 0.3, "scale": 0.2}
+    own, shared = Distortion(**ranges), Distortion(**ranges, strength=1.5)
+    draw = generator()
+    last = own.inverse_matrices(4, draw)
+    first = replace(shared, rotation=WARP_ROTATION).inverse_matrices(2, draw)
+    square = torch.tensor([0.0, 0, 1]).expand(4, 1, 3)
+    both = torch.cat([first.repeat_interleave(2, 0), square], 1) @ torch.cat([last, square], 1)
+    bent = displacement(2, 35, 1.5 * WARP_ELASTIC, draw).repeat_interleave(2, 0)
+    grid = sampling_grid(both[:, :2], 35) + bent
+    expected = F.grid_sample(images, grid, align_corners=False)
+    out = Distortion(**ranges, warp=1.5)(images, generator(), group=2)
+    assert torch.allclose(out, expected, atol=1e-5)
+
+
+def test_a_zoom_is_between_half_and_six_fifths_about_the_middle() -> None:
+    image = disc(105, radius=0.5)
+    sizes = []
+    for strength in (1.0, 0.4):
+        zoom = Distortion(strength=0, zoom=strength)
+        mass = zoom(image.expand(500, 1, 105, 105), generator()).sum((1, 2, 3)) / image.sum()
+        sizes += [float(mass.min().sqrt()), float(mass.max().sqrt())]
+    assert sizes == pytest.approx([0.5, 1.2, 0.8, 1.08], abs=0.01)
+    off = disc(105, radius=0.2, centre=(0.5, 0.0))
+    moved = zoom(off.expand(64, 1, 105, 105), generator())
+    line = (torch.arange(105) + 0.5) / 105 * 2 - 1
+    x = (moved.sum((1, 2)) * line).sum(1) / moved.sum((1, 2, 3))
+    assert torch.allclose(x * 2, (moved.sum((1, 2, 3)) / off.sum()).sqrt(), atol=0.02)
+
+
+def test_without_a_zoom_nothing_is_drawn_for_it() -> None:
+    """A study from before there was one trains as it did."""
+    images = synthetic((2,), size=16).images()
+    states = []
+    for zoom in (0.0, 1.0):
+        draw = generator()
+        Distortion(zoom=zoom)(images, draw)
+        states.append(draw.get_state())
+    plain = generator()
+    torch.rand(2, 7, len(images), generator=plain)
+    assert torch.equal(states[0], plain.get_state())
+    assert not torch.equal(states[1], plain.get_state())
+
+
+def test_every_image_gets_draws_of_its_own() -> None:
+    image = synthetic((2,), size=35).images(torch.tensor([0]))
+    out = Distortion(probability=1.0)(image.expand(64, 1, 35, 35), generator())
+    assert len({row.numpy().tobytes() for row in out}) == 64
+
+
+def test_the_generator_decides() -> None:
+    images = synthetic((2,), size=16).images()
+    distortion = Distortion(elastic=2.0)
+    first = distortion(images, generator(1))
+    torch.manual_seed(5)
+    assert torch.equal(distortion(images, generator(1)), first)
+    assert not torch.equal(distortion(images, generator(2)), first)
+
+
+def test_the_input_is_left_alone() -> None:
+    images = synthetic((2,), size=16).images()
+    copy = images.clone()
+    Distortion(elastic=2.0)(images, generator())
+    assert torch.equal(images, copy)
+
+
+@pytest.mark.parametrize("size", [1, 2, 35, 105])
+def test_the_grid_is_torchs(size: int) -> None:
+    matrices = Distortion(strength=2.0).inverse_matrices(20, generator())
+    expected = torch.nn.functional.affine_grid(matrices, [20, 1, size, size], align_corners=False)
+    assert torch.allclose(sampling_grid(matrices, size), expected, atol=1e-5)

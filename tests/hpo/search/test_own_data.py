@@ -1,0 +1,258 @@
+"""Studies on a folder of the user's own images."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from typer.testing import CliRunner
+
+import data.sources.table
+import hpo.ablation
+import hpo.final_fit
+import hpo.fits.held_out
+import hpo.search.own_data
+import hpo.training.data
+from data.errors import DataError
+from data.sources.request import DRAWER_NAMES
+from hpo.api import Study
+from hpo.fits.ablation import ablation
+from hpo.fits.final import Plan, final_fit
+from hpo.report import write_report
+from hpo.results.metrics import load_metrics
+from hpo.run import dry_run_study, run_study
+from hpo.search.own_data import SHEET
+from hpo.study.config import StudyConfig, load
+from hpo.study.errors import StudyError
+from hpo.study.open import open_as_run, open_finished
+from hpo.study.storage.location import StudyLocation
+from hpo.terminal.progress import reading
+from run_study import app
+from tests.data.conftest import write_folder
+from tests.hpo.support import tiny_config
+
+
+@pytest.fixture(autouse=True)
+def real_loading(tiny_data: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the folder that is given, with a cache of this test's own."""
+    monkeypatch.setattr(hpo.training.data, "load", data.sources.table.load)
+    monkeypatch.setenv("SIAMESE_HPO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "letters", (6, 5, 5), 4)
+
+
+def on(folder: Path | str, **more: object) -> StudyConfig:
+    return tiny_config(trials=1).changed(dataset=str(folder), **more)
+
+
+def remembered(location: StudyLocation) -> dict[str, str]:
+    found: dict[str, str] = open_finished(location).user_attrs["data"]
+    return found
+
+
+def test_a_run_tells_what_it_read_and_leaves_a_sheet(
+    letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (50, 50), 255).save(letters / "alphabet0" / "character00" / "02.png")
+    (letters / "alphabet1" / "character00" / "notes.psd").write_bytes(b"x")
+    location = StudyLocation("tiny", tmp_path / "out")
+    assert run_study(on(letters), location)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Data letters: 3 alphabets, 16 characters, 63 drawings" in told
+    shares = {"alphabet0": 6, "alphabet1": 5, "alphabet2": 5}
+    for word in ("train", "validate", "test"):
+        name = told.partition(f"{word}: ")[2].partition(",")[0]
+        assert f"{word}: {name}, {shares.pop(name)} characters" in told
+    assert not shares
+    assert "1 of 64 left out, blank: alphabet0/character00/02.png" in told
+    assert "1 left out, Photoshop" in told
+    sheet = location.folder / SHEET
+    with Image.open(sheet) as picture:
+        assert len(np.unique(np.asarray(picture))) > 1
+    assert [path.name for path in location.folder.glob("*.png")] == [SHEET]
+    written = sheet.stat().st_mtime_ns
+    assert run_study(on(letters), location)
+    assert sheet.stat().st_mtime_ns == written
+    assert SHEET not in capsys.readouterr().out
+
+
+def test_a_sheet_that_cannot_be_written_stops_nothing(
+    letters: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("data.images.sheet.show_inputs", full)
+    assert run_study(on(letters), StudyLocation("tiny", tmp_path / "out"))
+    assert "could not be drawn: No space left" in capsys.readouterr().out
+
+
+def test_other_sources_leave_no_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = StudyLocation("smoke", tmp_path / "out")
+    config = load("smoke").changed(trials=1)
+    assert run_study(config, location)
+    assert not (location.folder / SHEET).exists()
+    assert set(remembered(location)) == {"name", "digest"}
+
+
+def test_a_dry_run_opens_the_folder_and_writes_nothing(letters: Path, tmp_path: Path) -> None:
+    arguments = ["--study", "smoke", "--dry-run", "--device", "cpu", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--dataset", str(letters)])
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.split())
+    assert "Data letters: 3 alphabets, 16 characters, 64 drawings" in told
+    assert not (tmp_path / "out").exists()
+    (letters / "alphabet0" / "character00" / "02.png").write_bytes(b"no picture")
+    result = CliRunner().invoke(app, [*arguments, "--dataset", str(letters)])
+    assert result.exit_code == 1
+    assert "character00/02.png" in "".join(result.output.split())
+    result = CliRunner().invoke(app, [*arguments, "--dataset", str(tmp_path / "nowhere")])
+    assert result.exit_code == 1
+    assert "that exists" in " ".join(result.output.split())
+
+
+def test_too_few_characters_for_the_study_are_told_with_their_number(letters: Path) -> None:
+    config = on(letters)
+    raw = config.model_dump() | {"validation": {**config.validation.model_dump(), "way": 9}}
+    with pytest.raises(DataError, match=r"no alphabet has 9 .*: of alphabet\d's [56], the most"):
+        dry_run_study(StudyConfig.model_validate(raw), StudyLocation("tiny"), "cpu")
+
+
+def test_many_images_have_a_bar_in_a_terminal_alone() -> None:
+    for terminal, total, seen in ((True, 5000, True), (True, 50, False), (False, 5000, False)):
+        output = Console(force_terminal=terminal, record=True, width=80)
+        with output.capture() as told, reading(output) as progress:
+            for done in range(1, total + 1, 7):
+                progress(done, total)
+        assert ("reading images" in told.get()) is seen
+
+
+def test_the_same_content_is_the_same_study_wherever_it_lies(
+    letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    location = StudyLocation("tiny", tmp_path / "out")
+    for total, way in enumerate(("letters", "./letters", "letters/", str(letters)), 1):
+        assert run_study(on(way, trials=total), location)
+        assert remembered(location)["path"] == str(letters)
+    moved = tmp_path / "elsewhere" / "renamed"
+    moved.parent.mkdir()
+    letters.rename(moved)
+    assert run_study(on(moved, trials=5), location)
+    assert remembered(location)["path"] == str(moved)
+    assert len(open_finished(location).trials) == 5
+
+
+def test_other_content_is_refused(letters: Path, tmp_path: Path) -> None:
+    location = StudyLocation("tiny", tmp_path / "out")
+    assert run_study(on(letters), location)
+    other = tmp_path / "other"
+    shutil.copytree(letters, other)
+    (other / "alphabet0" / "character00" / "01.png").unlink()
+    with pytest.raises(StudyError, match=r"was letters \(.*\), now other \("):
+        run_study(on(other, trials=2), location)
+    assert remembered(location)["path"] == str(letters)
+    with pytest.raises(StudyError, match=r'data\.dataset: was "folder", now "glyphs"'):
+        run_study(on("glyphs", trials=2), location)
+    with pytest.raises(StudyError, match=r'data\.drawer_names: was not there, now "rank"'):
+        run_study(on(letters, drawer_names="rank"), location)
+
+
+def test_a_study_that_remembers_a_path_in_its_definition_goes_on(
+    letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those do that were begun before a folder was known by its content."""
+    location = StudyLocation("tiny", tmp_path / "out")
+    config = on(letters)
+    assert run_study(config, location)
+    study = open_finished(location)
+    study.set_user_attr("definition", config.identity() | {"data.dataset": str(letters)})
+    study.set_user_attr("data", {key: remembered(location)[key] for key in ("name", "digest")})
+    plan = Plan(trial=0, seeds=1)
+    final_fit(tiny_config(trials=1), location, plan)
+    kept = location.folder / plan.folder / "config.json"
+    before = kept.stat().st_mtime_ns
+    _, as_run = open_as_run(tiny_config(trials=1), location)
+    assert as_run.data.dataset == str(letters)
+    moved = letters.rename(tmp_path / "moved")
+    assert run_study(on(moved, trials=2), location)
+    assert [trial.state.name for trial in open_finished(location).trials] == ["COMPLETE"] * 2
+    # The fit is known again, not made anew.
+    final_fit(tiny_config(trials=1), location, plan)
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_a_final_fit_finds_a_moved_folder_by_its_option(
+    letters: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    location, plan = StudyLocation("tiny", tmp_path / "out"), Plan(top=1, seeds=1)
+    config = tiny_config(trials=1)
+    assert run_study(on(letters), location)
+    final_fit(config, location, plan)
+    moved = letters.rename(tmp_path / "moved")
+    with pytest.raises(StudyError, match=r"last found, in .*letters.*--dataset"):
+        final_fit(config, location, plan)
+    capsys.readouterr()
+    metrics = final_fit(config, location, plan, dataset=str(moved))
+    told = capsys.readouterr().out
+    assert "Fitted already" in told
+    assert metrics.data["source"] == "folder"
+    assert str(tmp_path) not in json.dumps(metrics.model_dump())
+    assert remembered(location)["path"] == str(moved)
+    final_fit(config, location, plan)
+    other = write_folder(tmp_path / "other", (6, 5, 5), 3)
+    with pytest.raises(StudyError, match="other data"):
+        final_fit(config, location, plan, dataset=str(other))
+    # Published figures are of Omniglot.
+    assert "Verification" in told or "verification" in told
+    assert "Koch" not in told
+    assert "people" not in told
+    report = (write_report(location) / "report.md").read_text()
+    assert "Koch" not in report
+    assert "README implementation" not in report
+    assert "ours, " in report
+
+
+def test_an_ablation_finds_a_moved_folder_by_its_option(letters: Path, tmp_path: Path) -> None:
+    location = StudyLocation("tiny", tmp_path / "out")
+    assert run_study(on(letters), location)
+    moved = letters.rename(tmp_path / "moved")
+    plan = hpo.fits.ablation.Plan(trial=0, minutes=0.0005, seeds=1)
+    with pytest.raises(StudyError, match="--dataset"):
+        ablation(tiny_config(trials=1), location, plan)
+    assert ablation(tiny_config(trials=1), location, plan, dataset=str(moved))
+
+
+def test_every_command_that_reads_data_takes_its_place() -> None:
+    for command in (app, hpo.final_fit.app, hpo.ablation.app):
+        result = CliRunner().invoke(command, ["--help"])
+        assert "--dataset" in result.output
+
+
+def test_the_object_of_a_notebook_takes_a_moved_folder(letters: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert Study("smoke", trials=1, dataset=str(letters), out=out, device="cpu").run()
+    moved = letters.rename(tmp_path / "moved")
+    study = Study("smoke", trials=1, dataset=str(moved), out=out, device="cpu")
+    study.fit(top=1, seeds=1, minutes=0.001)
+    assert load_metrics(study.location.folder / "final").data["name"] == "moved"
+
+
+def test_drawer_names_are_known_alike_everywhere(letters: Path) -> None:
+    assert hpo.study.config.DRAWER_NAMES == DRAWER_NAMES
+    auto = on(letters, drawer_names="auto").identity()
+    assert auto == on(letters).identity()
+    assert "data.drawer_names" not in auto
+    assert on(letters, drawer_names="names").identity()["data.drawer_names"] == "names"

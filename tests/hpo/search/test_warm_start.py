@@ -1,0 +1,108 @@
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+
+from hpo.search.warm_start import TAKEN, enqueue_from, fit, initial_configurations
+from hpo.search.workers.worker import Job, work
+from hpo.study.config import load
+from hpo.study.errors import StudyError
+from hpo.study.open import open_finished, open_study
+from hpo.study.storage.location import StudyLocation
+from tests.hpo.support import tiny_config
+
+
+def made(name: str, out: Path, values: list[float], **changes: object) -> StudyLocation:
+    """Return a study of the tiny space with a finished trial of each value."""
+    location = StudyLocation(name, out)
+    config = tiny_config().model_copy(update={"name": name})
+    study = open_study(config, location)
+    space = config.space()
+    for i, value in enumerate(values):
+        params = {**space.initial_configurations[0], "fc.units": 8 + 8 * (i % 4), **changes}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=params, distributions=space.distributions(), value=value
+            )
+        )
+    return location
+
+
+def test_the_best_are_tried_next_and_never_twice(job: Job, tmp_path: Path) -> None:
+    source = made("other", tmp_path, [0.3, 0.9, 0.5])
+    study, space = open_study(job.config, job.location), job.config.space()
+    lines = enqueue_from(study, job.location, source, space)
+    assert lines[0].startswith("trial 1 of other (90.0%)")
+    assert "before" in enqueue_from(study, job.location, source, space)[0]
+    work(replace(job, total=3))
+    enqueue_from(study, job.location, source, space)
+    work(replace(job, total=6))
+    units = [trial.params["fc.units"] for trial in open_finished(job.location).trials]
+    # The study's own start comes first, then the other's by value, then the sampler's.
+    assert units[:4] == [16, 16, 24, 8]
+    assert len(units) == 6
+
+
+def test_a_study_that_has_begun_takes_over_from_there(job: Job, tmp_path: Path) -> None:
+    work(replace(job, total=2))
+    study, space = open_study(job.config, job.location), job.config.space()
+    enqueue_from(study, job.location, made("other", tmp_path, [0.3]), space)
+    enqueue_from(study, job.location, made("another", tmp_path, [0.4]), space)
+    given = initial_configurations(study, space)
+    assert given[0] == space.initial_configurations[0]
+    assert given[1] == {}
+    assert [bool(one) for one in given[2:]] == [True, True]
+    work(replace(job, total=3))
+    assert open_finished(job.location).trials[2].params == given[2]
+
+
+def test_only_the_best_are_taken_and_each_once(tmp_path: Path) -> None:
+    source = made("other", tmp_path, [0.1 * i for i in range(8)])
+    study = open_study(tiny_config(), StudyLocation("tiny", tmp_path))
+    enqueue_from(study, StudyLocation("tiny", tmp_path), source, tiny_config().space())
+    taken = initial_configurations(study, tiny_config().space())[1:]
+    assert 0 < len(taken) <= TAKEN
+    assert len({str(one) for one in taken}) == len(taken)
+
+
+def test_what_does_not_fit_is_said() -> None:
+    space = tiny_config().space()
+    values = {
+        **space.initial_configurations[0],
+        "conv1.filters": 64,
+        "conv2.kernel_size": 1,
+        "fc.units": 21,
+        "conv3.filters": 8,
+        "net.padding": "same",
+    }
+    del values["fc.l2"]
+    fitted = fit(values, space)
+    assert fitted.values["conv1.filters"] == 6
+    assert fitted.values["conv2.kernel_size"] == 3
+    assert fitted.values["fc.units"] == 24
+    assert "conv3.filters" not in fitted.values
+    said = "; ".join(fitted.changes)
+    for words in ("conv1.filters 64 → 6", "conv2.kernel_size 1 → 3", "fc.units 21 → 24"):
+        assert words in said
+    assert 'net.padding "same" → "valid", fixed here' in said
+    assert "sampled: fc.l2" in said
+
+
+@pytest.mark.parametrize(("source", "target"), [("compact", "paper"), ("paper", "beyond")])
+def test_the_shipped_studies_hand_on_to_each_other(source: str, target: str) -> None:
+    start, space = load(source).space().initial_configurations[0], load(target).space()
+    fitted = fit(start, space)
+    assert {name.partition(".")[0] for name in fitted.values} >= {"conv1", "conv4", "fc", "output"}
+    for name, value in fitted.values.items():
+        assert value in space.searched[name]  # type: ignore[operator]
+
+
+def test_a_wrong_source_is_said(job: Job, tmp_path: Path) -> None:
+    study, space = open_study(job.config, job.location), job.config.space()
+    with pytest.raises(StudyError, match="that is the study itself"):
+        enqueue_from(study, job.location, job.location, space)
+    with pytest.raises(StudyError, match="there is no study none"):
+        enqueue_from(study, job.location, StudyLocation("none", tmp_path), space)
+    with pytest.raises(StudyError, match="no complete one"):
+        enqueue_from(study, job.location, made("idle", tmp_path, []), space)

@@ -1,0 +1,79 @@
+"""Which trials count as alive, whatever the clocks say."""
+
+import time
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+import hpo.search.workers.heartbeat
+from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor
+from hpo.search.workers.queue import next_trial
+from hpo.search.workers.worker import Job
+from hpo.study.errors import StudyError
+from hpo.study.open import open_study
+from tests.hpo.support import unreachable
+
+
+class TestClocks:
+    """Heartbeats are judged by how long they stand still, not by any clock's time of day."""
+
+    @pytest.fixture
+    def now(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [1000.0]
+        monkeypatch.setattr("hpo.search.workers.heartbeat.time.monotonic", lambda: now[0])
+        return now
+
+    def running(self, job: Job) -> Any:
+        study = open_study(job.config, job.location)
+        trial = next_trial(study, job.location, 1, seed=0)
+        assert trial is not None
+        elsewhere = trial.user_attrs["worker"] | {"machine": "elsewhere"}
+        study._storage.set_trial_user_attr(trial._trial_id, "worker", elsewhere)
+        return study, trial
+
+    @pytest.mark.parametrize("jump", [-1e7, 1e7])
+    def test_a_jump_neither_kills_nor_keeps(
+        self, job: Job, now: list[float], monkeypatch: pytest.MonkeyPatch, jump: float
+    ) -> None:
+        study, trial = self.running(job)
+        monitor, clock = HeartbeatMonitor(), time.time
+        assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+        monkeypatch.setattr("time.time", lambda: clock() + jump)
+        for beats in range(3):
+            now[0] += hpo.search.workers.heartbeat.GRACE_SECONDS - 1
+            study._storage.set_trial_user_attr(trial._trial_id, "heartbeats", beats)
+            assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+        now[0] += hpo.search.workers.heartbeat.GRACE_SECONDS + 1
+        again = next_trial(study, job.location, 1, seed=0, monitor=monitor)
+        assert again is not None
+        assert again.user_attrs["retry_of"] == trial.number
+
+    def test_silence_while_the_database_was_away_does_not_count(
+        self, job: Job, now: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study, _ = self.running(job)
+        monitor = HeartbeatMonitor()
+        assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+        now[0] += 1000
+        with monkeypatch.context() as away:
+            away.setattr("hpo.study.storage.retry.PATIENCE_SECONDS", 0)
+            away.setattr("hpo.search.workers.queue._fail_dead", unreachable)
+            with pytest.raises(StudyError):
+                next_trial(study, job.location, 1, seed=0, monitor=monitor)
+        assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+
+
+def test_a_heartbeat_beats_and_ends_with_its_trial(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.search.workers.heartbeat.HEARTBEAT_SECONDS", 0.01)
+    study = open_study(job.config, job.location)
+    trial = next_trial(study, job.location, 1, seed=0)
+    assert trial is not None
+    with Heartbeat(study, trial) as _:
+        end = time.monotonic() + 30
+        while study.trials[0].user_attrs.get("heartbeats", 0) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        study.tell(trial, state=TrialState.FAIL)
+    assert study.trials[0].user_attrs["heartbeats"] >= 2

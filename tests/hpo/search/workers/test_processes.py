@@ -1,0 +1,121 @@
+"""Several worker processes: shared out, stopped, replaced."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from hpo.search.workers.heartbeat import HeartbeatMonitor
+from hpo.search.workers.processes import DEATHS, Deaths, run_workers, shares
+from hpo.search.workers.worker import Job, work
+from hpo.study.errors import StudyError
+from hpo.study.open import open_finished, open_study
+from hpo.study.storage.location import StudyLocation
+from tests import ROOT
+from tests.hpo.support import damaged_pictures, opens, tiny_config
+
+
+def test_gpus_and_threads_are_dealt_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("hpo.search.workers.processes._cores", lambda: 8)
+    dealt = shares(replace(job, device="cuda"), 3)
+    assert [share.device for share in dealt] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert [share.threads for share in dealt] == [2, 2, 2]
+    assert [share.device for share in shares(replace(job, device="cuda:1"), 2)] == ["cuda:1"] * 2
+    assert shares(job, 99)[0].threads == 1
+
+
+def test_workers_that_die_again_and_again_end_the_study(job: Job) -> None:
+    open_study(job.config, job.location)
+    deaths = Deaths(job.location)
+    for _ in range(DEATHS - 1):
+        deaths.add("worker 0", "SIGKILL")
+    work(replace(job, total=1))
+    for _ in range(DEATHS - 1):
+        deaths.add("worker 0", "SIGKILL")
+    with pytest.raises(StudyError, match=r"10 workers died .* SIGKILL"):
+        deaths.add("worker 0", "SIGKILL")
+
+
+def test_an_error_of_all_workers_is_one_message(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    raw = tiny_config().model_dump()
+    raw["data"]["dataset"] = str(damaged_pictures(tmp_path / "mine"))
+    config = type(tiny_config()).model_validate(raw)
+    job = Job(config=config, location=StudyLocation("tiny", tmp_path), total=2)
+    with pytest.raises(StudyError, match="cannot be read as an image"):
+        run_workers(job, 2)
+    assert "Traceback" not in "".join(capfd.readouterr())
+    opens(job)
+
+
+def test_a_little_chaos() -> None:
+    command = [sys.executable, "-m", "tests.chaos"]
+    options = ["--workers", "2", "--kills", "3", "--trials", "8"]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 of 8" in done.stdout
+
+
+def study_command(out: Path, *options: str) -> subprocess.Popen[str]:
+    words = ["--study", "smoke", "--sampler", "random", "--device", "cpu", "--out", str(out)]
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run_study.py"), *words, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "whom", "code"),
+    [
+        (signal.SIGINT, "group", 130),
+        (signal.SIGTERM, "parent", 143),
+    ],
+)
+def test_workers_stop_cleanly(tmp_path: Path, number: int, whom: str, code: int) -> None:
+    process = study_command(tmp_path, "--trials", "500", "--workers", "2")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("trial 1:"):
+            break
+    (os.killpg if whom == "group" else os.kill)(process.pid, number)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == code, errors
+    assert "The same command goes on from here" in output
+    assert "Traceback" not in errors
+    study = open_finished(StudyLocation("smoke", tmp_path))
+    running = study.get_trials(states=(TrialState.RUNNING,))
+    # Given back, or, stopped in the moment of being claimed or told, at once known to be dead.
+    assert HeartbeatMonitor().dead(running) == running
+    with pytest.raises(ProcessLookupError):
+        wait_for_group(process.pid)
+
+
+def wait_for_group(group: int) -> None:
+    """Wait until no process of the group is left, which raises."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        os.killpg(group, 0)
+        time.sleep(0.1)
+
+
+def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    process = study_command(tmp_path, "--trials", "500", "--workers", "2")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("trial 0:"):
+            break
+    process.kill()
+    process.wait()
+    with pytest.raises(ProcessLookupError):
+        wait_for_group(process.pid)

@@ -1,0 +1,102 @@
+"""Workers on a Ray cluster of two nodes, both on this machine."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hpo.search.workers.ray import _check, run_on_ray
+from hpo.search.workers.worker import Job
+from hpo.study.config import load
+from hpo.study.errors import StudyError
+from hpo.study.open import open_finished, open_study
+from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import finished
+from tests import ROOT
+
+_NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as environment:
+        # The nodes keep to loopback, and find what they import wherever they are started.
+        environment.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        environment.setenv("PYTHONPATH", str(ROOT))
+        pytest.importorskip("ray", reason='Ray is not installed: the extra "ray"')
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args=_NODE | {"include_dashboard": False})
+        try:
+            cluster.add_node(**_NODE)
+            yield cluster.address
+        finally:
+            cluster.shutdown()
+
+
+@pytest.fixture
+def smoke(tmp_path: Path) -> Job:
+    config = load("smoke").changed(sampler="random", trials=6)
+    return Job(config=config, location=StudyLocation("smoke", tmp_path), total=6)
+
+
+def actors() -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["cmdline"]) if "ray::Worker" in str(p.info["cmdline"])]
+
+
+def test_actors_finish_a_study_though_one_is_killed(smoke: Job, address: str) -> None:
+    import threading
+
+    study = open_study(smoke.config, smoke.location)
+
+    def kill() -> None:
+        end = time.monotonic() + 200
+        while not finished(study) and time.monotonic() < end:
+            time.sleep(0.2)
+        for actor in actors()[:1]:
+            os.kill(actor.pid, signal.SIGKILL)
+            killed.append(actor.pid)
+
+    killed: list[int] = []
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run_on_ray(smoke, 2, address)
+    killer.join()
+    assert killed
+    trials = open_finished(smoke.location).trials
+    assert finished(study) == 6
+    assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) >= 2
+
+
+def test_an_error_of_all_actors_is_one_message(smoke: Job, address: str, tmp_path: Path) -> None:
+    config = smoke.config.changed(dataset=str(tmp_path / "nowhere"))
+    job = replace(smoke, config=config, location=StudyLocation("other", tmp_path))
+    with pytest.raises(StudyError, match="nowhere"):
+        run_on_ray(job, 2, address)
+
+
+def test_a_cluster_that_is_not_there_is_one_message(smoke: Job) -> None:
+    pytest.importorskip("ray", reason='Ray is not installed: the extra "ray"')
+    with pytest.raises(StudyError, match="--ray"):
+        run_on_ray(smoke, 1, "no address at all")
+
+
+def node(name: str, **resources: float) -> dict[str, Any]:
+    return {"NodeManagerHostname": name, "Resources": resources, "Alive": True}
+
+
+def test_what_a_cluster_cannot_do_is_said(smoke: Job) -> None:
+    with pytest.raises(StudyError, match="postgresql"):
+        _check(smoke, [node("elsewhere")])
+    with pytest.raises(StudyError, match="no GPU"):
+        _check(replace(smoke, device="cuda"), [])
+    shared = replace(
+        smoke, location=StudyLocation("smoke", storage="postgresql+psycopg://me@host/db")
+    )
+    _check(replace(shared, device="cuda"), [node("elsewhere", GPU=2.0)])

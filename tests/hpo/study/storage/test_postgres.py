@@ -1,0 +1,194 @@
+"""Studies on a real PostgreSQL server, shared by machines: processes with own folders."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from optuna.trial import TrialState
+from typer.testing import CliRunner
+
+from hpo.search.workers.queue import next_trial
+from hpo.search.workers.worker import Job, work
+from hpo.study.errors import StudyError
+from hpo.study.open import open_finished, open_study
+from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import finished
+from run_study import app
+from tests import ROOT
+from tests.hpo.postgres import PASSWORD, Server, binaries
+from tests.hpo.support import tiny_job
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        missing = 'psycopg, the extra "postgres"'
+    else:
+        missing = "" if binaries() else "a PostgreSQL server (Debian's package postgresql)"
+    if missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"missing: {missing}")
+        pytest.skip(f"missing: {missing}")
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def shared(server: Server, tmp_path: Path) -> Job:
+    """The work on a tiny study in a database of its own."""
+    name = f"db{time.time_ns()}"
+    engine = sqlalchemy.create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    job = tiny_job(tmp_path / "one", 6)
+    return replace(
+        job, location=replace(job.location, storage=f"{server.url[: -len('postgres')]}{name}")
+    )
+
+
+def machine(job: Job, out: Path, epoch_seconds: float) -> subprocess.Popen[str]:
+    """Start a process that works on the study from a folder of its own."""
+    command = [sys.executable, "-m", "tests.hpo.support", str(out), str(job.total)]
+    return subprocess.Popen(
+        [*command, str(epoch_seconds), json.dumps({})],
+        cwd=ROOT,
+        env={**os.environ, "STUDY_STORAGE": job.location.storage or ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def values(job: Job) -> dict[str, float | None]:
+    found = {}
+    for trial in open_finished(job.location).get_trials(states=(TrialState.COMPLETE,)):
+        key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
+        assert key not in found
+        found[key] = trial.value
+    return found
+
+
+def test_a_study_is_made_runs_and_goes_on(shared: Job, tmp_path: Path) -> None:
+    quiet = tiny_job(tmp_path / "quiet", 3)
+    work(quiet)
+    work(replace(shared, total=1))
+    work(replace(shared, total=3))
+    assert values(shared) == values(quiet)
+
+
+def test_two_machines_one_killed_end_at_the_total(shared: Job, tmp_path: Path) -> None:
+    quiet = tiny_job(tmp_path / "quiet", 6)
+    work(quiet)
+    machines = [machine(shared, tmp_path / name, 0.2) for name in ("one", "two", "three")]
+    study = open_study(shared.config, shared.location)
+    end = time.monotonic() + 200
+    while len(study.get_trials(states=(TrialState.RUNNING,))) < 3 and time.monotonic() < end:
+        time.sleep(0.1)
+    machines[0].kill()
+    machines[0].wait()
+    for process in machines[1:]:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+        assert PASSWORD not in output
+    assert values(shared) == values(quiet)
+    assert finished(study) == 6
+
+
+def test_a_server_that_crashes_is_waited_for(shared: Job, server: Server) -> None:
+    study = open_study(shared.config, shared.location)
+    work(replace(shared, total=1))
+    server.stop()
+    starting = threading.Timer(2, server.start)
+    starting.start()
+    try:
+        assert next_trial(study, shared.location, 6, seed=0) is not None
+        assert finished(study) == 1
+    finally:
+        starting.join()
+
+
+def test_a_server_that_stays_away_is_one_message(
+    shared: Job, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.retry.PATIENCE_SECONDS", 0.5)
+    study = open_study(shared.config, shared.location)
+    server.stop()
+    try:
+        with pytest.raises(StudyError, match="cannot be used") as caught:
+            next_trial(study, shared.location, 6, seed=0)
+    finally:
+        server.start()
+    assert PASSWORD not in str(caught.value)
+    assert next_trial(study, shared.location, 6, seed=0) is not None
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["wrong password", "server down"])
+def test_the_password_is_never_shown(
+    shared: Job, server: Server, tmp_path: Path, there: bool
+) -> None:
+    url = shared.location.storage or ""
+    wrong = "wrong-Pa55word"
+    if there:
+        url = url.replace(PASSWORD.replace("/", "%2F"), wrong)
+    else:
+        url = url.replace(str(server.port), "1")
+    command = [sys.executable, "run_study.py", "--study", "smoke", "--device", "cpu"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path), "--storage", url],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+    )
+    assert done.returncode == 1
+    output = done.stdout + done.stderr
+    assert output.count("error:") == 1, output
+    for secret in (PASSWORD, PASSWORD.replace("/", "%2F"), wrong):
+        assert secret not in output
+
+
+def test_the_password_is_in_no_note_attribute_file_or_plan(shared: Job) -> None:
+    work(replace(shared, total=2))
+    study = open_finished(shared.location)
+    kept = [study.user_attrs, study._storage.get_study_system_attrs(study._study_id)]
+    kept += [[trial.user_attrs, trial.system_attrs] for trial in study.trials]
+    text = json.dumps(kept, default=str)
+    files = [path for path in shared.location.out.rglob("*") if path.is_file()]
+    assert files
+    for secret in (PASSWORD, PASSWORD.replace("/", "%2F")):
+        assert secret not in text
+        assert secret not in shared.location.options()
+        assert secret not in repr(shared.location.shown_url)
+        assert all(secret.encode() not in path.read_bytes() for path in files)
+    words = ["--study", "smoke", "--dry-run", "--storage", shared.location.storage or ""]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0
+    assert PASSWORD.replace("/", "%2F") not in result.output
+
+
+def test_the_lock_is_one_at_a_time_and_ends_with_its_process(
+    shared: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 1)
+    with shared.location.exclusive():
+        with pytest.raises(StudyError, match="lock timeout"), shared.location.exclusive():
+            raise AssertionError("two hold the lock")
+        # Another study on the same server is another's.
+        with StudyLocation("other", shared.location.out, shared.location.storage).exclusive():
+            pass
+    with shared.location.exclusive():
+        pass

@@ -1,0 +1,73 @@
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+from typer.testing import CliRunner
+
+from hpo.search.workers.worker import Job, work
+from hpo.study.open import open_study
+from hpo.study.storage.location import StudyLocation
+from hpo.terminal.listing import studies_at_hand
+from run_study import app
+from tests.hpo.support import tiny_config
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        # The shared memory of SQLite's readers, gone when they are.
+        if path.is_file() and not path.name.endswith(("-shm", "-wal"))
+    }
+
+
+def test_a_list_of_studies_reads_and_changes_nothing(job: Job, tmp_path: Path) -> None:
+    work(replace(job, total=1))
+    study = open_study(job.config, job.location)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    study.ask()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "study.db").write_text("not a database, but longer than its header")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "study.db").touch()
+    before = contents(tmp_path)
+    broken, empty, tiny = (next(_named(tmp_path, name)) for name in ("broken", "empty", "tiny"))
+    assert (tiny.finished, tiny.running, tiny.failed) == (1, 1, 1)
+    assert tiny.best == study.best_value
+    assert tiny.latest is not None
+    assert broken.problem
+    assert empty.problem
+    result = CliRunner().invoke(app, ["--list", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "tiny" in result.output
+    assert f"{study.best_value:.1%}" in result.output
+    for shipped in ("paper", "compact", "smoke"):
+        assert shipped in result.output
+    assert max(map(len, result.output.splitlines()[:8])) <= 80
+    assert contents(tmp_path) == before
+
+
+def _named(out: Path, name: str):  # type: ignore[no-untyped-def]
+    return (one for one in studies_at_hand(out) if one.name == name)
+
+
+def test_a_storage_is_listed_and_none_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "shared.db"
+    result = CliRunner().invoke(app, ["--list", "--storage", f"sqlite:///{file}"])
+    assert result.exit_code == 1
+    assert "there is no database" in result.output
+    assert not file.exists()
+    location = StudyLocation("tiny", tmp_path, f"sqlite:///{file}")
+    open_study(tiny_config(), location)
+    assert [one.name for one in studies_at_hand(tmp_path / "none", location.storage)] == ["tiny"]
+
+
+def test_no_command_overwrites_a_study(job: Job, tmp_path: Path) -> None:
+    work(replace(job, total=1))
+    before = optuna.load_study(study_name="tiny", storage=job.location.url).trials
+    work(replace(job, total=1))
+    result = CliRunner().invoke(app, ["--study", "tiny", "--out", str(tmp_path), "--dry-run"])
+    assert result.exit_code == 2
+    assert optuna.load_study(study_name="tiny", storage=job.location.url).trials == before

@@ -1,0 +1,48 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hpo
+from hpo.study.errors import ConfigError, StudyError
+from tests import ROOT
+from tests.hpo.support import tiny_config
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> hpo.Study:
+    monkeypatch.setattr("hpo.api.load", lambda name: tiny_config())
+    return hpo.Study("tiny", trials=2, out=tmp_path, device="cpu")
+
+
+def test_a_study_is_run_looked_at_and_drawn(
+    study: hpo.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study.run()
+    assert "trial 1:" in capsys.readouterr().out
+    assert len(study.optuna.trials) == 2
+    assert study.best.value == study.optuna.best_value
+    picture = study.plot()
+    assert picture._repr_png_().startswith(b"\x89PNG")
+    picture.save(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_what_is_not_there_yet_is_said(study: hpo.Study) -> None:
+    with pytest.raises(StudyError, match="run it first"):
+        study.plot()
+    with pytest.raises(StudyError, match="run it first"):
+        _ = study.best
+
+
+def test_a_wrong_name_is_said() -> None:
+    with pytest.raises(ConfigError, match="trails cannot be changed"):
+        hpo.Study("smoke", trails=3)
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = hpo.study_of_nothing  # type: ignore[attr-defined]
+
+
+def test_the_name_alone_imports_little() -> None:
+    script = "import sys, hpo, hpo.terminal.options; assert 'torch' not in sys.modules; hpo.Study"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)

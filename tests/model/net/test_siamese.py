@@ -1,0 +1,223 @@
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from model.hyperparameters import Architecture
+from model.net.siamese import SiameseNet, parameter_count
+from tests.model.support import TINY, random_images
+
+PAPER = Architecture()
+
+
+def net_of(architecture: Architecture, seed: int = 0) -> SiameseNet:
+    return SiameseNet(architecture, torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def paper_net() -> SiameseNet:
+    return net_of(PAPER)
+
+
+def test_the_papers_parameter_count(paper_net: SiameseNet) -> None:
+    assert sum(parameter.numel() for parameter in paper_net.parameters()) == 38_951_745
+    assert parameter_count(PAPER) == 38_951_745
+
+
+def test_the_papers_map_sizes(paper_net: SiameseNet) -> None:
+    assert PAPER.map_sizes() == ((96, 48), (42, 21), (18, 9), (6, 6))
+    seen = []
+    for convolution in paper_net.convolutions:
+        convolution.register_forward_hook(lambda _m, _i, output: seen.append(output.shape[1:]))
+    with torch.inference_mode():
+        assert paper_net.embed(torch.zeros(1, 1, 105, 105)).shape == (1, 4096)
+    for convolution in paper_net.convolutions:
+        convolution._forward_hooks.clear()
+    assert seen == [(64, 96, 96), (128, 42, 42), (128, 18, 18), (256, 6, 6)]
+    assert paper_net.fc.in_features == 9216
+
+
+def test_the_papers_initialisation(paper_net: SiameseNet) -> None:
+    for convolution in paper_net.convolutions:
+        weight, bias = convolution.weight.detach(), convolution.bias.detach()
+        assert float(weight.mean()) == pytest.approx(0, abs=5e-4)
+        assert float(weight.std()) == pytest.approx(0.01, rel=0.03)
+        assert float(bias.mean()) == pytest.approx(0.5, abs=0.005)
+        assert float(bias.std()) == pytest.approx(0.01, rel=0.3)
+    fc = paper_net.fc.requires_grad_(False)
+    assert float(fc.weight.mean()) == pytest.approx(0, abs=1e-3)
+    assert float(fc.weight.std()) == pytest.approx(0.2, rel=0.01)
+    assert float(fc.bias.mean()) == pytest.approx(0.5, abs=1e-3)
+    assert float(fc.bias.std()) == pytest.approx(0.01, rel=0.1)
+    assert float(paper_net.output.weight.detach().std()) == pytest.approx(0.2, rel=0.1)
+
+
+def test_kaiming_initialisation() -> None:
+    net = net_of(replace(PAPER, initialisation="kaiming", units=256))
+    for convolution in net.convolutions:
+        fan_in = convolution.weight[0].numel()
+        assert float(convolution.weight.detach().std()) == pytest.approx(
+            (2 / fan_in) ** 0.5, rel=0.05
+        )
+        assert convolution.bias.eq(0).all()
+
+
+@pytest.mark.parametrize("head", ["weighted_l1", "weighted_l2", "cosine"])
+def test_kaiming_starts_with_alike_pairs_ahead(head: str) -> None:
+    net = net_of(replace(TINY, head=head))
+    embeddings = net.embed(random_images(8))
+    scores = net.score(embeddings[:, None], embeddings[None])
+    assert (scores.argmax(1) == torch.arange(8)).all()
+
+
+def test_the_generator_alone_decides_the_weights() -> None:
+    torch.manual_seed(1)
+    first = net_of(TINY, 3).state_dict()
+    torch.manual_seed(2)
+    second, other = net_of(TINY, 3).state_dict(), net_of(TINY, 4).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["fc.weight"], other["fc.weight"])
+
+
+@pytest.mark.parametrize("head", ["weighted_l1", "weighted_l2", "cosine"])
+def test_twins_share_their_weights(head: str) -> None:
+    """The score does not mind which of the two comes first."""
+    net = net_of(replace(TINY, head=head))
+    a, b = random_images(5), random_images(5, seed=1)
+    assert torch.allclose(net(a, b), net(b, a), atol=1e-5)
+    assert not torch.allclose(net(a, b), net(a, a), atol=1e-5)
+
+
+def test_the_score_is_the_papers(paper_net: SiameseNet) -> None:
+    """p = sigmoid(sum_j alpha_j * |h1_j - h2_j|), the logit plus a bias."""
+    net = net_of(replace(TINY, initialisation="paper"))
+    a, b = random_images(4), random_images(4, seed=1)
+    distance = (net.embed(a) - net.embed(b)).abs()
+    expected = distance @ net.output.weight[0] + net.output.bias
+    assert torch.allclose(net(a, b), expected, atol=1e-5)
+    assert net.embed(a).min() > 0
+    assert net.embed(a).max() < 1
+
+
+def test_other_heads() -> None:
+    a, b = torch.rand(3, 12), torch.rand(3, 12)
+    squared = net_of(replace(TINY, head="weighted_l2"))
+    assert torch.allclose(squared.score(a, b), ((a - b) ** 2) @ squared.output.weight[0], atol=1e-5)
+    cosine = net_of(replace(TINY, head="cosine"))
+    assert torch.allclose(cosine.score(a, b), 10 * F.cosine_similarity(a, b), atol=1e-4)
+    assert torch.allclose(cosine.score(a, a), torch.tensor(10.0), atol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["weighted_l1", "weighted_l2", "cosine"])
+def test_an_identical_pair_has_finite_gradients(head: str) -> None:
+    """No square root at zero, nor a blank page's norm of zero."""
+    net = net_of(replace(TINY, head=head, embedding="identity"))
+    for images in (random_images(3), torch.zeros(3, 1, 16, 16)):
+        net.zero_grad()
+        net(images, images).sum().backward()
+        for name, parameter in net.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+
+
+def test_scores_broadcast() -> None:
+    net = net_of(TINY)
+    queries, support = torch.rand(3, 1, 12), torch.rand(3, 5, 12)
+    scores = net.score(queries, support)
+    assert scores.shape == (3, 5)
+    assert torch.allclose(scores[2, 4], net.score(queries[2, 0], support[2, 4]))
+
+
+def test_pooling_before_relu_changes_nothing() -> None:
+    net = net_of(TINY)
+    images = random_images(4)
+    maps = images
+    for i, convolution in enumerate(net.convolutions):
+        maps = F.relu(convolution(maps))
+        if i < TINY.poolings:
+            maps = F.max_pool2d(maps, 2)
+    assert torch.equal(net.fc(maps.flatten(1)).sigmoid(), net.embed(images))
+
+
+def test_same_padding_keeps_the_size() -> None:
+    architecture = replace(TINY, padding="same", kernel_sizes=(3, 5, 3, 1))
+    assert architecture.map_sizes() == ((16, 8), (8, 8), (8, 8), (8, 8))
+    net = net_of(architecture)
+    assert net.fc.in_features == 8 * 8 * 8
+    assert net.embed(random_images(2)).shape == (2, 12)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("kernel", [3, 4])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_a_stride_leaves_places_out(stride: int, kernel: int, padding: str) -> None:
+    """Conv1 then gives every second place, or third, of what it gives without."""
+    architecture = replace(
+        TINY, kernel_sizes=(kernel, 1, 1, 1), padding=padding, poolings=0, stride=stride
+    )
+    images = random_images(3)
+    net = net_of(architecture)
+    every = F.conv2d(images, net.convolutions[0].weight, net.convolutions[0].bias, padding=padding)
+    seen: list[torch.Tensor] = []
+    net.normalisations[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    net.embed(images)
+    assert torch.allclose(seen[0], every[..., ::stride, ::stride], atol=1e-6)
+    assert seen[0].shape[-1] == architecture.map_sizes()[0][0]
+
+
+def test_batch_normalisation_belongs_to_its_convolution() -> None:
+    net = net_of(replace(TINY, normalisation="batch"))
+    conv2 = net.layers()["conv2"]
+    assert [type(module).__name__ for module in conv2] == ["Conv2d", "BatchNorm2d"]
+    assert sum(p.numel() for p in net.parameters()) == parameter_count(TINY) + 2 * sum(TINY.filters)
+
+
+def test_dropout_drops_in_training_alone() -> None:
+    net = net_of(replace(TINY, dropout=0.5))
+    images = random_images(4)
+    net.train()
+    assert not torch.equal(net.embed(images), net.embed(images))
+    net.eval()
+    assert torch.equal(net.embed(images), net.embed(images))
+    assert torch.equal(net.embed(images), net_of(TINY).eval().embed(images))
+
+
+def test_a_shape_that_leaves_no_pixel_is_refused() -> None:
+    with pytest.raises(ValueError, match="conv2 with kernel 9 leaves no pixels of a 16 px"):
+        replace(TINY, kernel_sizes=(3, 9, 2, 2))
+    with pytest.raises(ValueError, match="3 filter counts and 4 kernel sizes"):
+        replace(TINY, filters=(4, 4, 4))
+    with pytest.raises(ValueError, match="stride of 0"):
+        replace(TINY, stride=0)
+    assert replace(TINY, kernel_sizes=(3, 6, 1, 1)).map_sizes()[1] == (2, 2)
+
+
+def test_layers_cover_every_parameter_once() -> None:
+    for architecture in (TINY, replace(TINY, normalisation="batch")):
+        net = net_of(architecture)
+        layers = net.layers()
+        assert tuple(layers) == architecture.layers
+        covered = [id(p) for modules in layers.values() for m in modules for p in m.parameters()]
+        assert sorted(covered) == sorted(id(p) for p in net.parameters())
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (4, 1), (5, 1), (8, 1), (10, 1), (5, 2)])
+def test_conv1_as_a_product_is_the_same(kernel: int, stride: int, padding: str, bf16: bool) -> None:
+    """Embeddings and gradients, but for rounding."""
+    architecture = replace(
+        TINY, kernel_sizes=(kernel, 2, 2, 1), padding=padding, poolings=1, stride=stride
+    )
+    images = random_images(6, TINY.image_size)
+    found = []
+    for as_product in (False, True):
+        net = SiameseNet(architecture, torch.Generator().manual_seed(0))
+        net.bf16, net.conv1_as_product = bf16, as_product
+        embeddings = net.embed(images)
+        embeddings.square().sum().backward()
+        weight = net.convolutions[0].weight.grad
+        found.append((embeddings.detach(), weight, net.convolutions[0].bias.grad))
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=0.05 if bf16 else 1e-4, atol=0.05 if bf16 else 1e-5)
