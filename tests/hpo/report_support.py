@@ -27,6 +27,7 @@ from hpo.study.open import open_study
 from hpo.study.run import StudyRun
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
+from model.net.calibration import Calibration
 from model.net.siamese import parameter_count
 
 ALPHABETS = {
@@ -183,7 +184,9 @@ def _seed_fit(seed: int) -> SeedFit:
         epochs=8,
         best_epoch=7,
         validation_accuracy=0.71,
-        verification_threshold=0.48,
+        calibration=Calibration(shift=13.5, scale=1.25),
+        false_accept=0.0425,
+        false_reject=0.0675,
         pairs_seen=51_200,
         seconds=80.5,
         history=[],

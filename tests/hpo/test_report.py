@@ -136,6 +136,13 @@ def test_our_figures_are_those_of_the_fit_with_their_evidence(
             assert cells(markdown, label, str(way))[0][2] == f"{100 * figure.mean:.1f} %"
 
 
+def test_errors_at_the_threshold_stand_by_seed(whole: tuple[str, dict, Path]) -> None:
+    label = "ours, best configuration (trial 7)"
+    for seed in ("11", "12", "13"):
+        assert [label, seed, "4.2 %", "6.8 %"] in cells(whole[0], label, seed)
+    assert not tables.error_rates([]).rows
+
+
 def test_every_accuracy_of_a_table_has_its_evidence(whole: tuple[str, dict, Path]) -> None:
     tables = re.findall(r"(?:^\|.*\n)+", whole[0], re.MULTILINE)
     assert len(tables) >= 9
