@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.errors import DataError
 from data.images.ink import read_ink
 from data.images.sheet import GAP, MOST, TILE, show_inputs, show_read
-from model.errors import ModelError
 from tests.photographs import MILD, photograph, saved
 
 BAR = np.zeros((105, 105), np.uint8)
@@ -56,5 +56,5 @@ def test_the_sheet_is_bounded_and_says_so(number: int, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"none/show\.png cannot be written"):
+    with pytest.raises(DataError, match=r"none/show\.png cannot be written"):
         show_inputs([("a", None, BAR)], tmp_path / "none/show.png")
