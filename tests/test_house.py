@@ -37,7 +37,6 @@ TESTED_ELSEWHERE = {
     "data.files.cache",
     "data.files.folders",
     "data.images.formats",
-    "data.images.ink",
     "data.images.paper",
     "data.sources.glyphs.alphabets",
     "data.sources.glyphs.shapes",

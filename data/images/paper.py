@@ -58,7 +58,7 @@ def _of_flat(grey: np.ndarray, counts: np.ndarray) -> np.ndarray:
         # A bold drawing may fill more than half: what lies at the edge is paper.
         edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
         share = float((edge == values[0]).mean())
-        if not 0.4 <= share <= 0.6:
+        if not 0.1 < share < 0.9:
             paper = int(values[0] if share > 0.5 else values[1])
     away = np.abs(grey.astype(np.float32) - paper)
     top = float(away.max())
