@@ -4,8 +4,8 @@ The defaults are the paper's own values (Koch et al. 2015, sections 3 and 4).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal
 
 from annotated_types import Interval
 
@@ -122,6 +122,8 @@ class Recipe:
         distortion: strength of the paper's affine distortions, 1 as printed, 0 for none.
         warp: strength of a distortion that the two drawings of a pair, or all of an episode,
             share, so that it makes new characters; 0 for none.
+        zoom: strength of a random change of size, each drawing's own: 1 for 0.5 to 1.2 of its size,
+            for images whose characters are not brought to one size; 0 for none.
         elastic: strength of smooth random deformation, in pixels of a 105-pixel drawing.
         splice: probability that the characters of an episode are spliced into new ones, a part of
             one and the rest of another; it needs episodes.
@@ -142,6 +144,7 @@ class Recipe:
     schedule: Literal["exponential", "cosine"] = "exponential"
     distortion: Annotated[float, Bounds(0, 5)] = 1.0
     warp: Annotated[float, Bounds(0, 5)] = 0.0
+    zoom: Annotated[float, Bounds(0, 1.5)] = 0.0
     elastic: Annotated[float, Bounds(0, 20)] = 0.0
     splice: Annotated[float, Bounds(0, 1)] = 0.0
     rotations: bool = False
@@ -157,6 +160,9 @@ class Recipe:
     def pairs_per_batch(self) -> int:
         """Drawings in a minibatch, halved: what a minibatch takes from the budget of pairs."""
         return self.pairs if self.batch == "pairs" else self.episodes * self.way
+
+
+_LATER = ("zoom",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +189,18 @@ class Hyperparameters:
                 f"rates for {sorted(self.rates)}, but the layers are "
                 f"{list(self.architecture.layers)}"
             )
+
+    def identity(self) -> dict[str, Any]:
+        """Return all values as plain ones: a fit is kept, and found again, under them.
+
+        A field of later date is left out where it is at its default, so that the fits kept before
+        are found as well.
+        """
+        values = asdict(self)
+        for name in _LATER:
+            if values["recipe"][name] == getattr(Recipe(), name):
+                del values["recipe"][name]
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,6 +103,15 @@ def main(
         bool,
         typer.Option("--json", help="Print JSON instead of tables.", rich_help_panel="Output"),
     ] = False,
+    show: Annotated[
+        Path | None,
+        typer.Option(
+            "--show",
+            metavar="FILE.png",
+            help="Write a sheet of all images there, each beside what the net sees of it.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     device: Annotated[
         str,
         typer.Option(
@@ -119,6 +128,8 @@ def main(
     try:
         queries = find_queries([*query, *(more or [])])
         _check_device(device)
+        if show:  # first, so that it is there to look at whatever becomes of the rest
+            _show(model, support, queries, show)
         classifier = Classifier(model, support, device)
         answers = [_answer(classifier, path, threshold) for path in queries]
     except (DataError, ModelError) as error:
@@ -184,6 +195,14 @@ def _answer(classifier: Classifier, query: Path, threshold: float) -> _Answer:
     except DataError as error:
         return _Answer(query, error=str(error))
     return _Answer(query, ranked, unknown=ranked[0].similarity < threshold)
+
+
+def _show(model: Path, support: Path, queries: Sequence[Path], path: Path) -> None:
+    from data.images.sheet import show_read
+    from data.images.support import find_support
+    from model.net.saved import load_net
+
+    show_read(find_support(support), queries, load_net(model).image_size, path)
 
 
 def _check_device(device: str) -> None:

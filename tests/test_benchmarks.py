@@ -1,9 +1,23 @@
 import json
+import random
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image, ImageDraw
 
+from model.net.saved import SavedNet
+from model.net.siamese import SiameseNet
 from tests.benchmarks.__main__ import BENCHMARKS, main
+from tests.benchmarks.inputs import trials_of
+from tests.benchmarks.photographs import BOTH, CLEAN, answers
+from tests.model.support import TINY
+from tests.photographs import SCENES
+from tests.synthetic import synthetic
+
+RESULTS = Path(__file__).resolve().parents[1] / "studies/results"
 
 
 def test_the_harness_runs_at_toy_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,3 +31,40 @@ def test_the_harness_runs_at_toy_size(tmp_path: Path, capsys: pytest.CaptureFixt
     for row in rows:
         assert row["values"], row["what"]
         assert row["what"] in printed
+
+
+@pytest.mark.parametrize("row", [CLEAN, "cast shadow", BOTH])
+def test_photographs_are_ranked(row: str) -> None:
+    """An untrained net knows a character by the very drawing of it, far better than chance."""
+    drawings = synthetic((20,), drawers=2, size=105)
+    for place, character in enumerate(drawings.character.tolist()):
+        hand, picture = random.Random(character), Image.new("L", (105, 105))
+        line = [(hand.uniform(20, 85), hand.uniform(20, 85)) for _ in range(5)]
+        ImageDraw.Draw(picture).line(line, 255, 3)
+        drawings.ink[place] = torch.from_numpy(np.array(picture))
+    trials = trials_of(drawings, 20)
+    net = SavedNet(net=SiameseNet(TINY, torch.Generator().manual_seed(0)).eval())
+    with torch.no_grad():
+        net.net.output.weight.fill_(-1)
+    right = answers(net, trials, row)
+    assert len(right) == 20
+    assert sum(right) >= 5, "chance is 1"
+
+
+def test_the_table_of_photographs_is_its_json() -> None:
+    told = json.loads((RESULTS / "photographs.json").read_text(encoding="utf-8"))["accuracy"]
+    (section,) = re.findall(
+        r"^# Photographs$(.*?)^# ", (RESULTS / "README.md").read_text("utf-8"), re.M | re.S
+    )
+    table = {
+        cells[0].strip(): [float(cell) for cell in cells[1:]]
+        for line in re.findall(r"^\| (?!-)(.+?) \|$", section, re.M)[1:]
+        if (cells := line.split("|"))
+    }
+    assert list(table) == [CLEAN, *SCENES, BOTH]
+    for row, shown in table.items():
+        sets = [told[when][queries][row] for queries in ("100", "400") for when in told]
+        assert shown == pytest.approx(sets), row
+    clean = told["after"]["400"][CLEAN]
+    for row, value in told["after"]["400"].items():
+        assert value > clean - (8 if "shadow" in row else 4), row

@@ -17,9 +17,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from data.images.ink import read_ink
 from tests import ROOT
+from tests.photographs import MILD, SHADOW, photograph
 from tests.test_own_images import draw
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,6 +84,16 @@ def commands() -> list[str]:
     return found
 
 
+def taken(file: Path, character: int, hand: random.Random) -> None:
+    """Take a photograph of a character: drawn, laid on paper, lit, now and then in a shadow."""
+    drawn = file.with_suffix(".png")
+    draw(drawn, character, hand)
+    ink = read_ink(drawn, 105)
+    drawn.unlink()
+    scene = hand.choice([MILD, SHADOW])
+    file.write_bytes(photograph(ink, scene, np.random.default_rng(hand.randrange(2**32))))
+
+
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which a reader of the README has what it speaks of."""
@@ -91,13 +104,13 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for alphabet in range(3):
         for character in range(6):
             for drawing in range(4):
-                file = folder / f"my_letters/{alphabet}/{character}/{drawing}.png"
+                file = folder / f"my_letters/{alphabet}/{character}/{drawing}.jpg"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                draw(file, 10 * alphabet + character, hand)
+                taken(file, 10 * alphabet + character, hand)
     (folder / "letters").mkdir()
     for character in range(3):
         draw(folder / f"letters/{character}.png", 100 + character, hand)
-    draw(folder / "unknown.png", 101, hand)
+    taken(folder / "unknown.jpg", 101, hand)
     return folder
 
 
@@ -197,6 +210,8 @@ def test_what_the_commands_made(there: Path) -> None:
     """What the README says lies in a study's folder lies there, after its commands."""
     for name in ("study.db", "artifacts", "final", "final-trial-0", "report/report.html"):
         assert (there / "studies/compact" / name).exists(), name
+    for sheet in ("mine/compact/inputs.png", "seen.png"):
+        assert (there / sheet).read_bytes().startswith(b"\x89PNG"), sheet
 
 
 def test_python(there: Path) -> None:

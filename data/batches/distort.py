@@ -12,6 +12,8 @@ WARP_ROTATION = 20.0
 """Largest angle of a warp of strength 1, in degrees either way."""
 WARP_ELASTIC = 2.0
 """The ``elastic`` of a warp of strength 1."""
+SMALLEST, LARGEST = 0.5, 1.2
+"""The sizes between which a zoom of strength 1 brings a drawing, of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,8 @@ class Distortion:
     Attributes:
         strength: scales every range below; 1 is the paper, 0 switches the family off.
         warp: strength of the warp likewise; 0 for none.
+        zoom: strength of a change of size, the same along x and y, drawn for every image by itself
+            and uniformly: 1 for 0.5 to 1.2, which is more than the family has; 0 for none.
         elastic: standard deviation of the smooth displacement, in pixels of a 105-pixel drawing.
         rotation: largest angle, degrees, either way.
         shear: largest shear factor along x and along y, either way.
@@ -35,6 +39,7 @@ class Distortion:
 
     strength: float = 1.0
     warp: float = 0.0
+    zoom: float = 0.0
     elastic: float = 0.0
     rotation: float = 10.0
     shear: float = 0.3
@@ -47,7 +52,7 @@ class Distortion:
 
         Every ``group`` of them, in a row, share a warp.
         """
-        if not self.strength and not self.elastic and not self.warp:
+        if not (self.strength or self.elastic or self.warp or self.zoom):
             return images
         batch = len(images)
         matrices = self.inverse_matrices(batch, generator)
@@ -57,6 +62,10 @@ class Distortion:
             # What is done last is undone first.
             matrices = shared[:, :, :2] @ matrices
             matrices[:, :, 2] += shared[:, :, 2]
+        if self.zoom:
+            matrices = torch.cat(
+                [matrices[:, :, :2] / self._zooms(batch, generator), matrices[:, :, 2:]], 2
+            )
         size = images.shape[-1]
         grid = sampling_grid(matrices, size)
         if self.warp:
@@ -65,6 +74,11 @@ class Distortion:
         if self.elastic:
             grid = grid + displacement(batch, size, self.elastic, generator)
         return F.grid_sample(images, grid, align_corners=False)
+
+    def _zooms(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Return ``[batch, 1, 1]``: how large each drawing becomes, of its own size."""
+        draw = torch.rand(batch, 1, 1, generator=generator, device=generator.device)
+        return 1 + self.zoom * (SMALLEST - 1 + (LARGEST - SMALLEST) * draw)
 
     def inverse_matrices(self, batch: int, generator: torch.Generator) -> Tensor:
         """Return ``[batch, 2, 3]``: where in the source, in units of half a side, a pixel lies.

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.results.ablation import PICTURE, RESULT, Step
@@ -33,7 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "embedding and head": ("net.embedding", "net.head"),
     "dropout": ("net.dropout",),
     "rotated alphabets": ("recipe.rotations",),
-    "distortions": ("recipe.distortion", "recipe.elastic"),
+    "distortions": ("recipe.distortion", "recipe.elastic", "recipe.zoom"),
     "warp": ("recipe.warp",),
     "splices": ("recipe.splice",),
     "centred drawings": ("net.centred",),
@@ -178,7 +178,7 @@ def _fit(
 ) -> "list[TrainedNet]":
     from hpo.training.time_budget import fit_to_time
 
-    key = json.dumps([asdict(hyperparameters), plan.minutes], sort_keys=True)
+    key = json.dumps([hyperparameters.identity(), plan.minutes], sort_keys=True)
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     file = fitter.checkpoints.folder / f"budget-{digest}.json"
     budget = run.config.final_budget()

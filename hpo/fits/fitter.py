@@ -78,7 +78,7 @@ class Fitter:
             on_epoch: called with the history so far, after every epoch.
         """
         key = json.dumps(
-            [self.identity, self.inputs.digest, asdict(hyperparameters), asdict(budget), seed],
+            [self.identity, self.inputs.digest, hyperparameters.identity(), asdict(budget), seed],
             sort_keys=True,
         )
         number = int(hashlib.sha256(key.encode()).hexdigest()[:8], 16)

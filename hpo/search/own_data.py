@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from data.dataset import ROLES, Dataset
+from data.errors import DataError
 from data.sources.folder.tree import listed
 from hpo.study.config import StudyConfig
 from hpo.study.run import StudyRun
@@ -41,8 +42,8 @@ def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> N
         try:
             _leave_sheet(dataset, folder / SHEET)
             said = f"what was read: {folder / SHEET}"
-        except OSError as error:  # a convenience: the study runs without
-            said = f"what was read could not be drawn: {error.strerror or error}"
+        except (OSError, DataError) as error:  # a convenience: the study runs without
+            said = f"what was read could not be drawn: {getattr(error, 'strerror', None) or error}"
         output.print(f"  {said}", markup=False, highlight=False)
 
 
@@ -72,6 +73,8 @@ def found(dataset: Dataset, config: StudyConfig) -> Iterator[str]:
 
 def _leave_sheet(dataset: Dataset, path: Path) -> None:
     """Draw a sample of the images beside what was read of them, whole or not at all."""
+    from data.images.decode import decode_grey, read_bytes
+    from data.images.listing import shown
     from data.images.sheet import show_inputs
 
     assert dataset.own is not None
@@ -81,7 +84,7 @@ def _leave_sheet(dataset: Dataset, path: Path) -> None:
     pictures = [
         (
             drawings.character_names[int(drawings.character[i])],
-            dataset.own.files[i],
+            decode_grey(read_bytes(dataset.own.files[i], ""), shown(dataset.own.files[i])),
             drawings.ink[i].numpy(),
         )
         for i in some

@@ -94,7 +94,10 @@ class Trainer:
         sampler = PairSampler if recipe.batch == "pairs" else EpisodeSampler
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
         self.distortion = Distortion(
-            strength=recipe.distortion, warp=recipe.warp, elastic=recipe.elastic
+            strength=recipe.distortion,
+            warp=recipe.warp,
+            zoom=recipe.zoom,
+            elastic=recipe.elastic,
         )
         self.generator = torch.Generator(self.device)
         # Drawn on the CPU, so that a seed is the same net on every device.

@@ -105,7 +105,7 @@ def test_table_and_json_of_several_queries(model: Path, support: Path) -> None:
     options = ("--model", model, "--support", support, "--query", support / "bar.png")
     code, output = run(*options, support / "cross.jpg", "--top", 2)
     assert code == 0
-    assert "bar.png: bar" in " ".join(output.split())
+    assert "bar.png:bar" in "".join(output.split())
     code, output = run(*options, support / "cross.jpg", "--top", 2, "--json")
     answers = json.loads(output)
     assert [answer["ranked"][0]["class"] for answer in answers] == ["bar", "cross"]
@@ -262,8 +262,8 @@ def test_bad_queries_are_named_and_the_others_answered(
         assert f"{blank}: blank" in result.stderr
         assert "bar.png" not in result.stderr
         if not as_json:
-            assert "bar.png: bar" in " ".join(result.stdout.split())
-            assert "cross.jpg: cross" in " ".join(result.stdout.split())
+            assert "bar.png:bar" in "".join(result.stdout.split())
+            assert "cross.jpg:cross" in "".join(result.stdout.split())
     answers = json.loads(result.stdout)
     assert [answer["query"] for answer in answers] == [str(path) for path in queries]
     assert [answer.get("answer") for answer in answers] == [None, "bar", None, None, "cross"]
@@ -280,10 +280,22 @@ def test_bad_images_of_the_support_are_all_named(
     assert code == 1
     assert f"{support / 'ring' / 'blank.png'}: blank" in output
     assert str(support / "broken.png") in output
-    assert "bar.png: bar" not in output
+    assert "bar.png:bar" not in "".join(output.split())
     for i in range(30):
         (support / f"broken{i}.png").write_bytes(b"no image")
     code, output = run(*options)
     assert code == 1
     assert output.count("cannot be read as an image") <= 20
     assert "and 12 more" in output
+
+
+def test_show_writes_the_sheet(model: Path, support: Path, tmp_path: Path) -> None:
+    options = ("--model", model, "--support", support, "--query", support / "bar.png")
+    code, _ = run(*options, "--show", tmp_path / "seen.png")
+    assert code == 0
+    with Image.open(tmp_path / "seen.png") as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 2 * 105, "pairs of pictures"
+    code, output = run(*options, "--show", tmp_path / "no/seen.png")
+    assert code == 1
+    assert "cannot be written" in " ".join(output.split())

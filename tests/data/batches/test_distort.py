@@ -218,6 +218,35 @@ def test_a_warp_comes_before_what_each_image_gets() -> None:
     assert torch.allclose(out, expected, atol=1e-5)
 
 
+def test_a_zoom_is_between_half_and_six_fifths_about_the_middle() -> None:
+    image = disc(105, radius=0.5)
+    sizes = []
+    for strength in (1.0, 0.4):
+        zoom = Distortion(strength=0, zoom=strength)
+        mass = zoom(image.expand(500, 1, 105, 105), generator()).sum((1, 2, 3)) / image.sum()
+        sizes += [float(mass.min().sqrt()), float(mass.max().sqrt())]
+    assert sizes == pytest.approx([0.5, 1.2, 0.8, 1.08], abs=0.01)
+    off = disc(105, radius=0.2, centre=(0.5, 0.0))
+    moved = zoom(off.expand(64, 1, 105, 105), generator())
+    line = (torch.arange(105) + 0.5) / 105 * 2 - 1
+    x = (moved.sum((1, 2)) * line).sum(1) / moved.sum((1, 2, 3))
+    assert torch.allclose(x * 2, (moved.sum((1, 2, 3)) / off.sum()).sqrt(), atol=0.02)
+
+
+def test_without_a_zoom_nothing_is_drawn_for_it() -> None:
+    """A study from before there was one trains as it did."""
+    images = synthetic((2,), size=16).images()
+    states = []
+    for zoom in (0.0, 1.0):
+        draw = generator()
+        Distortion(zoom=zoom)(images, draw)
+        states.append(draw.get_state())
+    plain = generator()
+    torch.rand(2, 7, len(images), generator=plain)
+    assert torch.equal(states[0], plain.get_state())
+    assert not torch.equal(states[1], plain.get_state())
+
+
 def test_every_image_gets_draws_of_its_own() -> None:
     image = synthetic((2,), size=35).images(torch.tensor([0]))
     out = Distortion(probability=1.0)(image.expand(64, 1, 35, 35), generator())

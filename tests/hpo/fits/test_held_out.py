@@ -42,4 +42,4 @@ def test_the_tests_are_of_the_test_alphabets_and_say_what_is_missing(
     assert {task.protocol for task in tests.tasks} == {"n_way"}
     assert tests.drawings.size == SIZE
     # At full size: not scaled to the study's.
-    assert asked == [{"dataset": "auto", "root": None, "background": "full", "size": None}]
+    assert asked == [{**job.run.config.data.source(), "root": None, "size": None}]

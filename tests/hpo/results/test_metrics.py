@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo.results.metrics import METRICS, NET, Accuracy, load_metrics
+from hpo.results.metrics import METRICS, NET, Accuracy, Metrics, load_metrics
 from hpo.study.errors import StudyError
 
 
@@ -19,3 +19,17 @@ def test_metrics_that_cannot_be_read_are_one_message(tmp_path: Path, content: by
         (tmp_path / METRICS).write_bytes(content)
     with pytest.raises(StudyError, match="fit"):
         load_metrics(tmp_path)
+
+
+def test_metrics_of_earlier_versions_are_read() -> None:
+    """The committed results, most of them from before similarities were calibrated."""
+    files = sorted((Path(__file__).parents[3] / "studies/results").glob("*/metrics*.json"))
+    assert len(files) > 5
+    thresholds = []
+    for file in files:
+        for seed in Metrics.model_validate_json(file.read_bytes()).seeds:
+            if seed.calibration is None:
+                assert seed.false_accept is None
+                thresholds.append(seed.verification_threshold)
+    assert 1.0 in thresholds
+    assert min(thresholds) < 0.3

@@ -142,6 +142,7 @@ CHANGES: dict[str, Hyperparameters] = {
     "recipe.schedule": tiny_hyperparameters(**{**BATCHES, "schedule": "exponential"}),
     "recipe.distortion": tiny_hyperparameters(**BATCHES, distortion=0.5),
     "recipe.warp": tiny_hyperparameters(**BATCHES, warp=2.0),
+    "recipe.zoom": tiny_hyperparameters(**BATCHES, zoom=1.0),
     "recipe.elastic": tiny_hyperparameters(**BATCHES, elastic=2.0),
     "recipe.splice": tiny_hyperparameters(**BATCHES, splice=0.5),
     "recipe.rotations": tiny_hyperparameters(**BATCHES, rotations=True),
@@ -305,3 +306,11 @@ def test_golden_curve(way: str) -> None:
         golden[way] = losses
         GOLDEN.write_text(json.dumps(golden, indent=1) + "\n")
     assert losses == pytest.approx(golden[way], rel=1e-3)
+
+
+def test_a_fit_kept_before_there_was_a_zoom_is_found() -> None:
+    """Its key has no such field; a configuration that zooms has another key."""
+    before = asdict(tiny_hyperparameters())
+    del before["recipe"]["zoom"]
+    assert tiny_hyperparameters().identity() == before
+    assert tiny_hyperparameters(zoom=0.5).identity()["recipe"]["zoom"] == 0.5

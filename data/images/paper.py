@@ -1,0 +1,91 @@
+"""How much darker (or lighter) than the paper beside it every pixel of a picture is.
+
+Light changes slowly or along edges that are longer than a stroke is wide, ink is narrow: the paper
+is what a morphological closing leaves. In logarithms a shadow then takes nothing from the ink.
+"""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+WIDEST_STROKE = 1 / 8
+"""As part of the picture's longer side; what is wider counts as shadow, or as desk."""
+LEAST_CONTRAST = 0.06
+"""Ink is at least so much darker than its paper, in natural logarithms: 6 %."""
+LEAST_OVER_GRAIN = 9.0
+"""And stands out from the paper's grain by so many of its standard deviations."""
+FLOOR = 16.0
+"""Added to grey values of 0 to 255: below it, noise is as large as the picture."""
+COARSE_SIDE = 128
+"""At which it is seen whether ink is dark or light."""
+FLAT = 0.5
+"""Where so many pixels have one value, a program drew the picture and there is no light in it."""
+
+
+def contrast(grey: np.ndarray) -> np.ndarray:
+    """Return each pixel's contrast to the paper, float32 ``[H, W]``: 0 = paper, 1 = full ink.
+
+    Whether ink is dark or light is decided once the light is taken out: whichever has more of it.
+    An empty sheet, with its grain, under any light, is all 0.
+
+    Args:
+        grey: uint8 ``[H, W]``, 255 = white.
+    """
+    counts = np.bincount(grey.ravel(), minlength=256)
+    if counts.max() >= FLAT * grey.size:
+        return _of_flat(grey, counts)
+    side = max(grey.shape)
+    # Grain is finer than any stroke.
+    smooth = ndimage.gaussian_filter(grey.astype(np.float32), side / 800)
+    level = np.log(smooth + FLOOR)
+    if _light_on_dark(level):
+        level = -level
+    ink = _closed(level, max(3, round(side * WIDEST_STROKE) | 1)) - level
+    grain = ink[:: max(1, side // 256), :: max(1, side // 256)]
+    middle = float(np.median(grain))
+    spread = 1.48 * float(np.median(np.abs(grain - middle)))
+    top = float(np.percentile(ink, 99.9)) - middle
+    if top < LEAST_CONTRAST or top < LEAST_OVER_GRAIN * spread:
+        return np.zeros_like(ink)
+    return np.clip((ink - middle) / top, 0, 1)
+
+
+def _of_flat(grey: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the contrast where the paper has one value."""
+    values = counts.nonzero()[0]
+    paper = int(counts.argmax())
+    if len(values) == 2:
+        # A bold drawing may fill more than half: what lies at the edge is paper.
+        edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+        share = float((edge == values[0]).mean())
+        if not 0.1 < share < 0.9:
+            paper = int(values[0] if share > 0.5 else values[1])
+    away = np.abs(grey.astype(np.float32) - paper)
+    top = float(away.max())
+    return away / top if top >= LEAST_CONTRAST * 255 else np.zeros_like(away)
+
+
+def _light_on_dark(level: np.ndarray) -> bool:
+    """Return whether what is narrow in the picture is lighter than what is beside it.
+
+    Closings and openings by turns, the narrowest first: strokes go before the gaps between them.
+    """
+    height, width = level.shape
+    scale = min(1.0, COARSE_SIDE / max(height, width))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    coarse = np.asarray(Image.fromarray(level).resize(small, Image.Resampling.BOX))
+    paper = coarse
+    for window in range(3, max(4, round(max(small) * WIDEST_STROKE) + 1), 2):
+        paper = -_closed(-_closed(paper, window), window)
+    return bool(((coarse - paper) ** 3).sum() > 0)
+
+
+def _closed(level: np.ndarray, window: int) -> np.ndarray:
+    """Return the paper under what is darker and narrower than ``window``.
+
+    The picture is thought to go on beyond its edges, so that a desk seen at one of them is wide.
+    """
+    padded = np.pad(level, window, mode="edge")
+    lightest = ndimage.maximum_filter(padded, window)
+    closed = ndimage.minimum_filter(lightest, window)
+    return closed[window:-window, window:-window]
