@@ -227,7 +227,9 @@ def test_a_folder_of_ones_own_is_named_without_its_path(
         file = root / alphabet / character / f"{drawing}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         paper = np.full((30, 30), 255, np.uint8)
-        paper[4:26, 5 + drawing : 8 + drawing] = paper[ord(character) - 100 :, 5:25][:3] = 0
+        across = ord(character) - 100
+        paper[4:26, 5 + drawing : 8 + drawing] = 0
+        paper[across : across + 3, 5:25] = 0
         Image.fromarray(paper).save(file)
     for named in (root, root / "a" / ".."):
         assert load(str(named)).name == "my letters"
