@@ -30,7 +30,7 @@ class Accuracy(_Record):
     """One accuracy and the evidence behind it.
 
     Attributes:
-        protocol: ``official_runs``: Lake's 20 runs (20-way, 400 answers); ``n_way``: random trials
+        protocol: ``official_runs``: Lake's 20 runs (20-way, 400 trials); ``n_way``: random trials
             within the test alphabets, by all drawers; ``verification``: same or different, on
             balanced pairs of the test alphabets; ``mnist``: 10-way, digits, no fine-tuning.
         system: `NET`, or the name of a baseline.

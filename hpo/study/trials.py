@@ -146,8 +146,8 @@ def ranked(trials: Iterable[Record]) -> list[Record]:
     return sorted(complete, key=lambda trial: (-(trial.accuracy or 0.0), trial.number))
 
 
-def seed_of(trial: BaseTrial) -> int | None:
-    """Return a running trial's seed, None if it was given none."""
+def seed_of(trial: BaseTrial | FrozenTrial) -> int | None:
+    """Return the trial's seed, None if it was given none."""
     return trial.user_attrs.get(_SEED)
 
 
