@@ -28,6 +28,7 @@ WITHOUT_BEHAVIOUR = {
     "data.errors",
     "data.sources.omniglot.facts",
     "model.errors",
+    "model.training.epoch",
 }
 """Names and figures alone; there is nothing in them that a test could run."""
 

@@ -18,7 +18,7 @@ from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
 from hpo.study.errors import StudyError
 
 if TYPE_CHECKING:
-    from model.training.trainer import EpochResult
+    from model.training.epoch import EpochResult
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states that count towards a study's total."""
