@@ -35,6 +35,7 @@ from hpo.training.data import load_data
 from model.hyperparameters import Budget
 from model.net.saved import SavedNet, load_net
 from model.predict import app
+from tests import ROOT
 from tests.benchmarks.exported import score
 from tests.hpo.support import SIZE, tiny_config, tiny_dataset
 from tests.model.support import TINY, tiny_hyperparameters
@@ -75,7 +76,8 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
     patch.setattr(hpo.training.data, "load", lambda **_: dataset)
     patch.setattr(hpo.fits.held_out, "load", lambda **_: dataset)
     patch.setattr(hpo.fits.held_out, "load_mnist", no_mnist)
-    run = StudyRun(config=tiny_config(), location=StudyLocation("tiny", base))
+    config = tiny_config()
+    run = StudyRun(config=config, location=StudyLocation(config.name, base))
     inputs = load_data(run)
     batch = "pairs" if loss == "pair" else "episodes"
     hyperparameters = tiny_hyperparameters(
@@ -187,7 +189,7 @@ def logits(saved: SavedNet, support: list[Path], queries: list[Path]) -> torch.T
 
 def test_nothing_that_is_left_names_this_machine(left: Left) -> None:
     traces = {
-        "the project": str(Path(__file__).parents[2]),
+        "the project": str(ROOT),
         "the folder": str(left.folder.parent),
         "home": str(Path.home()),
         "python": sys.prefix,

@@ -4,6 +4,7 @@ import pytest
 
 from hpo.results.metrics import METRICS, NET, Accuracy, Metrics, load_metrics
 from hpo.study.errors import StudyError
+from tests import ROOT
 
 
 def test_a_figure_says_what_it_rests_on() -> None:
@@ -23,7 +24,7 @@ def test_metrics_that_cannot_be_read_are_one_message(tmp_path: Path, content: by
 
 def test_metrics_of_earlier_versions_are_read() -> None:
     """The committed results, most of them from before similarities were calibrated."""
-    files = sorted((Path(__file__).parents[3] / "studies/results").glob("*/metrics*.json"))
+    files = sorted((ROOT / "studies/results").glob("*/metrics*.json"))
     assert len(files) > 5
     thresholds = []
     for file in files:
