@@ -228,10 +228,9 @@ def test_a_folder_of_ones_own_is_named_without_its_path(
     for alphabet, character, drawing in itertools.product("abc", "mnopqr", range(2)):
         file = root / alphabet / character / f"{drawing}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        paper = np.full((30, 30), 255, np.uint8)
-        across = ord(character) - 100
-        paper[4:26, 5 + drawing : 8 + drawing] = 0
-        paper[across : across + 3, 5:25] = 0
+        paper = np.full((40, 40), 255, np.uint8)
+        paper[8:32, 8 + ord(character) % 7 : 12 + ord(character) % 7 + drawing] = 0
+        paper[8 + ord(alphabet) % 5 : 12 + ord(alphabet) % 5, 8:32] = 0
         Image.fromarray(paper).save(file)
     for named in (root, root / "a" / ".."):
         assert load(str(named)).name == "my letters"
