@@ -175,7 +175,9 @@ def _last_found(record: StudyRecord, location: StudyLocation) -> str | None:
     dataset = (record.config or {}).get("data.dataset")
     if dataset is None or not is_folder(dataset):
         return dataset
-    path = (record.data or {}).get("path", dataset)
+    if record.data is None:  # whatever folder was asked for, it never came to be read
+        return None
+    path = record.data.get("path", dataset)
     if path == FOLDER or not Path(path).is_dir():
         raise StudyError(
             f"the images of study {location.name} are not where they were last found"
