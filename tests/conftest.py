@@ -3,6 +3,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 
@@ -14,6 +15,17 @@ def omniglot_root() -> Path:
     if not any(root.rglob("images_background*")):
         pytest.skip("no Omniglot here: set OMNIGLOT_ROOT")
     return root
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random numbers for a test whatever ran before it, and in whichever process."""
+    torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest file, so that the workers end together."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
 
 
 # How long an example takes is no property of the code where other work keeps the cores busy.

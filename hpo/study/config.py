@@ -84,11 +84,11 @@ class Search(_Section):
 
 
 class StudyConfig(_Section):
-    """All that a study is, but for where it is kept.
+    """Everything about a study but where it is kept.
 
     Example:
-        >>> definition = load("compact")
-        >>> definition.space().searched["fc.units"].high
+        >>> config = load("compact")
+        >>> config.space().searched["fc.units"].high
         2048
     """
 
@@ -121,7 +121,7 @@ class StudyConfig(_Section):
         return replace(budget, **given)
 
     def changed(self, **options: Any) -> "StudyConfig":
-        """Return the definition with a command's options in it; None leaves what is there.
+        """Return the config with a command's options in it; None leaves what is there.
 
         Args:
             options: ``dataset``, ``background``, ``drawer_names``, ``sampler``, ``pruner``,
@@ -137,7 +137,7 @@ class StudyConfig(_Section):
     def identity(self) -> dict[str, Any]:
         """Return what makes this study this study, as plain JSON values with dotted keys.
 
-        A study goes on only with the same identity. The total of trials, the description and the
+        A study is resumed only with the same identity. The total of trials, the description and the
         place of a folder of images may change.
         """
         from data.sources.table import is_folder  # with torch, which --help does not need

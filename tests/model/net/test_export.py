@@ -8,36 +8,9 @@ import onnxruntime
 import pytest
 import torch
 
-from model.hyperparameters import Architecture
 from model.net.calibration import Calibration
 from model.net.export import export_onnx
 from model.net.siamese import SiameseNet
-
-SHAPE = {"image_size": 16, "filters": (4, 6), "kernel_sizes": (3, 3), "poolings": 1, "units": 16}
-PLAIN = Architecture(**SHAPE)  # type: ignore[arg-type]
-OTHER = Architecture(
-    **SHAPE,  # type: ignore[arg-type]
-    normalisation="batch",
-    head="cosine",
-    embedding="identity",
-    padding="same",
-    dropout=0.5,
-    centred=True,
-)
-
-
-@pytest.fixture(params=[PLAIN, OTHER], ids=["paper", "other"])
-def net(request: pytest.FixtureRequest) -> SiameseNet:
-    net = SiameseNet(request.param, torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        net(*torch.rand(2, 8, 1, 16, 16))  # batch normalisation learns from it
-        net.eval()
-        # Scores that differ from pair to pair: a net that sees nothing would agree with anything.
-        a, b = torch.rand(2, 8, 1, 16, 16)
-        logits = net(a, b) - net.output.bias
-        net.output.weight.div_(logits.std())
-        net.output.bias.copy_(-logits.mean() / logits.std())
-    return net
 
 
 @pytest.mark.filterwarnings("error")
@@ -89,7 +62,7 @@ def test_onnx_is_calibrated_and_ranks_as_the_logits_do(
         assert (found > 0).all()
         assert (found < 1).all()
         assert len(np.unique(found)) == len(logits.unique())
-        far = logits.sort().values.diff().abs() > 1e-3
+        far = logits.sort().values.diff().abs() > 1e-2  # rounding differs by less
         order = torch.from_numpy(found)[logits.argsort()].diff() > 0
         assert far.any()
         assert order[far].all()
