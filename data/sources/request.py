@@ -11,6 +11,11 @@ DRAWER_NAMES: tuple[DrawerNames, ...] = get_args(DrawerNames)
 Background = Literal["full", "small1", "small2"]
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
 
+SplitBy = Literal["koch", "lake"]
+"""``koch``: the validation alphabets of the data set validate; in Omniglot they are ten of the
+evaluation set, as in the paper. ``lake``: some of the background alphabets do, since the data set's
+own page asks that all learning and tuning be done on the background set."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -20,6 +25,8 @@ class Request:
         dataset: what was asked for: a source's name, or a folder.
         root: where data sets lie; see ``data_root``.
         background: which of Omniglot's background sets trains.
+        only_background: leave Omniglot's evaluation set and runs unread, so that nothing can be
+            learnt from them; other sources lie in one piece and are read whole.
         download: whether what is missing may be fetched.
         size: height and width to reduce the drawings to; None keeps the source's own.
         drawer_names: what tells the drawers in a folder of the user's own; see
@@ -30,6 +37,7 @@ class Request:
     dataset: str
     root: Path
     background: Background = "full"
+    only_background: bool = False
     download: bool = True
     size: int | None = None
     drawer_names: DrawerNames = "auto"

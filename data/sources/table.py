@@ -31,6 +31,7 @@ def load(
     size: int | None = None,
     drawer_names: DrawerNames = "auto",
     progress: Callable[[int, int], None] | None = None,
+    only_background: bool = False,
 ) -> Dataset:
     """Return a data set with its fixed split.
 
@@ -47,6 +48,8 @@ def load(
             its files' names; ``"rank"``, the order of those; ``"auto"``, names where they are
             regular.
         progress: called with how many of how many pictures of a folder are read.
+        only_background: leave Omniglot's evaluation set and official runs unread: no alphabet
+            validates or tests, and the digest is the background's.
 
     Raises:
         DataError: unknown, unusable, altered or missing data; the message says what to do.
@@ -70,6 +73,7 @@ def load(
         size=size,
         drawer_names=drawer_names,
         progress=progress,
+        only_background=only_background,
     )
     if dataset == "auto":
         return _first_available(request)

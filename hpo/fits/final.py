@@ -12,7 +12,7 @@ from hpo.study.run import StudyRun
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from hpo.fits.fitter import Fitter
+    from hpo.fits.fitter import Fitter, TrainedNet
     from hpo.results.metrics import Candidate, Metrics
     from hpo.terminal.fit_progress import FitProgress
     from model.hyperparameters import Budget
@@ -82,7 +82,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     from hpo.terminal.fit_progress import FitProgress
     from hpo.terminal.progress import console, reading
     from hpo.training.checkpoints import Checkpoints
-    from hpo.training.data import load_data
+    from hpo.training.data import load_dataset, study_data
 
     plan = plan or FitPlan()
     study, run = open_as_run(run, dataset)
@@ -94,7 +94,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     run = replace(run, config=run.config.changed(background=plan.background))
     folder, output = run.location.folder / plan.folder, console()
     with reading(output) as read:
-        inputs = load_data(run, read)
+        data = load_dataset(run, read)
+    inputs = study_data(data, run)
     if plan.background is None:
         remember_data(study, run, inputs.name, inputs.digest, inputs.path)
     elif inputs.own or not inputs.name.startswith("omniglot"):
@@ -121,10 +122,13 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         output.print(f"Fitted already, in {folder}", markup=False, highlight=False)
     else:
         checkpoints = Checkpoints(folder / "checkpoints")
-        fitter = Fitter(inputs, identity, checkpoints)
+        fitters = (
+            Fitter(inputs, identity, checkpoints),
+            Fitter(study_data(data, run, final=True), identity, checkpoints),
+        )
         number = plan.seeds + (len(trials) * plan.retrains if len(trials) > 1 else 0)
         with FitProgress(output, number) as progress:
-            metrics = _fit(run, plan, trials, fitter, folder, digest, progress)
+            metrics = _fit(run, plan, trials, fitters, folder, digest, progress)
         for path in checkpoints.folder.glob("*"):
             path.unlink(missing_ok=True)
         output.print(f"Written to {folder}", markup=False, highlight=False)
@@ -136,12 +140,15 @@ def _fit(
     run: StudyRun,
     plan: FitPlan,
     trials: "Sequence[FrozenTrial]",
-    fitter: "Fitter",
+    fitters: "tuple[Fitter, Fitter]",
     folder: Path,
     digest: str,
     progress: "FitProgress",
 ) -> "Metrics":
-    """Choose among ``trials``, fit the chosen one, test the fits and write them to ``folder``."""
+    """Choose among ``trials``, fit the chosen one, test the fits and write them to ``folder``.
+
+    ``fitters`` are that of the candidates and that of the fits.
+    """
     from hpo.fits.held_out import fresh_trials
     from hpo.fits.result import FinalFit
     from hpo.fits.selection import choose
@@ -149,8 +156,8 @@ def _fit(
     from hpo.training.time_budget import fit_to_time
     from model.evaluation.scores import one_shot_accuracy
 
-    config, inputs = run.config, fitter.inputs
-    space = config.space()
+    config, (chooser, fitter) = run.config, fitters
+    inputs, space = fitter.inputs, config.space()
 
     def budget_of(trial: "FrozenTrial", minutes: float | None, otherwise: "Budget") -> "Budget":
         if minutes is None:
@@ -166,7 +173,7 @@ def _fit(
         candidates, seconds = choose(
             trials,
             space,
-            fitter,
+            chooser,
             [budget_of(t, plan.retrain_minutes, config.training_budget()) for t in trials],
             fresh,
             plan.retrain_seeds(),
@@ -179,14 +186,20 @@ def _fit(
         f"fitting trial {chosen.number}: {plan.seeds} x at most {budget.epochs} epochs "
         f"of {budget.pairs_per_epoch:,} pairs"
     )
-    fits, validated = [], []
+    fits: list[TrainedNet] = []
+    validated: list[float | None] = []
     for seed in plan.fit_seeds():
         tell = progress(f"trial {chosen.number}, seed {seed}", budget.epochs)
         fit = fitter.fit(hyperparameters, budget, seed, tell)
         fits.append(fit)
-        validated.append(one_shot_accuracy(fit.net(run.device), fresh))
+        if inputs.keep == "best":
+            validated.append(one_shot_accuracy(fit.net(run.device), fresh))
+            scored = f"{validated[-1]:.1%} of {len(fresh):,} validation trials, "
+        else:  # they are of alphabets that it trained on
+            validated.append(None)
+            scored = ""
         progress.say(
-            f"seed {seed}: {validated[-1]:.1%} of {len(fresh):,} validation trials, "
+            f"seed {seed}: {scored}"
             f"epoch {fit.best_epoch} of {len(fit.history)}, {duration(fit.seconds)}"
         )
     result = FinalFit(

@@ -28,7 +28,8 @@ class TrainedNet:
         hyperparameters: what was trained.
         seed: of its weights and batches.
         history: one result per epoch.
-        best_epoch: the epoch of the best one-shot validation accuracy, counted from 1.
+        best_epoch: the epoch that was kept, counted from 1: that of the best one-shot validation
+            accuracy, or the last; see `StudyData.keep`.
         parameters: the net's state after it.
     """
 
@@ -44,7 +45,7 @@ class TrainedNet:
         return sum(result.seconds for result in self.history)
 
     def net(self, device: torch.device | str = "cpu") -> SiameseNet:
-        """Return the net of the best epoch, set to evaluation."""
+        """Return the net of the kept epoch, set to evaluation."""
         net = SiameseNet(self.hyperparameters.architecture)
         net.load_state_dict(self.parameters)
         return net.to(device).eval()
@@ -77,10 +78,16 @@ class Fitter:
             seed: the same seed gives the same fit.
             on_epoch: called with the history so far, after every epoch.
         """
-        key = json.dumps(
-            [self.identity, self.inputs.digest, hyperparameters.identity(), asdict(budget), seed],
-            sort_keys=True,
-        )
+        parts = [
+            self.identity,
+            self.inputs.digest,
+            hyperparameters.identity(),
+            asdict(budget),
+            seed,
+        ]
+        if self.inputs.keep == "last":
+            parts.append("last")  # else as it always was, so that earlier fits are found again
+        key = json.dumps(parts, sort_keys=True)
         number = int(hashlib.sha256(key.encode()).hexdigest()[:8], 16)
         state = self.checkpoints.load(number, key)
         if state is None or state.keys() != set(_RESULT):

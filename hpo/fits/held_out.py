@@ -1,7 +1,6 @@
 """What a final fit needs beyond a study's data: fresh validation trials, and the tests."""
 
 from data.batches.one_shot import OneShotTrials, generate
-from data.dataset import Dataset
 from data.drawings import Drawings
 from data.errors import DataError
 from data.files.folders import data_root
@@ -9,6 +8,7 @@ from data.sources.mnist import load_mnist
 from data.sources.table import load
 from data.split import split
 from hpo.study.run import StudyRun
+from hpo.training.data import load_dataset
 from model.evaluation.protocols import Benchmark, benchmark
 
 FRESH_TRIALS = 4_000
@@ -18,15 +18,16 @@ FRESH_TRIALS = 4_000
 def fresh_trials(run: StudyRun, seed: int) -> OneShotTrials:
     """Return one-shot trials that the search has not seen, of the validation alphabets alone.
 
-    All drawers of these alphabets take part, including those that the search leaves out.
+    By Lake's split these are background alphabets. All their drawers take part, including those
+    that the search leaves out.
 
     Raises:
         DataError: the data cannot be had, or is too little.
     """
-    dataset = _load(run, run.config.data.image_size)
+    way = run.config.validation.way
     return generate(
-        split(dataset, "all").validation,
-        way=run.config.validation.way,
+        split(load_dataset(run), "all", run.config.data.validation, way=way).validation,
+        way=way,
         trials=FRESH_TRIALS,
         variant="all_drawers",
         # The search's own seed is below this, and a generator takes 32 bits.
@@ -46,8 +47,4 @@ def load_benchmark(run: StudyRun) -> tuple[Benchmark, str | None]:
         digits = load_mnist(data_root(run.data_root))
     except DataError as error:
         missing = str(error)
-    return benchmark(_load(run, None), digits), missing
-
-
-def _load(run: StudyRun, size: int | None) -> Dataset:
-    return load(**run.config.data.source(), root=run.data_root, size=size)
+    return benchmark(load(**run.config.data.source(), root=run.data_root), digits), missing

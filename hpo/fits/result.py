@@ -73,7 +73,8 @@ class FinalFit:
         title: ``best`` or ``trial N``.
         candidates: that it was chosen among, the chosen one first.
         fits: one per seed.
-        validated: each fit's accuracy on the fresh validation trials.
+        validated: each fit's accuracy on the fresh validation trials; None where these are of what
+            it trained on.
         seconds: that training and validation took, the candidates' too.
         inputs: the study's data.
         digest: of all that the fit depends on.
@@ -84,7 +85,7 @@ class FinalFit:
     title: str
     candidates: list[Candidate]
     fits: Sequence[TrainedNet]
-    validated: Sequence[float]
+    validated: Sequence[float | None]
     seconds: float
     inputs: StudyData
     digest: str
@@ -105,7 +106,8 @@ class FinalFit:
         nets = [fit.net(device) for fit in self.fits]
         figures, verified = net_figures(nets, small, self.inputs.validation)
         figures += baseline_figures(full)
-        best = max(range(len(nets)), key=lambda i: self.validated[i])
+        # The first where there is nothing to choose by.
+        best = max(range(len(nets)), key=lambda i: self.validated[i] or 0.0)
         calibration = verified[best].calibration
         gallery, ink = make_gallery(nets[best], calibration, small, full)
         metrics = Metrics(
@@ -114,6 +116,7 @@ class FinalFit:
             title=self.title,
             parameters=self.trial.params,
             data=self.inputs.facts(),
+            validation=config.data.validation,
             image_size=config.data.image_size,
             net_parameters=parameter_count(nets[best].architecture),
             device=_device_name(device),
@@ -208,7 +211,7 @@ def print_figures(console: Console, metrics: Metrics) -> None:
         )
 
 
-def _seed_fit(fit: TrainedNet, accuracy: float, verified: Verification) -> SeedFit:
+def _seed_fit(fit: TrainedNet, accuracy: float | None, verified: Verification) -> SeedFit:
     return SeedFit(
         seed=fit.seed,
         epochs=len(fit.history),

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.files.atomic import write_bytes
+from data.sources.request import SplitBy
 from hpo.study.errors import StudyError
 from model.evaluation.intervals import interval
 from model.net.calibration import Calibration
@@ -81,9 +82,11 @@ class SeedFit(_Record):
     Attributes:
         seed: of the initial weights and of training.
         epochs: how many it trained.
-        best_epoch: the epoch whose weights are kept, by one-shot validation accuracy; from 1.
+        best_epoch: the epoch whose weights are kept, from 1: by Koch's split the best by one-shot
+            validation accuracy, by Lake's the last.
         validation_accuracy: one-shot accuracy of those weights on the fresh validation trials that
-            rank the candidates; in [0, 1].
+            rank the candidates; in [0, 1]. None by Lake's split, since the fit trained on these
+            alphabets.
         calibration: from logits to similarities, fitted on validation pairs; None in files of
             earlier versions.
         false_accept: of the different validation pairs, the share with a similarity of 0.5 or
@@ -100,7 +103,7 @@ class SeedFit(_Record):
     seed: int
     epochs: int
     best_epoch: int
-    validation_accuracy: float
+    validation_accuracy: float | None
     calibration: Calibration | None = None
     false_accept: float | None = None
     false_reject: float | None = None
@@ -206,11 +209,13 @@ class Metrics(_Record):
         title: ``best``, chosen among the top trials, or ``trial N``, fitted on request.
         parameters: the trial's, by name.
         data: ``name`` and ``digest`` of the data set.
+        validation: whose alphabets chose the configuration and the epochs; see `SplitBy`.
         image_size: pixels along a side of the net's input.
         net_parameters: parameter count of the net.
         device: that it was trained on.
         minutes: of training and validation, over all seeds and the selection.
-        kept_seed: the seed whose weights are in ``model.safetensors``: the best on validation.
+        kept_seed: the seed whose weights are in ``model.safetensors``: the best on validation, or
+            by Lake's split the first.
         seeds: the fits.
         selection: the candidates, the chosen one first; empty if there was nothing to choose.
         figures: the accuracies on test alphabets, measured once, after everything else.
@@ -223,6 +228,7 @@ class Metrics(_Record):
     title: str
     parameters: dict[str, Any]
     data: dict[str, str]
+    validation: SplitBy = "koch"
     image_size: int
     net_parameters: int
     device: str

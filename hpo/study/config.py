@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
+from data.sources.request import Background, DrawerNames, SplitBy
 from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.samplers.table import PRUNERS, SAMPLERS
 from hpo.study.space.domains import read
 from hpo.study.space.search_space import SearchSpace, search_space
 from model.hyperparameters import Budget, Count
 
-DrawerNames = Literal["auto", "names", "rank"]
-DRAWER_NAMES = get_args(DrawerNames)
 FOLDER = "folder"
 """What an identity calls any folder of the user's own: it is its content, wherever it lies."""
 
@@ -37,10 +36,11 @@ class Data(_Section):
     """What a study learns from: the arguments of ``data.sources.table.load`` and of the split."""
 
     dataset: str = Field("auto", min_length=1)
-    background: Literal["full", "small1", "small2"] = "full"
+    background: Background = "full"
     image_size: int = Field(ge=8, le=256)
     drawers: Literal["paper", "all"] = "paper"
     drawer_names: DrawerNames = "auto"
+    validation: SplitBy = "koch"
 
     def source(self) -> dict[str, Any]:
         """Return the arguments of ``data.sources.table.load`` that say what is loaded."""
@@ -146,8 +146,10 @@ class StudyConfig(_Section):
         del sections["search"]["trials"]
         if is_folder(self.data.dataset):
             sections["data"]["dataset"] = FOLDER
-        if self.data.drawer_names == "auto":
-            del sections["data"]["drawer_names"]
+        # Left out at their defaults, since studies of earlier versions do not have them.
+        for key, default in (("drawer_names", "auto"), ("validation", "koch")):
+            if sections["data"][key] == default:
+                del sections["data"][key]
         # Left out where unset, so that a limit of a later version does not make a study another.
         flat = {
             f"{section}.{key}": value

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from data.errors import DataError
-from hpo.study.config import DRAWER_NAMES
+from data.sources.request import DRAWER_NAMES
 from hpo.study.errors import ConfigError, StudyError
 from hpo.study.files import available, load
 from hpo.study.run import StudyRun

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from data.batches.one_shot import generate
 from data.batches.pairs import PairSampler
 from data.dataset import Dataset, OwnFolder
 from data.drawings import Drawings
 from data.sources.table import load
-from data.split import split
+from data.split import background, split
 from hpo.study.config import FOLDER
 from hpo.study.run import StudyRun
 from model.hyperparameters import Budget, Hyperparameters
@@ -26,6 +27,8 @@ class StudyData:
         train: the drawings that pairs are sampled from.
         validation: the trials and pairs that every epoch is validated on.
         own: the folder that it was read from, if it is one of the user's own.
+        keep: the epoch that a training keeps: the ``best`` on ``validation``, or the ``last``,
+            where ``validation`` is of what trains and so may choose nothing.
     """
 
     name: str
@@ -33,6 +36,7 @@ class StudyData:
     train: Drawings
     validation: Validation
     own: OwnFolder | None = None
+    keep: Literal["best", "last"] = "best"
 
     @property
     def path(self) -> Path | None:
@@ -46,9 +50,14 @@ class StudyData:
 
     def trainer(self, hyperparameters: Hyperparameters, budget: Budget, seed: int) -> Trainer:
         """Return a trainer on this data that has not begun."""
-        device = self.train.device
         return Trainer(
-            hyperparameters, self.train, self.validation, budget, seed=seed, device=device
+            hyperparameters,
+            self.train,
+            self.validation,
+            budget,
+            seed=seed,
+            device=self.train.device,
+            keep=self.keep,
         )
 
 
@@ -66,23 +75,36 @@ def load_data(run: StudyRun, progress: Callable[[int, int], None] | None = None)
 
 
 def load_dataset(run: StudyRun, progress: Callable[[int, int], None] | None = None) -> Dataset:
-    """Return the study's data set, at the size of its nets.
+    """Return what the study may learn from of its data set, at the size of its nets.
 
     Raises:
         DataError: it cannot be had.
     """
     asked = run.config.data
-    return load(**asked.source(), root=run.data_root, size=asked.image_size, progress=progress)
+    return load(
+        **asked.source(),
+        root=run.data_root,
+        size=asked.image_size,
+        progress=progress,
+        only_background=asked.validation == "lake",
+    )
 
 
-def study_data(dataset: Dataset, run: StudyRun) -> StudyData:
+def study_data(dataset: Dataset, run: StudyRun, *, final: bool = False) -> StudyData:
     """Return what a study takes of its data set, on the run's device.
+
+    Args:
+        dataset: what `load_dataset` returned.
+        run: the study's.
+        final: for the fits that are tested: by Lake's split they train on the alphabets that were
+            held out of the search as well.
 
     Raises:
         DataError: the data is too little for the study's trials.
     """
-    asked, seed = run.config.validation, run.config.search.seed
-    parts = split(dataset, run.config.data.drawers)
+    asked, seed, data = run.config.validation, run.config.search.seed, run.config.data
+    parts = split(dataset, data.drawers, data.validation, way=asked.way)
+    whole = final and data.validation == "lake"
     trials = generate(
         parts.validation, way=asked.way, trials=asked.trials, variant=asked.variant, seed=seed
     )
@@ -90,7 +112,8 @@ def study_data(dataset: Dataset, run: StudyRun) -> StudyData:
     return StudyData(
         dataset.name,
         dataset.digest,
-        parts.train.to(run.device),
+        (background(dataset, data.drawers) if whole else parts.train).to(run.device),
         Validation(trials.to(run.device), pairs),
         dataset.own,
+        keep="last" if whole else "best",
     )

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,10 @@ class Validation:
 class Trainer:
     """One configuration in training, from its first epoch or from a loaded state.
 
+    ``keep`` says whose parameters are kept: those of the ``best`` epoch by one-shot validation
+    accuracy, as in the paper, or those of the ``last``, where nothing is there to choose by; then
+    patience ends nothing.
+
     Every epoch's pairs, distortions and dropout are a function of ``seed`` and its number alone,
     so that an interrupted and resumed run gives what an unbroken one does.
 
@@ -56,8 +60,9 @@ class Trainer:
         *,
         seed: int,
         device: torch.device | str,
+        keep: Literal["best", "last"] = "best",
     ):
-        self.hyperparameters, self.seed = hyperparameters, seed
+        self.hyperparameters, self.seed, self.keep = hyperparameters, seed, keep
         self.budget = within_cost(budget, hyperparameters.architecture)
         self.device = torch.device(device)
         recipe = hyperparameters.recipe
@@ -105,7 +110,11 @@ class Trainer:
         while not self.finished():
             result = self._epoch(len(self.history))
             self.history.append(result)
-            if self.best is None or result.one_shot_accuracy > self.best.one_shot_accuracy:
+            if (
+                self.keep == "last"
+                or self.best is None
+                or result.one_shot_accuracy > self.best.one_shot_accuracy
+            ):
                 self.best = result
                 self.best_parameters = {
                     name: value.detach().clone() for name, value in self.net.state_dict().items()

@@ -1,7 +1,7 @@
 """A net, drawings and rates small enough to train in a fraction of a second."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from PIL import Image, ImageDraw
@@ -42,6 +42,7 @@ def tiny_trainer(
     *,
     seed: int = 0,
     device: str = "cpu",
+    keep: Literal["best", "last"] = "best",
     **budget: Any,
 ) -> Trainer:
     """Return a trainer over two alphabets, validated on two others."""
@@ -59,6 +60,7 @@ def tiny_trainer(
         Budget(**settings),
         seed=seed,
         device=device,
+        keep=keep,
     )
 
 

@@ -58,7 +58,7 @@ def load_omniglot(request: Request) -> Dataset:
     Train: the background alphabets. Test: the ten alphabets of the official runs. Validation:
     the other ten of the evaluation set. Drawers 1 to 12 train, 13 to 16 validate, 17 to 20 test.
     The official runs were drawn by drawers 1 to 8, so that the split by drawers holds strictly
-    for training and validation only.
+    for training and validation only. With ``only_background`` there is the background set alone.
 
     Raises:
         DataUnavailable: it is neither found nor to be had.
@@ -66,17 +66,20 @@ def load_omniglot(request: Request) -> Dataset:
     """
     name, facts = BACKGROUND_SETS[request.background]
     background = load_part(locate(name, request), facts)
-    evaluation = load_part(locate("images_evaluation", request), EVALUATION)
-    runs = _runs(request, evaluation)
-    parts = [background, evaluation]
+    parts, runs = [background], None
+    if not request.only_background:
+        evaluation = load_part(locate("images_evaluation", request), EVALUATION)
+        runs = _runs(request, evaluation)
+        parts.append(evaluation)
     drawings = join(parts, request.size)
+    others = tuple(name for name in sorted(EVALUATION) if name not in RUN_ALPHABETS)
     return Dataset(
         name="omniglot" if request.background == "full" else f"omniglot-{request.background}",
         drawings=drawings,
         alphabets={
             "train": background.alphabet_names,
-            "validation": tuple(a for a in evaluation.alphabet_names if a not in RUN_ALPHABETS),
-            "test": RUN_ALPHABETS,
+            "validation": () if request.only_background else others,
+            "test": () if request.only_background else RUN_ALPHABETS,
         },
         drawers={
             "train": tuple(range(1, 13)),

@@ -141,4 +141,6 @@ def test_identity_holds_all_but_total_and_description() -> None:
     smoke = load("smoke")
     assert smoke.identity() == smoke.changed(trials=99).identity()
     assert smoke.identity() != smoke.changed(seed=1).identity()
+    assert smoke.identity() == smoke.changed(validation="koch").identity()
+    assert smoke.changed(validation="lake").identity()["data.validation"] == "lake"
     assert smoke.identity()["parameters.conv4.momentum"] == {"low": 0.0, "high": 0.99, "log": False}

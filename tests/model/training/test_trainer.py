@@ -210,6 +210,16 @@ def test_verification_asks_for_no_zero_of_the_scores() -> None:
     assert ends[1] == pytest.approx(ends[0], abs=0.02)
 
 
+def test_where_nothing_chooses_the_last_epoch_is_kept() -> None:
+    trainer = trained(tiny_trainer(epochs=6, patience=1, keep="last"))
+    assert [result.epoch for result in trainer.history] == [1, 2, 3, 4, 5, 6]
+    assert trainer.best == trainer.history[-1]
+    for name, value in trainer.net.state_dict().items():
+        assert torch.equal(trainer.best_parameters[name], value)
+    best = trained(tiny_trainer(epochs=6, patience=6))
+    assert best.history[-1].loss == trainer.history[-1].loss, "the training itself is the same"
+
+
 def test_patience() -> None:
     trainer = tiny_trainer(epochs=20, patience=3)
     scripted(trainer, [0.2, 0.5, 0.4, 0.5, 0.1] + [0.9] * 15)
