@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import settings
 
 import hpo.training.data
 from hpo.search.workers.worker import Job
@@ -10,9 +9,6 @@ from tests.hpo.support import tiny_dataset, tiny_job
 
 # Threads that wait for each other cost more than they give in nets this small.
 torch.set_num_threads(1)
-# The clock of a busy machine says nothing of an example.
-settings.register_profile("patient")
-settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
