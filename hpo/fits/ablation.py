@@ -1,43 +1,18 @@
-"""An ablation: from the first initial configuration to a trial's, one change at a time."""
+"""An ablation: what each change from the first initial configuration to a trial's is worth."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.results.ablation import PICTURE, RESULT, Step
 from hpo.study.run import StudyRun
-from hpo.study.space.domains import matching
 
 if TYPE_CHECKING:
     from hpo.fits.fitter import Fitter, TrainedNet
-    from hpo.study.space.search_space import SearchSpace
     from hpo.terminal.fit_progress import FitProgress
     from model.hyperparameters import Hyperparameters
-
-# The parameters that change together, in this order; one of no group changes by itself.
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "normalisation": ("net.normalisation",),
-    "initialisation": ("net.initialisation",),
-    "shape": (
-        *("net.depth", "net.stride", "net.poolings", "net.padding"),
-        *("*.filters", "*.kernel_size", "fc.units"),
-    ),
-    "optimiser and its rates": (
-        *("recipe.optimiser", "recipe.rate_factor", "recipe.schedule"),
-        *("*.learning_rate", "*.momentum", "*.l2"),
-    ),
-    "batches": ("recipe.batch", "recipe.pairs", "recipe.episodes", "recipe.way", "recipe.across"),
-    "loss": ("recipe.loss",),
-    "embedding and head": ("net.embedding", "net.head"),
-    "dropout": ("net.dropout",),
-    "rotated alphabets": ("recipe.rotations",),
-    "distortions": ("recipe.distortion", "recipe.elastic", "recipe.zoom"),
-    "warp": ("recipe.warp",),
-    "splices": ("recipe.splice",),
-    "centred drawings": ("net.centred",),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,38 +30,13 @@ class AblationPlan:
     seeds: int = 3
 
 
-def one_change_at_a_time(
-    space: "SearchSpace", start: Mapping[str, Any], end: Mapping[str, Any]
-) -> list[tuple[str, dict[str, Any]]]:
-    """Return the configurations from ``start`` to ``end``, one change at a time, each named.
-
-    A conditional parameter that the start does not have takes its default until its own change, so
-    that no change implies another.
-    """
-    from hpo.study.space.catalogue import catalogue
-
-    values = {}
-    for name, specification in space.searched.items():
-        default = catalogue()[name].default
-        usable = default is not None and default in specification  # type: ignore[operator]
-        values[name] = start.get(name, default if usable else end.get(name, default))
-    groups = {label: matching(patterns, space.searched) for label, patterns in GROUPS.items()}
-    grouped = {name for names in groups.values() for name in names}
-    groups |= {name: [name] for name in space.searched if name not in grouped}
-    steps = [("start", space.used(values))]
-    for label, names in groups.items():
-        values = {**values, **{name: end[name] for name in names if name in end}}
-        used = space.used(values)
-        if used != steps[-1][1]:
-            steps.append((label, used))
-    return steps
-
-
 def ablation(
     run: StudyRun, plan: AblationPlan | None = None, dataset: str | None = None
 ) -> list[Step]:
-    """Fit every configuration from the study's first initial one to a trial's, and test each.
+    """Fit and test the configurations between the study's first initial one and a trial's.
 
+    First one change is made after another, from the one to the other; then, from the trial's, one
+    at a time is undone: what a change is worth depends on those that are there already.
     Finished fits are loaded, begun ones resumed. Nothing is selected on test results.
 
     Args:
@@ -99,6 +49,7 @@ def ablation(
         DataError: its data cannot be had.
     """
     from data.files.atomic import write_bytes
+    from hpo.fits.changes import one_change_at_a_time, one_change_undone
     from hpo.fits.evaluation import net_figures
     from hpo.fits.fitter import Fitter
     from hpo.fits.held_out import fresh_trials, load_benchmark
@@ -123,7 +74,12 @@ def ablation(
         )
     number = plan.trial
     end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
-    steps = one_change_at_a_time(space, space.initial_configurations[0], end.params)
+    start = space.initial_configurations[0]
+    made = one_change_at_a_time(space, start, end.params)
+    steps = [(label, values, False) for label, values in made]
+    steps += [
+        (label, values, True) for label, values in one_change_undone(space, start, end.params)
+    ]
     folder, output = location.folder / f"ablation-{end.number}", console()
     with reading(output) as read:
         inputs = load_data(run, read)
@@ -134,7 +90,7 @@ def ablation(
     with FitProgress(output, plan.seeds * len(steps)) as progress:
         fitted = [
             _fit(fitter, label, space.hyperparameters(values), run, plan, progress)
-            for label, values in steps
+            for label, values, _ in steps
         ]
         # The test alphabets are read after everything is trained.
         full, _ = load_benchmark(run)
@@ -147,12 +103,13 @@ def ablation(
             or (task.protocol == "n_way" and task.trials.way == widest)
         )
         tests = replace(tests, tasks=kept)
-        for (label, values), fits in zip(steps, fitted, strict=True):
+        for (label, values, undone), fits in zip(steps, fitted, strict=True):
             nets = [fit.net(run.device) for fit in fits]
             figures, _ = net_figures(nets, tests, inputs.validation)
             results.append(
                 Step(
                     change=label,
+                    undone=undone,
                     parameters=values,
                     seeds=[fit.seed for fit in fits],
                     pairs=[fit.history[-1].pairs_seen for fit in fits],
@@ -198,12 +155,14 @@ def table(steps: Sequence[Step]) -> Any:
     made = Table(title="One change at a time")
     for heading in ("change", "official runs", "test, all drawers", "validation", "pairs"):
         made.add_column(heading, justify="left" if heading == "change" else "right")
-    for step in steps:
+    for i, step in enumerate(steps):
+        if step.undone and not steps[i - 1].undone:
+            made.add_section()
         by_protocol = {figure.protocol: figure for figure in step.figures}
         shown = [
             f"{100 * f.mean:.1f} [{100 * f.low:.1f}, {100 * f.high:.1f}]" if f else "-"
             for f in (by_protocol.get("official_runs"), by_protocol.get("n_way"))
         ]
         validation = 100 * sum(step.validation) / len(step.validation)
-        made.add_row(step.change, *shown, f"{validation:.1f}", f"{max(step.pairs):,}")
+        made.add_row(step.label, *shown, f"{validation:.1f}", f"{max(step.pairs):,}")
     return made

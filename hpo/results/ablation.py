@@ -1,4 +1,4 @@
-"""The result of an ablation: a sequence of configurations and their accuracies."""
+"""The result of an ablation: configurations and their accuracies."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hpo.results.metrics import Accuracy
 
+START = "start"
 RESULT, PICTURE = "ablation.json", "ablation.png"
 
 
@@ -13,7 +14,9 @@ class Step(BaseModel):
     """One configuration and its accuracies.
 
     Attributes:
-        change: from the step before; ``start`` for the first.
+        change: from the step before; ``start`` for the first. If ``undone``, what the last of those
+            steps lacks here, all else being there.
+        undone: whether a change was undone, rather than made.
         parameters: the configuration's searched values, by name.
         seeds: one per fit.
         pairs: seen by each fit.
@@ -25,9 +28,17 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     change: str
+    undone: bool = False
     parameters: dict[str, Any]
     seeds: list[int]
     pairs: list[int]
     minutes: float
     validation: list[float]
     figures: list[Accuracy]
+
+    @property
+    def label(self) -> str:
+        """The change as tables and plots show it."""
+        if self.undone:
+            return f"all but {self.change}"
+        return self.change if self.change == START else f"+ {self.change}"

@@ -1,8 +1,9 @@
-"""Plot of an ablation: the accuracy after each change."""
+"""Plot of an ablation: the accuracy with each change, and without it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hpo.results.plots.style import SERIES, axes, legend, percent_axis, styled
@@ -15,12 +16,27 @@ _LABELS = {"official_runs": "official runs", "n_way": "test alphabets, all drawe
 
 @styled()
 def ladder(steps: "Sequence[Step]") -> Figure:
-    """Plot the accuracy after each step, the first configuration at the top.
+    """Plot the accuracy after each change made, the first at the top; below, without each of them.
 
     Args:
         steps: the configurations, in order.
     """
-    figure, [[ax]] = axes(height=1.8 + 0.42 * len(steps))
+    parts = [part for part in ([s for s in steps if s.undone is u] for u in (False, True)) if part]
+    figure, grid = axes(
+        rows=len(parts),
+        height=1.8 + 0.42 * len(steps),
+        sharex=True,
+        height_ratios=[len(part) for part in parts],
+    )
+    for [ax], part in zip(grid, parts):
+        _draw(ax, part)
+    ax.set(xlabel="one-shot accuracy, 95 % intervals")
+    percent_axis(ax.xaxis)
+    legend(figure, ax)
+    return figure
+
+
+def _draw(ax: Axes, steps: "Sequence[Step]") -> None:
     for i, ((protocol, label), look) in enumerate(zip(_LABELS.items(), SERIES)):
         rows = [
             (len(steps) - 1 - location + 0.12 * (0.5 - i), score)
@@ -42,9 +58,4 @@ def ladder(steps: "Sequence[Step]") -> Figure:
             elinewidth=1.2,
             **look.of_line(),
         )
-    names = [f"+ {step.change}" if i else step.change for i, step in enumerate(steps)]
-    ax.set_yticks(range(len(steps) - 1, -1, -1), names)
-    ax.set(xlabel="one-shot accuracy, 95 % intervals")
-    percent_axis(ax.xaxis)
-    legend(figure, ax)
-    return figure
+    ax.set_yticks(range(len(steps) - 1, -1, -1), [step.label for step in steps])
