@@ -26,7 +26,7 @@ from hpo.results.metrics import (
 )
 from hpo.results.plots.training_curve import draw_curve
 from hpo.study.errors import StudyError
-from hpo.study.provenance import versions
+from hpo.study.provenance import is_uncommitted, versions
 from hpo.study.run import StudyRun
 from hpo.training.data import StudyData
 from model.baselines import BASELINES
@@ -172,6 +172,8 @@ def print_figures(console: Console, metrics: Metrics) -> None:
     table = Table(title=f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets")
     for heading, justify in _COLUMNS:
         table.add_column(heading, justify=justify)
+    if is_uncommitted(metrics.versions.get("revision", "")):
+        table.caption = "From uncommitted code: nobody can repeat it."
     for figure in metrics.figures:
         if figure.system != NET or figure.alphabet is not None:
             continue

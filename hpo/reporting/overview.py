@@ -8,6 +8,7 @@ import optuna
 from hpo.reporting.document import Block, Command, Heading, Text
 from hpo.reporting.tables import between, in_words, percent
 from hpo.results.fits import SavedFit
+from hpo.study.provenance import is_uncommitted
 from hpo.study.record import StudyRecord
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import FINISHED, TrialRecord, ranked
@@ -32,6 +33,8 @@ def overview(
     blocks.append(Text(f"As of {now:%Y-%m-%d %H:%M} UTC: {finished} finished trials{going}."))
     if basis := _basis(record):
         blocks.append(Text(basis))
+    if uncommitted := _uncommitted(record, fits):
+        blocks.append(Text(uncommitted))
     for fit in fits:
         if (figure := fit.metrics.find("official_runs")) is not None:
             said = f"On the official 20-way runs, {fit.label}: {in_words(figure)}."
@@ -50,6 +53,15 @@ def _found(winner: TrialRecord, trials: object) -> str:
         _, low, high = interval([accuracy], trials)
         said += f" (95 % interval {between(low, high)}; {trials:,} trials, 1 seed)"
     return f"{said}."
+
+
+def _uncommitted(record: StudyRecord, fits: Sequence[SavedFit]) -> str:
+    """Return what was made by code that nobody else can have, nothing if all can be made again."""
+    made = {"The search": record.versions or {}, **{f.label: f.metrics.versions for f in fits}}
+    found = [name for name, known in made.items() if is_uncommitted(known.get("revision", ""))]
+    if not found:
+        return ""
+    return f"From uncommitted code, so that nobody can repeat it: {', '.join(found)}."
 
 
 def _basis(record: StudyRecord) -> str:

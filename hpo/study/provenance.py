@@ -5,11 +5,18 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+_CHANGED = "+"
+
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on, by name, with this code's git revision."""
     found = {name: _version(name) for name in ("siamese-hpo", "torch", "optuna", "numpy")}
     return {**found, "python": platform.python_version(), "revision": _revision()}
+
+
+def is_uncommitted(revision: str) -> bool:
+    """Return whether nobody else can have the code of this revision, as files had changed."""
+    return revision.endswith(_CHANGED)
 
 
 def _version(package: str) -> str:
@@ -20,11 +27,19 @@ def _version(package: str) -> str:
 
 
 def _revision() -> str:
-    """Return the git revision of this code, with ``+`` appended if files have changed since."""
-    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    """Return the git revision of this code, with ``+`` appended if files have changed since.
+
+    An installed copy may lie in the folder of some other project, whose revision says nothing.
+    """
+    here = Path(__file__).resolve()
+    describe = ["describe", "--always", f"--dirty={_CHANGED}", "--abbrev=12", "--exclude=*"]
     try:
-        here = Path(__file__).resolve().parent
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+        for command in (["ls-files", "--error-unmatch", here.name], describe):
+            done = subprocess.run(
+                ["git", *command], cwd=here.parent, capture_output=True, text=True, timeout=10
+            )
+            if done.returncode != 0:
+                return "unknown"
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return done.stdout.strip() or "unknown"

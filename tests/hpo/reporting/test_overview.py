@@ -1,5 +1,8 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from hpo.reporting.document import Command
 from hpo.reporting.overview import overview
@@ -45,3 +48,18 @@ def test_an_empty_study_has_no_best_trial(tmp_path: Path) -> None:
     said = prose(overview(study, [], [], location, NOW))
     assert "0 finished trials." in said
     assert "Best trial" not in said
+
+
+def test_what_is_of_uncommitted_code_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    study = fake_study(location, "C", base="smoke")
+    fake_fit(location, "final", trial=0)
+    fits = find_fits(location)
+    assert "uncommitted" not in prose(overview(study, records(study), fits, location, NOW))
+    (fit,) = fits
+    known = fit.metrics.versions | {"revision": "0123456789ab+"}
+    changed = replace(fit, metrics=fit.metrics.model_copy(update={"versions": known}))
+    said = prose(overview(study, records(study), [changed], location, NOW))
+    assert f"From uncommitted code, so that nobody can repeat it: {fit.label}." in said
