@@ -82,7 +82,7 @@ def overhead(context: Context) -> Iterator[Row]:
             yield Row("overhead", f"{name}: recorded over eager steps", gain, "x", note=note)
 
 
-def peak(context: Context) -> Iterator[Row]:
+def products(context: Context) -> Iterator[Row]:
     """Measure a plain large matrix product in both precisions."""
     side = {"toy": 64, "quick": 1536}.get(context.size, 2048)
     side = 8192 if context.device.type == "cuda" else side
@@ -90,7 +90,7 @@ def peak(context: Context) -> Iterator[Row]:
         a, b = (torch.rand(side, side, device=context.device).to(dtype) for _ in range(2))
         taken = context.interleaved({"matmul": lambda a=a, b=b: a @ b}, repeats=3)["matmul"]
         speed = [2 * side**3 / seconds / 1e9 for seconds in taken]
-        yield Row("limit", f"peak: matmul {side}, {str(dtype)[6:]}", speed, "GFLOP/s")
+        yield Row("limit", f"matmul {side}, {str(dtype)[6:]}", speed, "GFLOP/s")
 
 
 def embed(
@@ -114,7 +114,7 @@ def embed(
 
 def limit(context: Context) -> Iterator[Row]:
     """Measure the gradient of one minibatch in every variant, in GFLOP/s."""
-    yield from peak(context)
+    yield from products(context)
     kind = context.device.type
     for name, hyperparameters in context.configurations.items():
         pairs = 128 if kind == "cuda" else {"toy": 4, "compact": 64, "paper": 8}[name]

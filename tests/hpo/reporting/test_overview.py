@@ -53,6 +53,7 @@ def test_an_empty_study_has_no_best_trial(tmp_path: Path) -> None:
 def test_what_is_of_uncommitted_code_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("hpo.study.provenance._revision", lambda: "0123456789ab")
     location = StudyLocation("smoke", tmp_path)
     study = fake_study(location, "C", base="smoke")
     fake_fit(location, "final", trial=0)
