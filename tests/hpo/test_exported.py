@@ -25,14 +25,17 @@ from data.errors import DataUnavailable
 from data.images.ink import read_ink
 from data.sources.table import load
 from data.split import split
+from hpo.fits.fitter import Fitter
 from hpo.fits.result import FinalFit
 from hpo.results.metrics import Metrics
+from hpo.study.run import StudyRun
+from hpo.study.storage.location import StudyLocation
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
-from hpo.training.resumable import Fitter
 from model.hyperparameters import Budget
 from model.net.saved import SavedNet, load_net
 from model.predict import app
+from tests import ROOT
 from tests.benchmarks.exported import score
 from tests.hpo.support import SIZE, tiny_config, tiny_dataset
 from tests.model.support import TINY, tiny_hyperparameters
@@ -74,7 +77,8 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
     patch.setattr(hpo.fits.held_out, "load", lambda **_: dataset)
     patch.setattr(hpo.fits.held_out, "load_mnist", no_mnist)
     config = tiny_config()
-    inputs = load_data(config, None, "cpu")
+    run = StudyRun(config=config, location=StudyLocation(config.name, base))
+    inputs = load_data(run)
     batch = "pairs" if loss == "pair" else "episodes"
     hyperparameters = tiny_hyperparameters(
         replace(TINY, head=head, embedding="identity", normalisation="batch"),
@@ -82,12 +86,12 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
         loss=loss,
     )
     budget = Budget(epochs=3, pairs_per_epoch=256, patience=9, momentum_epochs=3)
-    fitter = Fitter(inputs, "tiny", "cpu", Checkpoints(base / "checkpoints"))
+    fitter = Fitter(inputs, "tiny", Checkpoints(base / "checkpoints"))
     fit = fitter.fit(hyperparameters, budget, 0)
     parameters = dict(fit.parameters)
     parameters["output.bias"] = parameters["output.bias"] + LEVEL[loss]
     result = FinalFit(
-        config=config,
+        run=run,
         trial=create_trial(value=0.5),
         title="best",
         candidates=[],
@@ -95,11 +99,10 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
         validated=[0.5],
         seconds=1,
         inputs=inputs,
-        device="cpu",
         digest="0",
     )
     said: list[str] = []
-    metrics = result.test_and_write(base / "final", None, said.append)
+    metrics = result.test_and_write(base / "final", said.append)
     return Left(base / "final", metrics, "\n".join(said))
 
 
@@ -186,7 +189,7 @@ def logits(saved: SavedNet, support: list[Path], queries: list[Path]) -> torch.T
 
 def test_nothing_that_is_left_names_this_machine(left: Left) -> None:
     traces = {
-        "the project": str(Path(__file__).parents[2]),
+        "the project": str(ROOT),
         "the folder": str(left.folder.parent),
         "home": str(Path.home()),
         "python": sys.prefix,

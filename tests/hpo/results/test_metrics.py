@@ -5,6 +5,7 @@ import pytest
 from hpo.results.metrics import METRICS, Metrics, figure, load_metrics
 from hpo.study.errors import StudyError
 from model.evaluation.intervals import interval
+from tests import ROOT
 
 
 def test_one_seed_has_wilsons_interval() -> None:
@@ -47,7 +48,7 @@ def test_metrics_that_cannot_be_read_are_one_message(tmp_path: Path, content: by
 
 def test_metrics_of_earlier_versions_are_read() -> None:
     """The committed results, most of them from before similarities were calibrated."""
-    files = sorted((Path(__file__).parents[2] / "studies/results").glob("*/metrics*.json"))
+    files = sorted((ROOT / "studies/results").glob("*/metrics*.json"))
     assert len(files) > 5
     thresholds = []
     for file in files:
