@@ -228,7 +228,9 @@ def test_a_folder_of_ones_own_is_named_without_its_path(
     for alphabet, character, drawing in itertools.product("abc", "mnopqr", range(2)):
         file = root / alphabet / character / f"{drawing}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        ink = np.random.default_rng(ord(alphabet) + ord(character) + drawing)
-        Image.fromarray(ink.integers(0, 255, (30, 30), np.uint8)).save(file)
+        paper = np.full((40, 40), 255, np.uint8)
+        paper[8:32, 8 + ord(character) % 7 : 12 + ord(character) % 7 + drawing] = 0
+        paper[8 + ord(alphabet) % 5 : 12 + ord(alphabet) % 5, 8:32] = 0
+        Image.fromarray(paper).save(file)
     for named in (root, root / "a" / ".."):
         assert load(str(named)).name == "my letters"
