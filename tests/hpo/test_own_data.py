@@ -95,7 +95,7 @@ def test_a_sheet_that_cannot_be_written_stops_nothing(
     assert "could not be drawn: No space left" in capsys.readouterr().out
 
 
-def test_other_sources_leave_no_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_sources_leave_no_sheet(tmp_path: Path) -> None:
     place = Place("smoke", tmp_path / "out")
     definition = load("smoke").changed(trials=1)
     assert run_study(definition, place)
@@ -167,7 +167,7 @@ def test_other_content_is_refused(letters: Path, tmp_path: Path) -> None:
 
 
 def test_a_study_that_remembers_a_path_in_its_definition_goes_on(
-    letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    letters: Path, tmp_path: Path
 ) -> None:
     """As those do that were begun before a folder was known by its content."""
     place = Place("tiny", tmp_path / "out")
@@ -176,25 +176,20 @@ def test_a_study_that_remembers_a_path_in_its_definition_goes_on(
     study = open_finished(place)
     study.set_user_attr("definition", definition.identity() | {"data.dataset": str(letters)})
     study.set_user_attr("data", {key: remembered(place)[key] for key in ("name", "digest")})
-    fit = final_fit(tiny_definition(trials=1), place, Plan(top=1, seeds=1))
-    _, as_run = open_as_run(tiny_definition(trials=1), place)
-    assert as_run.data.dataset == str(letters)
-    moved = letters.rename(tmp_path / "moved")
-    assert run_study(on(moved, trials=2), place)
-    assert [trial.state.name for trial in open_finished(place).trials] == ["COMPLETE"] * 2
-    # The fit is known again, not made anew.
-    assert final_fit(tiny_definition(trials=1), place, Plan(trial=0, seeds=1)).trial == fit.trial
+    once, plan = tiny_definition(trials=1), Plan(top=1, seeds=1)
+    assert open_as_run(once, place)[1].data.dataset == str(letters)
+    final_fit(once, place, plan)
     config = place.folder / "final" / "config.json"
     before = config.stat().st_mtime_ns
-    final_fit(tiny_definition(trials=1), place, Plan(top=1, seeds=1))
-    assert config.stat().st_mtime_ns == before
+    moved = letters.rename(tmp_path / "moved")
+    final_fit(once, place, plan, dataset=str(moved))
+    assert config.stat().st_mtime_ns == before  # the fit was known again, not made anew
+    assert run_study(on(moved, trials=2), place)
+    assert [trial.state.name for trial in open_finished(place).trials] == ["COMPLETE"] * 2
 
 
 def test_a_final_fit_finds_a_moved_folder_by_its_option(
-    letters: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place, plan = Place("tiny", tmp_path / "out"), Plan(top=1, seeds=1)
     definition = tiny_definition(trials=1)
