@@ -3,6 +3,7 @@
 import io
 import re
 import stat
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,10 @@ def decode_grey(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndar
         raise DataError(f"{name}: cannot be read as an image; it is {cure}")
     try:
         # Opening reads the header only; what is too large is refused before it is decoded.
-        with Image.open(io.BytesIO(data), formats=_decoders(found)) as image:
+        with (
+            warnings.catch_warnings(action="ignore"),  # of damaged notes, naming no file
+            Image.open(io.BytesIO(data), formats=_decoders(found)) as image,
+        ):
             width, height = image.size
             if not 0 < width * height <= max_pixels:
                 raise DataError(

@@ -12,6 +12,7 @@ import typer
 
 from data.errors import DataError
 from data.ink import read_ink
+from data.listing import shown
 from data.support import find_queries, find_support
 from model.errors import ModelError
 
@@ -140,9 +141,9 @@ def main(
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     if as_json:
-        shown = [
+        found = [
             {
-                "query": str(path),
+                "query": shown(path),
                 "ranked": [
                     {"class": one.name, "similarity": round(one.similarity, 6)}
                     for one in ranked[:top]
@@ -150,7 +151,7 @@ def main(
             }
             for path, ranked in zip(queries, answers, strict=True)
         ]
-        print(json.dumps(shown, indent=2))
+        print(json.dumps(found, indent=2))
         return
     for path, ranked in zip(queries, answers, strict=True):
         _print_table(path, ranked, top)
@@ -161,7 +162,7 @@ def _print_table(path: Path, ranked: Sequence[Ranked], top: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f"{path}: {ranked[0].name}"))
+    table = Table(title=Text(f"{shown(path)}: {ranked[0].name}"))
     for heading in ("rank", "class", "similarity"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for place, one in enumerate(ranked[:top], 1):

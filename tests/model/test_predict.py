@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,28 @@ def test_table_and_json_of_several_queries(model: Path, support: Path) -> None:
     answers = json.loads(output)
     assert [answer["ranked"][0]["class"] for answer in answers] == ["bar", "cross"]
     assert all(len(answer["ranked"]) == 2 for answer in answers)
+
+
+def test_names_of_any_bytes_and_folders_of_queries(
+    model: Path, support: Path, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    for folder in (asked, support):
+        try:
+            drawing("bar").save(folder / os.fsdecode(b"caf\xe9.png"))
+        except OSError:
+            pytest.skip("this file system takes no such names")
+    drawing("ring").save(asked / "ring.png")
+    command = [sys.executable, "-m", "model.predict", "--model", model, "--support", support]
+    for extra in ([], ["--json"]):
+        done = subprocess.run([*command, "--query", asked, *extra], capture_output=True)
+        assert done.returncode == 0, done.stderr
+        assert "xe9" in done.stdout.decode()
+    answers = json.loads(done.stdout)
+    assert [Path(answer["query"]).name for answer in answers] == ["caf\\xe9.png", "ring.png"]
+    assert "caf\\xe9" in {one["class"] for one in answers[0]["ranked"]}
+    assert answers[1]["ranked"][0]["class"] == "ring"
 
 
 def test_mistakes_are_one_message(model: Path, support: Path, tmp_path: Path) -> None:
