@@ -13,6 +13,7 @@ from data.folder_tree import LAYOUT, FolderTree, Tree, listed, read_tree
 from data.ink import read_ink
 from data.listing import describe, name_of, shown
 from data.packed import LabelledRow, Packed, join, pack, row_of
+from data.paths import from_text
 from data.request import Request
 from data.shares import (
     MIN_ALPHABETS,
@@ -41,7 +42,7 @@ def load_folder(request: Request) -> Dataset:
         DataError: there is too little in it, pictures cannot be read, or most are blank; all that
             are meant are named.
     """
-    root = Path(request.dataset)
+    root = from_text(request.dataset)
     found = read_tree(root)
     counts = {key: len(file) for key, file in _files(found.tree).items()}
     _refuse_too_few(root, found.tree, counts)

@@ -9,6 +9,7 @@ from data.errors import DataError, DataUnavailable
 from data.folder import load_folder
 from data.glyphs import load_glyphs
 from data.omniglot import load_omniglot
+from data.paths import from_text
 from data.request import (
     BACKGROUNDS,
     DRAWER_NAMES,
@@ -80,7 +81,7 @@ def load(
         return _first_available(request)
     if source := SOURCES.get(dataset):
         return source(request)
-    if Path(dataset).is_dir():
+    if from_text(dataset).is_dir():
         return load_folder(request)
     raise DataError(
         f"data set {dataset!r} is unknown; allowed are auto, {', '.join(SOURCES)}, "

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from data.paths import as_text
 from hpo.errors import DefinitionError
 from hpo.space import SearchSpace
 from hpo.specification import read
@@ -137,7 +138,7 @@ class StudyDefinition(_Section):
         for option, value in options.items():
             if value is not None:
                 section = "data" if option in Data.model_fields else "search"
-                raw[section][option] = value
+                raw[section][option] = as_text(value) if option == "dataset" else value
         return _validated(raw, "the command line")
 
     def identity(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 
+from data.paths import as_text, from_text
 from hpo.definition import FOLDER, StudyDefinition
 from hpo.errors import StudyError
 from hpo.place import Place
@@ -126,7 +127,7 @@ def remember_data(
         _refuse_other_definition(attributes.get("definition"), definition.identity(), place)
         known, data = attributes.get("data"), {"name": name, "digest": digest}
         if path is not None:
-            data |= {"source": FOLDER, **_storable(path)}
+            data |= {"source": FOLDER, "path": as_text(path)}
         if known is not None and known["digest"] != digest:
             raise StudyError(
                 f"study {place.name} was started on other data:\n"
@@ -209,22 +210,13 @@ def _last_found(attributes: dict[str, Any], place: Place) -> str | None:
     if dataset is None or not is_folder(dataset):
         return dataset
     path = attributes.get("data", {}).get("path", dataset)
-    if path == FOLDER or not Path(path).is_dir():
+    if path == FOLDER or not from_text(path).is_dir():
         raise StudyError(
             f"the images of study {place.name} are not where they were last found"
             + (path != FOLDER) * f", in {path}"
             + "; say with --dataset where they are"
         )
     return str(path)
-
-
-def _storable(path: Path) -> dict[str, str]:
-    """Return the path as a database can keep it, nothing where its bytes are no text."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return {}
-    return {"path": str(path)}
 
 
 def _shown(flat: dict[str, Any], key: str) -> str:

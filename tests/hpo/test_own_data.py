@@ -1,6 +1,7 @@
 """Studies on a folder of the user's own images."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -217,6 +218,20 @@ def test_a_final_fit_finds_a_moved_folder_by_its_option(
     assert "Koch" not in report
     assert "README implementation" not in report
     assert "ours, " in report
+
+
+def test_a_folder_of_any_bytes_is_found_again(letters: Path, tmp_path: Path) -> None:
+    named = os.fsencode(tmp_path) + b"/\xe9\xff"
+    try:
+        os.rename(letters, named)
+    except OSError:
+        pytest.skip("this file system takes text alone")
+    place = Place("tiny", tmp_path / "out")
+    assert run_study(on(os.fsdecode(named)), place)
+    assert remembered(place)["path"].endswith("/%E9%FF")
+    _, definition = open_as_run(tiny_definition(trials=1), place)
+    assert run_study(definition.changed(trials=2), place)
+    assert remembered(place)["name"] == r"\xe9\xff"
 
 
 def test_an_ablation_finds_a_moved_folder_by_its_option(letters: Path, tmp_path: Path) -> None:
