@@ -5,13 +5,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from data.dataset import ROLES, Dataset
+from data.errors import DataError
 from data.folder_tree import listed
+from data.images import decode_grey, read_bytes
+from data.listing import shown
 from hpo.definition import StudyDefinition
 from hpo.inputs import inputs_of, load_data
 from hpo.progress import bars
+from model.errors import ModelError
 
 SHEET = "inputs.png"
 _SHOWN = 60
@@ -42,23 +47,23 @@ def tell_folder(output: Console, definition: StudyDefinition, folder: Path | Non
         try:
             _leave_sheet(dataset, folder / SHEET)
             said = f"what was read: {folder / SHEET}"
-        except OSError as error:  # a convenience: the study runs without
-            said = f"what was read could not be drawn: {error.strerror or error}"
+        except (ModelError, OSError) as error:  # a convenience: the study runs without
+            said = f"what was read could not be drawn: {getattr(error, 'strerror', None) or error}"
         output.print(f"  {said}", markup=False, highlight=False)
 
 
 @contextmanager
 def reading(output: Console) -> Iterator[Callable[[int, int], None]]:
     """Show a bar, in a terminal, while the block reads many images; give what to tell it."""
-    with bars(output) as shown:
+    with bars(output) as progress:
         task = None
 
         def tell(done: int, total: int) -> None:
             nonlocal task
             if task is None and total >= _MANY:
-                task = shown.add_task("reading images", total=total, note="")
+                task = progress.add_task("reading images", total=total, note="")
             if task is not None:
-                shown.update(task, completed=done)
+                progress.update(task, completed=done)
 
         yield tell
 
@@ -98,7 +103,7 @@ def _leave_sheet(dataset: Dataset, path: Path) -> None:
     pictures = [
         (
             drawings.character_names[int(drawings.character[i])],
-            dataset.own.files[i],
+            _grey(dataset.own.files[i]),
             drawings.ink[i].numpy(),
         )
         for i in some
@@ -109,3 +114,11 @@ def _leave_sheet(dataset: Dataset, path: Path) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _grey(file: Path) -> np.ndarray | None:
+    """Return the image as it is, or nothing where it went since it was read."""
+    try:
+        return decode_grey(read_bytes(file, shown(file)), shown(file))
+    except DataError:
+        return None

@@ -1,33 +1,106 @@
-"""Pictures beside the ink that was read of them."""
+"""Sheets of pictures beside what a net sees of them, as PNG."""
 
-from collections.abc import Sequence
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
-_SIDE, _GAP, _COLUMNS = 96, 14, 5  # pixels, pixels, pairs in a row
+from data.errors import DataError
+from data.images import decode_grey, read_bytes
+from data.ink import read_ink
+from model.errors import ModelError
+
+MOST = 240
+"""Pictures on a sheet; of more, the first."""
+TILE, LINE, GAP = 105, 16, 6  # pixels
+Shown = tuple[str, np.ndarray | None, np.ndarray]
 
 
-def show_inputs(pictures: Sequence[tuple[str, Path | None, np.ndarray]], path: Path) -> None:
-    """Write a PNG sheet: each picture beside the ink that was read of it, its name below.
+def show_inputs(pictures: Sequence[Shown], path: Path) -> None:
+    """Write a sheet of ``pictures`` to ``path``.
 
     Args:
-        pictures: name, file (None: the ink alone) and ink, uint8 ``[H, W]``, 0 = paper.
-        path: the PNG to write.
+        pictures: of each its label, the original, uint8 ``[H, W]`` with 255 = white, or None to
+            leave it out, and the ink read of it, uint8 ``[S, S]``, 0 = paper.
+        path: of the PNG file; only the first ``MOST`` pictures are on it, and it says so.
+
+    Raises:
+        ModelError: the file cannot be written.
     """
-    rows = -(-len(pictures) // _COLUMNS)
-    cell = (2 * _SIDE + _GAP, _SIDE + _GAP)
-    sheet = Image.new("RGB", (_COLUMNS * cell[0], rows * cell[1]), "white")
+    from matplotlib import get_data_path
+
+    # Pillow's own font has Latin letters only.
+    font = ImageFont.truetype(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf"), LINE * 2 // 3)
+    shown = pictures[:MOST]
+    tiles = 2 if any(original is not None for _, original, _ in shown) else 1
+    width, height = tiles * (TILE + GAP) + GAP, TILE + LINE + GAP
+    columns = max(1, min(len(shown), math.ceil(math.sqrt(len(shown) * height / width * 1.5))))
+    rows = math.ceil(len(shown) / columns)
+    sheet = Image.new("L", (columns * width + GAP, rows * height + LINE + GAP), 200)
     pen = ImageDraw.Draw(sheet)
-    for i, (name, file, ink) in enumerate(pictures):
-        x, y = i % _COLUMNS * cell[0], i // _COLUMNS * cell[1]
-        if file is not None:
-            with Image.open(file) as picture:
-                picture.draft("RGB", (2 * _SIDE, 2 * _SIDE))
-                upright = ImageOps.exif_transpose(picture).convert("RGB")
-            sheet.paste(ImageOps.pad(upright, (_SIDE, _SIDE), color="lightgrey"), (x, y))
-        read = Image.fromarray(255 - ink).resize((_SIDE, _SIDE))
-        sheet.paste(read.convert("RGB"), (x + _SIDE, y))
-        pen.text((x + 2, y + _SIDE), name[-30:].encode("ascii", "replace").decode(), "black")
-    sheet.save(path)
+    for number, (label, original, ink) in enumerate(shown):
+        left, top = GAP + number % columns * width, GAP + number // columns * height
+        if original is not None:
+            sheet.paste(_tile(original), (left, top))
+        sheet.paste(_tile(255 - ink), (left + (tiles - 1) * (TILE + GAP), top))
+        pen.text((left, top + TILE), _fitting(label, width - GAP, font), 0, font)
+    if len(pictures) > len(shown):
+        pen.text((GAP, rows * height + GAP), f"the first {MOST}; there are more", 0, font)
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    try:
+        path.write_bytes(file.getvalue())
+    except OSError as error:
+        raise ModelError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def show_read(
+    support: Mapping[str, Sequence[Path]], queries: Sequence[Path], size: int, path: Path
+) -> None:
+    """Write a sheet of the queries and the support, each beside its ink at ``size`` pixels.
+
+    A picture that cannot be read is not on it.
+
+    Raises:
+        ModelError: the file cannot be written.
+    """
+    named = chain(
+        ((f"query {file.name}", file) for file in queries),
+        ((name, file) for name, files in support.items() for file in files),
+    )
+
+    def readable() -> Iterator[Shown]:
+        for name, file in named:
+            try:
+                data = read_bytes(file, str(file))
+                yield name, decode_grey(data, str(file)), read_ink(data, size, str(file))
+            except DataError:
+                continue
+
+    # One more than fit tells that there are more; thousands need not be read.
+    show_inputs(list(islice(readable(), MOST + 1)), path)
+
+
+def _tile(grey: np.ndarray) -> Image.Image:
+    """Return the picture within a square of side ``TILE``, its own proportions kept."""
+    scale = TILE / max(grey.shape)
+    height, width = (max(1, round(side * scale)) for side in grey.shape)
+    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST
+    tile = Image.new("L", (TILE, TILE), 220)
+    small = Image.fromarray(grey).resize((width, height), how)
+    tile.paste(small, ((TILE - width) // 2, (TILE - height) // 2))
+    return tile
+
+
+def _fitting(label: str, width: float, font: ImageFont.FreeTypeFont) -> str:
+    """Return the label on one line, its middle left out where it is too long."""
+    label = "".join(one if one.isprintable() else "?" for one in label)
+    short, keep = label, len(label)
+    while keep > 2 and font.getlength(short) > width:
+        keep -= 1
+        short = f"{label[: (keep + 1) // 2]}…{label[len(label) - keep // 2 :]}"
+    return short
