@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from hpo.terminal import options
-from hpo.terminal import signals as signals
+from hpo.terminal import options, signals
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = options.command_app()
 
 
 @app.command(
@@ -46,7 +45,7 @@ def main(
 ) -> None:
     """Search the hyperparameters of a siamese one-shot net, as Koch et al. (2015) did.
 
-    The same command goes on where it stopped, and ends at the same total of trials.
+    Rerun the command to resume; it ends at the same total of trials.
     """
     with options.reported():
         if listing:
@@ -55,38 +54,29 @@ def main(
 
             print_list(console(), out, storage)
             return
-        config, location = options.named_study(
+        run = options.named_study(
             study,
             device,
             out=out,
             storage=storage,
+            data_root=data_root,
             dataset=dataset,
             sampler=sampler,
             pruner=pruner,
             seed=seed,
             trials=trials,
         )
-        device = options.device_named(device)
         # Torch takes seconds to import, which a wrong option should not cost.
         from hpo.run import dry_run_study, run_study
 
-        other = None if source is None else options.source_location(source, location)
+        other = None if source is None else options.source_location(source, run.location)
         if dry_run:
-            dry_run_study(config, location, device, other)
+            dry_run_study(run, other)
             return
         signals.raise_on_signals()
         deadline = None if timeout is None else time.time() + timeout
         try:
-            finished = run_study(
-                config,
-                location,
-                data_root=data_root,
-                device=device,
-                workers=workers,
-                ray=ray,
-                deadline=deadline,
-                source=other,
-            )
+            finished = run_study(run, workers=workers, ray=ray, deadline=deadline, source=other)
         except KeyboardInterrupt:
             finished = False
     if not finished:

@@ -1,17 +1,13 @@
-"""What each change is worth on the way from the paper: ``python -m hpo.ablation``."""
+"""An ablation from the paper's configuration to the best: ``python -m hpo.ablation``."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hpo.fits.ablation import Plan, ablation
+from hpo.fits.ablation import AblationPlan, ablation
 from hpo.terminal import options
 
-if TYPE_CHECKING:
-    pass
-
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = options.command_app()
 
 
 @app.command(
@@ -28,13 +24,13 @@ def main(
             "--trial",
             metavar="N",
             min=0,
-            help="Go to the configuration of trial N. Without it: to the study's best.",
+            help="End at the configuration of trial N. Without it: at the study's best.",
         ),
     ] = None,
     minutes: Annotated[
         float,
         typer.Option(
-            "--minutes", metavar="M", min=0.001, help="Let each fit take about M minutes."
+            "--minutes", metavar="M", min=0.001, help="Train each fit for about M minutes."
         ),
     ] = 2.0,
     seeds: Annotated[
@@ -47,14 +43,13 @@ def main(
 ) -> None:
     """Fit and test every configuration from the paper's to a study's best, one change at a time.
 
-    The same command goes on where it stopped.
+    Rerun the command to resume.
     """
     with options.reported():
-        config, location = options.named_study(study, device, out=out, storage=storage)
-        device = options.device_named(device)
-        plan = Plan(trial=trial, minutes=minutes, seeds=seeds)
-        with options.interruptible(), location.explained():
-            ablation(config, location, plan, data_root=data_root, device=device)
+        run = options.named_study(study, device, out=out, storage=storage, data_root=data_root)
+        plan = AblationPlan(trial=trial, minutes=minutes, seeds=seeds)
+        with options.interruptible(), run.location.explained():
+            ablation(run, plan)
 
 
 if __name__ == "__main__":

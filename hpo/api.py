@@ -1,12 +1,12 @@
-"""A study in Python, a notebook say: what the commands do, as one object."""
+"""A study as a Python object, for notebooks: what the commands do."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.study.config import StudyConfig, load
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
 from model.device import device_named
 
@@ -37,7 +37,7 @@ class Picture:
 
 
 class Study:
-    """A study, kept in its folder: the one that the commands of the same name and place work on.
+    """A study, kept in its folder: the same one that the commands work on.
 
     Example:
         >>> study = Study("smoke", trials=3)
@@ -57,32 +57,51 @@ class Study:
         device: str = "auto",
         **changes: Any,
     ):
-        """Name a study; nothing is read or written but its file.
+        """Name a study; only its file is read.
 
         Args:
             study: the name or the ``.toml`` file of a study.
             out: the folder that holds the study's own folder.
-            storage: a database's URL where it is not ``study.db`` in the study's folder.
-            data_root: where data sets lie, None for the usual places.
-            device: what to train on.
+            storage: a database's URL if it is not ``study.db`` in the study's folder.
+            data_root: the folder of the data sets, None for the usual ones.
+            device: what to train on; ``auto`` takes a CUDA GPU if there is one.
             changes: what differs from the file: ``trials``, ``dataset``, ``sampler``, ``pruner``,
                 ``seed``.
 
         Raises:
             ConfigError: there is no such study, its file is wrong, or a change does not fit.
+            DeviceError: there is no such device here.
         """
         known = ("trials", "dataset", "sampler", "pruner", "seed")
         if unknown := sorted(changes.keys() - set(known)):
             raise ConfigError(f"{unknown[0]} cannot be changed; give {', '.join(known)}")
-        self.config: StudyConfig = load(study).changed(**changes)
-        self.location = StudyLocation(self.config.name, Path(out), storage)
-        self.data_root = None if data_root is None else Path(data_root)
-        self._device = device
+        config = load(study).changed(**changes)
+        self._run = StudyRun(
+            config=config,
+            location=StudyLocation(config.name, Path(out), storage),
+            data_root=None if data_root is None else Path(data_root),
+            device=device_named(device),
+        )
 
-    @cached_property
+    @property
+    def config(self) -> StudyConfig:
+        """What the study is."""
+        return self._run.config
+
+    @property
+    def location(self) -> StudyLocation:
+        """Where the study is kept."""
+        return self._run.location
+
+    @property
+    def data_root(self) -> Path | None:
+        """The folder of the data sets, None for the usual ones."""
+        return self._run.data_root
+
+    @property
     def device(self) -> str:
-        """What to train on."""
-        return device_named(self._device)
+        """What to train on, ``auto`` resolved."""
+        return self._run.device
 
     @property
     def optuna(self) -> "optuna.Study":
@@ -107,46 +126,37 @@ class Study:
         return complete_trials(self.optuna)[0]
 
     def run(self, *, workers: int = 1, source: "Study | None" = None) -> bool:
-        """Run trials up to the study's total, saying how it goes; return False if interrupted.
+        """Run trials up to the study's total, showing progress; return False if interrupted.
 
         Args:
             workers: processes that run trials.
             source: another study, whose best configurations are tried first.
 
         Raises:
-            StudyError: the study cannot be opened, or cannot go on.
+            StudyError: the study cannot be opened or resumed.
             DataError: its data cannot be had.
         """
         from hpo.run import run_study
 
         return run_study(
-            self.config,
-            self.location,
-            data_root=self.data_root,
-            device=self.device,
+            self._run,
             workers=workers,
             source=None if source is None else source.location,
         )
 
     def fit(self, **plan: Any) -> "Metrics":
-        """Fit the best configuration at full length, test it, and return its figures.
+        """Fit the best configuration at full length, test it, and return its metrics.
 
         Args:
-            plan: as in `hpo.fits.final.Plan`: ``top``, ``retrains``, ``seeds``, ``minutes``, ...
+            plan: as in `hpo.fits.final.FitPlan`: ``top``, ``retrains``, ``seeds``, ``minutes``, ...
 
         Raises:
             StudyError: the study has no trial to fit.
             DataError: its data cannot be had.
         """
-        from hpo.fits.final import Plan, final_fit
+        from hpo.fits.final import FitPlan, final_fit
 
-        return final_fit(
-            self.config,
-            self.location,
-            Plan(**plan),
-            data_root=self.data_root,
-            device=self.device,
-        )
+        return final_fit(self._run, FitPlan(**plan))
 
     def report(self) -> Path:
         """Write ``report.md`` and ``report.html`` and return their folder.
@@ -159,7 +169,7 @@ class Study:
         return write_report(self.location)
 
     def plot(self) -> Picture:
-        """Return the picture of the best accuracy so far, a dot for every trial.
+        """Return a figure of the best accuracy so far, a dot for every trial.
 
         Raises:
             StudyError: there is no complete trial yet.

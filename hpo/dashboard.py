@@ -1,7 +1,6 @@
 """A study in the browser: ``python -m hpo.dashboard``."""
 
 import errno
-from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Annotated, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -10,10 +9,9 @@ import typer
 
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
-from hpo.terminal import options
-from hpo.terminal import signals as signals
+from hpo.terminal import options, signals
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = options.command_app()
 
 LOOPBACK = "127.0.0.1"
 PORTS_TRIED = 20
@@ -23,7 +21,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that hung up."""
+        """Ignore a browser that hung up."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -32,12 +30,12 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(location: StudyLocation, host: str = LOOPBACK, port: int = 8080) -> tuple[_Server, str]:
-    """Return a server of the study's dashboard, bound but not serving yet, and its address.
+    """Return a server of the study's dashboard, bound but not yet serving, and its address.
 
     Args:
-        place: the study's.
-        host: the address to listen at.
-        port: the port, or the first of several to try where it is taken.
+        location: the study's.
+        host: the address to listen on.
+        port: the port, or the first of several to try if it is taken.
 
     Raises:
         StudyError: there is no such study, or no free port.
@@ -93,7 +91,7 @@ def main(
         typer.Option(
             "--host",
             metavar="ADDRESS",
-            help="Where to listen. Anyone who reaches it can change and delete studies.",
+            help="The address to listen on. Anyone who reaches it can change and delete studies.",
             rich_help_panel="Machine",
         ),
     ] = LOOPBACK,
@@ -115,7 +113,7 @@ def main(
     """
     signals.raise_on_signals()
     with options.reported():
-        location = StudyLocation(Path(study.removesuffix(".toml")).name, out, storage)
+        location = options.existing_study(study, out, storage)
         try:
             server, address = serve(location, host, port)
             with server:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from hpo.fits.final import Plan, final_fit
+from hpo.fits.final import FitPlan, final_fit
 from hpo.terminal import options
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = options.command_app()
 
 
 @app.command(
@@ -34,13 +34,12 @@ def main(
             "--top",
             metavar="K",
             min=1,
-            help="So many of the best trials are trained and scored anew; the best of them is "
-            "fitted. 1 takes the search's word.",
+            help="Retrain and rescore the top K trials; the best of them is fitted. 1 skips this.",
         ),
     ] = 3,
     retrains: Annotated[
         int,
-        typer.Option("--retrains", metavar="N", min=1, help="How often each of them is."),
+        typer.Option("--retrains", metavar="N", min=1, help="Trainings of each of them."),
     ] = 1,
     retrain_minutes: Annotated[
         float | None,
@@ -48,8 +47,8 @@ def main(
             "--retrain-minutes",
             metavar="M",
             min=0.001,
-            help="About how long each time on this machine, for what learns fast at first may not "
-            "come the farthest. Without it: as long as a trial.",
+            help="Train each of them for about M minutes on this machine, since fast starters do "
+            "not always win. Without it: a trial's budget.",
         ),
     ] = None,
     seeds: Annotated[
@@ -58,7 +57,7 @@ def main(
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", metavar="N", min=0, max=2**31 - 1, help="The first of these fits' seeds."
+            "--seed", metavar="N", min=0, max=2**31 - 1, help="Seed of the first of these fits."
         ),
     ] = 0,
     minutes: Annotated[
@@ -67,7 +66,7 @@ def main(
             "--minutes",
             metavar="M",
             min=0.001,
-            help="Let each fit take about M minutes on this machine, its epochs scaled. "
+            help="Train each fit for about M minutes on this machine, its epochs scaled. "
             "Without it: the study's \\[final] budget, else its \\[budget].",
         ),
     ] = None,
@@ -76,8 +75,8 @@ def main(
         typer.Option(
             "--background",
             metavar="full|small1|small2",
-            help="Learn from these of Omniglot's alphabets, into final-small1 and the like: 30, or "
-            "5 of them as in the limited-data benchmark. Without it: the study's own.",
+            help="Train on this background set of Omniglot, into final-small1 and the like: 30 "
+            "alphabets, or 5 as in the limited-data benchmark. Without it: the study's own.",
         ),
     ] = None,
     out: options.Out = options.OUT,
@@ -87,9 +86,9 @@ def main(
 ) -> None:
     """Fit a study's best configuration at full length and test it as the paper does.
 
-    The same command goes on where it stopped.
+    Rerun the command to resume.
     """
-    plan = Plan(
+    plan = FitPlan(
         top=top,
         retrains=retrains,
         retrain_minutes=retrain_minutes,
@@ -100,10 +99,9 @@ def main(
         background=background,
     )
     with options.reported():
-        config, location = options.named_study(study, device, out=out, storage=storage)
-        device = options.device_named(device)
-        with options.interruptible(), location.explained():
-            final_fit(config, location, plan, data_root=data_root, device=device)
+        run = options.named_study(study, device, out=out, storage=storage, data_root=data_root)
+        with options.interruptible(), run.location.explained():
+            final_fit(run, plan)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     return folder
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = options.command_app()
 
 
 @app.command(
@@ -80,8 +80,8 @@ def main(
 ) -> None:
     """Write a report on a study, finished or still running, into its folder's report/."""
     with options.reported():
-        names = [name.removesuffix(".toml") for name in (study, *(compare or ()))]
-        locations = [StudyLocation(Path(name).name, out, storage) for name in names]
+        names = (study, *(compare or ()))
+        locations = [options.existing_study(name, out, storage) for name in names]
         folder = write_report(locations[0], locations[1:])
     print(f"{folder / 'report.md'}\n{folder / 'report.html'}")
 

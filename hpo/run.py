@@ -1,64 +1,53 @@
-"""A study from its definition to its results, on this machine."""
+"""A study from its config to its results: the main job."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from rich.console import Console
 
+from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.warm_start import enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
-from hpo.study.config import StudyConfig
 from hpo.study.open import open_study
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.progress import StudyProgress, console
 from hpo.terminal.summary import print_plan, print_results
 
 
 def run_study(
-    config: StudyConfig,
-    location: StudyLocation,
+    run: StudyRun,
     *,
-    data_root: Path | None = None,
-    device: str = "cpu",
     workers: int = 1,
     ray: str | None = None,
     deadline: float | None = None,
     source: StudyLocation | None = None,
 ) -> bool:
-    """Run the study to its total of trials, showing how it goes; return False if interrupted.
+    """Run the study to its total of trials, showing progress; return False if interrupted.
 
     Args:
-        definition: what to run.
-        place: where it is kept; a study that is there goes on.
-        data_root: where data sets lie, None for the usual places.
-        device: what to train on.
+        run: the study's; an existing study is resumed.
         workers: processes that run trials.
-        ray: the address of a Ray cluster to place them on, ``local`` for one made here.
+        ray: the address of a Ray cluster to place them on, ``local`` for a temporary one here.
         deadline: no trial starts after this time (`time.time`), if given.
         source: another study, whose best configurations are tried first.
 
     Raises:
-        StudyError: the study cannot be opened, or cannot go on.
+        StudyError: the study cannot be opened or resumed.
         DataError: its data cannot be had.
     """
+    config, location = run.config, run.location
     total, output = config.search.trials, console()
-    study = open_study(config, location)
-    job = Job(
-        config=config,
-        location=location,
-        total=total,
-        data_root=data_root,
-        device=device,
-        deadline=deadline,
-    )
+    study = open_study(run)
+    job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)
     output.print(
-        f"Study {location.name}: up to {total} trials on {device}, kept in {location.shown_url}",
+        f"Study {location.name}: up to {total} trials on {run.device}, "
+        f"kept in {location.shown_url}",
         markup=False,
         highlight=False,
     )
     if source is not None:
-        _say(output, enqueue_from(study, location, source, config.space()))
+        _say(output, enqueue_from(study, run, source))
     interrupted = False
     with StudyProgress(study, total, config.budget.epochs, output, deadline):
         try:
@@ -73,19 +62,17 @@ def run_study(
     with location.explained():
         print_results(output, study, location)
     if interrupted:
-        output.print("Interrupted. The same command goes on from here.", highlight=False)
+        output.print("Interrupted. Rerun the command to resume.", highlight=False)
     return not interrupted
 
 
-def dry_run_study(
-    config: StudyConfig, location: StudyLocation, device: str, source: StudyLocation | None = None
-) -> None:
-    """Print what would run.
+def dry_run_study(run: StudyRun, source: StudyLocation | None = None) -> None:
+    """Print what `run_study` would run.
 
     Raises:
         StudyError: there is no study ``source``, or nothing in it.
     """
-    output = console()
+    config, location, output = run.config, run.location, console()
     output.print(
         f"Study {location.name}, kept in {location.shown_url}: {config.description}",
         markup=False,
@@ -93,7 +80,7 @@ def dry_run_study(
     )
     if source is not None:
         _say(output, proposals(source, config.space())[1])
-    print_plan(output, config, config.search.trials, device)
+    print_plan(output, run)
 
 
 def _say(output: Console, lines: Iterable[str]) -> None:

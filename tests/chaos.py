@@ -21,9 +21,8 @@ import optuna
 import psutil
 import torch
 
-import hpo.search.artifacts.upload
-import hpo.search.objective
 import hpo.training.data
+import hpo.training.resumable
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import StudyError
@@ -42,10 +41,7 @@ def stand_in() -> None:
     """Make trials short, and save after every epoch."""
     torch.set_num_threads(1)
     hpo.training.data.load = lambda **_: tiny_dataset()
-    hpo.training.checkpoints.CHECKPOINT_SECONDS = 0
-    hpo.search.artifacts.upload.TrialArtifacts.begin = (
-        hpo.search.artifacts.upload.TrialArtifacts.add
-    ) = lambda *_, **__: None  # type: ignore[method-assign, assignment]
+    hpo.training.resumable.CHECKPOINT_SECONDS = 0
 
 
 def slow_down() -> None:
@@ -72,7 +68,7 @@ class Killer(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        study = retrying(lambda: open_finished(self._job.location))
+        study = retrying(lambda: open_finished(self._job.run.location))
         for moment in self._moments:
             while finished(study) < moment and not self.done.is_set():
                 time.sleep(0.25)
@@ -147,9 +143,9 @@ def chaos(storage: str, kills: int, trials: int, workers: int, outages: int, see
         breaks = None
         try:
             url = None if server is None else server.url
-            location = replace(quiet.location, out=Path(folder, "chaos"), storage=url)
-            job = replace(quiet, location=location)
-            open_study(job.config, location)
+            location = replace(quiet.run.location, out=Path(folder, "chaos"), storage=url)
+            job = replace(quiet, run=replace(quiet.run, location=location))
+            open_study(job.run)
             killer = Killer(job, kills, seed)
             killer.start()
             if server is not None and outages:
@@ -163,7 +159,7 @@ def chaos(storage: str, kills: int, trials: int, workers: int, outages: int, see
             for thread in filter(None, (killer, breaks)):
                 thread.done.set()
                 thread.join()
-            expected, _, _ = outcomes(quiet.location)
+            expected, _, _ = outcomes(quiet.run.location)
             found, doubled, resumed = outcomes(location)
             file = location.sqlite_file()
             if file is not None:
@@ -184,7 +180,7 @@ def chaos(storage: str, kills: int, trials: int, workers: int, outages: int, see
         ("workers killed (SIGKILL) in a trial", killer.in_trials, ""),
         ("workers killed between trials or while starting", killer.elsewhere, ""),
         *([("server crashed and started again", breaks.count, "")] if breaks else []),
-        ("trials gone on with from a checkpoint", resumed, ""),
+        ("trials resumed from a checkpoint", resumed, ""),
         ("trials finished", f"{len(found)} of {trials}", f"lost {lost}, doubled {doubled}"),
         ("values other than in a quiet run", other, ""),
         ("database's own check", whole, ""),

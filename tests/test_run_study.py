@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import hpo.run
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.progress import duration
 from hpo.terminal.summary import next_commands
 from run_study import app
 from tests import ROOT
-from tests.hpo.support import tiny_config
 
 FLAGS = [
     *("--study", "--trials", "--out", "--storage", "--timeout", "--dataset", "--data-root"),
@@ -96,7 +94,7 @@ def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "The same command goes on from here" in output
+    assert "Rerun the command to resume" in output
     assert "Traceback" not in errors
 
 
@@ -106,17 +104,6 @@ def test_workers_share_a_study(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert len(open_finished(StudyLocation("smoke", tmp_path)).trials) == 4
-
-
-def test_as_a_library_with_little_to_type(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert hpo.run.run_study(tiny_config(trials=2), StudyLocation("tiny", tmp_path))
-    output = capsys.readouterr().out
-    assert "trial 0:" in output
-    assert "trial 1:" in output
-    study = open_finished(StudyLocation("tiny", tmp_path))
-    assert len(study.trials) == 2
 
 
 def test_dry_run_says_what_would_run(tmp_path: Path) -> None:

@@ -1,22 +1,22 @@
-"""An ablation: every configuration from the initial one to a trial's, fitted and tested."""
+"""An ablation: from the first initial configuration to a trial's, one change at a time."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.results.ablation import PICTURE, RESULT, Step
-from hpo.study.config import StudyConfig
+from hpo.study.run import StudyRun
 from hpo.study.space.domains import matching
-from hpo.study.storage.location import StudyLocation
 
 if TYPE_CHECKING:
+    from hpo.fits.fitter import Fitter, TrainedNet
     from hpo.study.space.search_space import SearchSpace
-    from hpo.training.resumable import Fit, Fitter
+    from hpo.terminal.fit_progress import FitProgress
+    from model.hyperparameters import Hyperparameters
 
-# What is changed together, in this order; a parameter of no group is a change by itself.
+# The parameters that change together, in this order; one of no group changes by itself.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "normalisation": ("net.normalisation",),
     "initialisation": ("net.initialisation",),
@@ -41,12 +41,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to go.
+class AblationPlan:
+    """Which configurations to fit, and for how long.
 
     Attributes:
-        trial: whose configuration is the end of the way; None for the study's best.
-        minutes: how long each fit takes, about.
+        trial: the trial whose configuration comes last; None for the study's best.
+        minutes: length of each fit, about.
         seeds: fits of each configuration.
     """
 
@@ -60,8 +60,8 @@ def one_change_at_a_time(
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return the configurations from ``start`` to ``end``, one change at a time, each named.
 
-    A parameter that the start does not have, because it hangs on others, takes its default until
-    its own change comes, so that no change brings another with it.
+    A conditional parameter that the start does not have takes its default until its own change, so
+    that no change implies another.
     """
     from hpo.study.space.catalogue import catalogue
 
@@ -82,30 +82,21 @@ def one_change_at_a_time(
     return steps
 
 
-def ablation(
-    config: StudyConfig,
-    location: StudyLocation,
-    plan: Plan | None = None,
-    *,
-    data_root: Path | None = None,
-    device: str = "cpu",
-) -> list[Step]:
-    """Fit every configuration from the study's first start to a trial's, and test each.
+def ablation(run: StudyRun, plan: AblationPlan | None = None) -> list[Step]:
+    """Fit every configuration from the study's first initial one to a trial's, and test each.
 
-    What was finished or begun before is not done again. Nothing is chosen on the test figures.
+    Finished fits are loaded, begun ones resumed. Nothing is selected on test results.
 
     Args:
-        definition: the study's.
-        place: where it is kept.
-        plan: how to go.
-        data_root: where data sets lie, None for the usual places.
-        device: what to train on.
+        run: the study's.
+        plan: which configurations to fit, and for how long.
 
     Raises:
-        StudyError: the study is not there, has no such trial, or no start to come from.
+        StudyError: the study is not there, has no such trial, or no initial configuration.
         DataError: its data cannot be had.
     """
     from hpo.fits.evaluation import net_figures
+    from hpo.fits.fitter import Fitter
     from hpo.fits.held_out import fresh_trials, load_benchmark
     from hpo.results.plots.ablation import ladder
     from hpo.results.plots.style import save
@@ -116,35 +107,34 @@ def ablation(
     from hpo.terminal.progress import console
     from hpo.training.checkpoints import Checkpoints
     from hpo.training.data import load_data
-    from hpo.training.resumable import Fitter
     from model.evaluation.scores import one_shot_accuracy
     from model.net.saved import write
 
-    plan = plan or Plan()
-    study, config = open_as_run(config, location)
+    plan = plan or AblationPlan()
+    study, run = open_as_run(run)
+    config, location = run.config, run.location
     space = config.space()
     if not space.initial_configurations:
         raise StudyError(
-            f"study {location.name} has no [[start]] to come from; add one to its file"
+            f"study {location.name} has no [[start]] for the ablation to begin with; add one"
         )
     number = plan.trial
     end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
     steps = one_change_at_a_time(space, space.initial_configurations[0], end.params)
-    inputs = load_data(config, data_root, device)
-    remember_data(study, location, config, inputs.name, inputs.digest)
+    inputs = load_data(run)
+    remember_data(study, run, inputs.name, inputs.digest)
     folder, output = location.folder / f"ablation-{end.number}", console()
-    checkpoints = Checkpoints(folder / "checkpoints")
-    fitter = Fitter(inputs, config.identity(), device, checkpoints)
-    fresh = fresh_trials(config, data_root, 0, device)
+    fitter = Fitter(inputs, config.identity(), Checkpoints(folder / "checkpoints"))
+    fresh = fresh_trials(run, 0)
     results = []
     with FitProgress(output, plan.seeds * len(steps)) as progress:
         fitted = [
-            _fit(fitter, space, label, values, config, plan, folder, progress)
+            _fit(fitter, label, space.hyperparameters(values), run, plan, progress)
             for label, values in steps
         ]
-        # The test alphabets are read when all is trained.
-        full, _ = load_benchmark(config, data_root)
-        tests = full.at(config.data.image_size, device)
+        # The test alphabets are read after everything is trained.
+        full, _ = load_benchmark(run)
+        tests = full.at(config.data.image_size, run.device)
         widest = max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
         kept = tuple(
             task
@@ -154,7 +144,7 @@ def ablation(
         )
         tests = replace(tests, tasks=kept)
         for (label, values), fits in zip(steps, fitted, strict=True):
-            nets = [fit.net(device) for fit in fits]
+            nets = [fit.net(run.device) for fit in fits]
             figures, _ = net_figures(nets, tests, inputs.validation)
             results.append(
                 Step(
@@ -176,23 +166,19 @@ def ablation(
 
 def _fit(
     fitter: "Fitter",
-    space: "SearchSpace",
     label: str,
-    values: Mapping[str, Any],
-    config: StudyConfig,
-    plan: Plan,
-    folder: Path,
-    progress: Any,
-) -> "list[Fit]":
-    hyperparameters = space.hyperparameters(values)
+    hyperparameters: "Hyperparameters",
+    run: StudyRun,
+    plan: AblationPlan,
+    progress: "FitProgress",
+) -> "list[TrainedNet]":
+    from hpo.training.time_budget import fit_to_time
+
     key = json.dumps([asdict(hyperparameters), plan.minutes], sort_keys=True)
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    budget = fitter.fit_to_time(
-        hyperparameters,
-        config.final_budget(),
-        60 * plan.minutes,
-        folder / "checkpoints" / f"budget-{digest}.json",
-    )
+    file = fitter.checkpoints.folder / f"budget-{digest}.json"
+    budget = run.config.final_budget()
+    budget = fit_to_time(fitter.inputs, hyperparameters, budget, 60 * plan.minutes, file)
     return [
         fitter.fit(hyperparameters, budget, seed, progress(f"{label}, seed {seed}", budget.epochs))
         for seed in range(plan.seeds)
@@ -200,7 +186,7 @@ def _fit(
 
 
 def table(steps: Sequence[Step]) -> Any:
-    """Return the steps as a table of rich: each change, and what was reached with it."""
+    """Return the steps as a table for the terminal."""
     from rich.table import Table
 
     made = Table(title="One change at a time")

@@ -1,8 +1,4 @@
-"""What a final fit needs beyond a trial's inputs: fresh validation trials, and the tests."""
-
-from pathlib import Path
-
-import torch
+"""What a final fit needs beyond a study's data: fresh validation trials, and the tests."""
 
 from data.batches.one_shot import OneShotTrials, generate
 from data.dataset import Dataset
@@ -12,36 +8,34 @@ from data.sources.mnist import load_mnist
 from data.sources.request import data_root
 from data.sources.table import load
 from data.split import split
-from hpo.study.config import StudyConfig
+from hpo.study.run import StudyRun
 from model.evaluation.protocols import Benchmark, benchmark
 
 FRESH_TRIALS = 4_000
-"""Enough that their own noise, half a point, is well under that of the search's few hundred."""
+"""Enough for a noise of half a point, well below that of the search's few hundred."""
 
 
-def fresh_trials(
-    config: StudyConfig, root: Path | None, seed: int, device: torch.device | str
-) -> OneShotTrials:
+def fresh_trials(run: StudyRun, seed: int) -> OneShotTrials:
     """Return one-shot trials that the search has not seen, of the validation alphabets alone.
 
-    All drawers of these alphabets take part, those too that the search left out.
+    All drawers of these alphabets take part, including those that the search leaves out.
 
     Raises:
         DataError: the data cannot be had, or is too little.
     """
-    dataset = _load(config, root, config.data.image_size)
+    dataset = _load(run, run.config.data.image_size)
     return generate(
         split(dataset, "all").validation,
-        way=config.validation.way,
+        way=run.config.validation.way,
         trials=FRESH_TRIALS,
         variant="all_drawers",
-        # The search drew its own from a seed below this, and a generator takes 32 bits.
+        # The search's own seed is below this, and a generator takes 32 bits.
         seed=2**31 + seed,
-    ).to(device)
+    ).to(run.device)
 
 
-def load_benchmark(config: StudyConfig, root: Path | None) -> tuple[Benchmark, str | None]:
-    """Return the tests at the data's full size, and why MNIST is not among them, if so.
+def load_benchmark(run: StudyRun) -> tuple[Benchmark, str | None]:
+    """Return the tests at the data's full size, and why MNIST is missing, if it is.
 
     Raises:
         DataError: the data cannot be had.
@@ -49,12 +43,12 @@ def load_benchmark(config: StudyConfig, root: Path | None) -> tuple[Benchmark, s
     digits: Drawings | None = None
     missing = None
     try:
-        digits = load_mnist(data_root(root))
+        digits = load_mnist(data_root(run.data_root))
     except DataError as error:
         missing = str(error)
-    return benchmark(_load(config, root, None), digits), missing
+    return benchmark(_load(run, None), digits), missing
 
 
-def _load(config: StudyConfig, root: Path | None, size: int | None) -> Dataset:
-    wanted = config.data
-    return load(dataset=wanted.dataset, root=root, background=wanted.background, size=size)
+def _load(run: StudyRun, size: int | None) -> Dataset:
+    asked = run.config.data
+    return load(dataset=asked.dataset, root=run.data_root, background=asked.background, size=size)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hpo.fits.evaluation import baseline_figures, net_figures
+from hpo.fits.fitter import TrainedNet
 from hpo.fits.gallery import make_gallery
 from hpo.fits.held_out import load_benchmark
 from hpo.results import published
@@ -24,11 +25,10 @@ from hpo.results.metrics import (
     save_metrics,
 )
 from hpo.results.plots.training_curve import draw_curve
-from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
+from hpo.study.run import StudyRun
 from hpo.training.data import StudyData
-from hpo.training.resumable import Fit
 from model.baselines import BASELINES
 from model.errors import ModelError
 from model.net.export import export_onnx
@@ -66,32 +66,28 @@ class FinalFit:
     """All that was trained, before it is tested.
 
     Attributes:
-        definition: the study's.
+        run: the study's, with the background that was trained on.
         trial: whose configuration it is.
         title: ``best`` or ``trial N``.
         candidates: that it was chosen among, the chosen one first.
         fits: one per seed.
         validated: each fit's accuracy on the fresh validation trials.
         seconds: that training and validation took, the candidates' too.
-        inputs: the study's.
-        device: what it was trained on and is tested on.
+        inputs: the study's data.
         digest: of all that the fit depends on.
     """
 
-    config: StudyConfig
+    run: StudyRun
     trial: FrozenTrial
     title: str
     candidates: list[Candidate]
-    fits: Sequence[Fit]
+    fits: Sequence[TrainedNet]
     validated: Sequence[float]
     seconds: float
     inputs: StudyData
-    device: str
     digest: str
 
-    def test_and_write(
-        self, folder: Path, data_root: Path | None, say: Callable[[str], None]
-    ) -> Metrics:
+    def test_and_write(self, folder: Path, say: Callable[[str], None]) -> Metrics:
         """Test the fits, once, and write the folder; ``metrics.json`` comes last.
 
         Raises:
@@ -99,25 +95,26 @@ class FinalFit:
             OSError: the folder cannot be written.
         """
         say("testing")
-        full, missing = load_benchmark(self.config, data_root)
+        config, device = self.run.config, self.run.device
+        full, missing = load_benchmark(self.run)
         if missing:
             say(f"warning: no MNIST figure: {missing}")
-        small = full.at(self.config.data.image_size, self.device)
-        nets = [fit.net(self.device) for fit in self.fits]
+        small = full.at(config.data.image_size, device)
+        nets = [fit.net(device) for fit in self.fits]
         figures, thresholds = net_figures(nets, small, self.inputs.validation)
         figures += baseline_figures(full)
         best = max(range(len(nets)), key=lambda i: self.validated[i])
         gallery, pictures = make_gallery(nets[best], small, full)
         similarities = [float(torch.tensor(t, dtype=torch.float64).sigmoid()) for t in thresholds]
         metrics = Metrics(
-            study=self.config.name,
+            study=config.name,
             trial=self.trial.number,
             title=self.title,
             parameters=self.trial.params,
             data={"name": self.inputs.name, "digest": self.inputs.digest},
-            image_size=self.config.data.image_size,
+            image_size=config.data.image_size,
             net_parameters=parameter_count(nets[best].architecture),
-            device=_device_name(self.device),
+            device=_device_name(device),
             minutes=self.seconds / 60,
             kept_seed=self.fits[best].seed,
             seeds=[
@@ -202,7 +199,7 @@ def print_figures(console: Console, metrics: Metrics) -> None:
     console.print(table)
 
 
-def _seed_fit(fit: Fit, accuracy: float, threshold: float) -> SeedFit:
+def _seed_fit(fit: TrainedNet, accuracy: float, threshold: float) -> SeedFit:
     return SeedFit(
         seed=fit.seed,
         epochs=len(fit.history),

@@ -1,14 +1,14 @@
-"""Which trial to fit: the top ones trained and scored anew, on validation alphabets alone."""
+"""Which trial to fit: the top ones retrained and rescored, on validation alphabets alone."""
 
 from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial
 
 from data.batches.one_shot import OneShotTrials
+from hpo.fits.fitter import Fitter
 from hpo.results.metrics import Candidate
 from hpo.study.space.search_space import SearchSpace
 from hpo.terminal.fit_progress import FitProgress
-from hpo.training.resumable import Fitter
 from model.evaluation.intervals import interval
 from model.evaluation.scores import one_shot_accuracy
 from model.hyperparameters import Budget
@@ -23,10 +23,10 @@ def choose(
     seeds: Sequence[int],
     progress: FitProgress,
 ) -> tuple[list[Candidate], float]:
-    """Return the trials as candidates, the best first, and the seconds that it took to train.
+    """Return the trials as candidates, best first, and the seconds spent on training.
 
-    Each is trained once for each of ``seeds``, as its own of ``budgets`` has it, and scored on
-    ``fresh`` trials, because the best of many noisy scores flatters itself.
+    Each is trained once for each of ``seeds``, with its own of ``budgets``, and scored on ``fresh``
+    trials, because the best of many noisy scores is biased upwards.
     """
     candidates, seconds = [], 0.0
     for trial, budget in zip(trials, budgets, strict=True):
@@ -34,12 +34,12 @@ def choose(
         for seed in seeds:
             tell = progress(f"candidate trial {trial.number}, seed {seed}", budget.epochs)
             fit = fitter.fit(space.hyperparameters(trial.params), budget, seed, tell)
-            scores.append(one_shot_accuracy(fit.net(fitter.device), fresh))
+            scores.append(one_shot_accuracy(fit.net(fresh.drawings.device), fresh))
             pairs.append(fit.history[-1].pairs_seen)
             seconds += fit.seconds
         mean, low, high = interval(scores, len(fresh))
         progress.say(
-            f"trial {trial.number}: {trial.value or 0.0:.1%} in the search, anew {mean:.1%} "
+            f"trial {trial.number}: {trial.value or 0.0:.1%} in the search, retrained {mean:.1%} "
             f"[{low:.1%}, {high:.1%}], {len(fresh):,} trials x {len(scores)} seeds, "
             f"{pairs[0]:,} pairs"
         )
@@ -55,5 +55,5 @@ def choose(
                 high=high,
             )
         )
-    # Of equals the one that the search liked better comes first, for sorting keeps their order.
+    # Sorting is stable: of equals, the one with the better search value comes first.
     return sorted(candidates, key=lambda candidate: -candidate.mean), seconds

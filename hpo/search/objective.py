@@ -1,15 +1,14 @@
-"""What a trial is: a configuration trained, reported every epoch, worth its best epoch."""
+"""The objective: trains what a trial suggests, reports every epoch, returns the best accuracy."""
 
 import json
-import time
+from collections.abc import Callable
 
 import optuna
 import torch
 from optuna.trial import BaseTrial
 
-from hpo.search.artifacts.upload import TrialArtifacts
-from hpo.study.config import StudyConfig
 from hpo.study.provenance import versions
+from hpo.study.run import StudyRun
 from hpo.study.samplers.table import trial_seed
 from hpo.study.trials import (
     original_number,
@@ -19,34 +18,44 @@ from hpo.study.trials import (
     record_start,
     seed_of,
 )
-from hpo.training.checkpoints import CHECKPOINT_SECONDS, Checkpoints
+from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import StudyData
+from hpo.training.resumable import ResumableTraining
 from model.net.siamese import parameter_count
 from model.training.trainer import EpochResult, Trainer
+
+OnTrialEnd = Callable[[optuna.Trial, Trainer, bool], None]
+"""Called with a trial whose training ended, its trainer, and whether it was pruned; before the
+study is told, since a told trial cannot be changed. It may leave the net with any parameters."""
 
 
 class Objective:
     """From a trial to its value, the best one-shot validation accuracy of any epoch, in [0, 1].
 
+    Args:
+        run: the study's.
+        inputs: what to train and validate on.
+        checkpoints: where running trials are saved; None to save nothing.
+        on_trial_end: called with each trial of the study whose training ended.
+
     Example:
-        >>> objective = Objective(definition, inputs, device="cpu")
-        >>> objective(optuna.trial.FixedTrial(definition.space().starts[0]))
+        >>> objective = Objective(run, load_data(run))
+        >>> objective(optuna.trial.FixedTrial(objective.space.initial_configurations[0]))
         0.41
     """
 
     def __init__(
         self,
-        config: StudyConfig,
+        run: StudyRun,
         inputs: StudyData,
         *,
-        device: torch.device | str,
         checkpoints: Checkpoints | None = None,
-        artifacts_of_trials: TrialArtifacts | None = None,
+        on_trial_end: OnTrialEnd | None = None,
     ):
-        self.config, self.inputs = config, inputs
-        self.device, self.checkpoints = torch.device(device), checkpoints
-        self.artifacts_of_trials = artifacts_of_trials
-        self.space = config.space()
+        self.config, self.inputs = run.config, inputs
+        self.device, self.checkpoints = torch.device(run.device), checkpoints
+        self.on_trial_end = on_trial_end
+        self.space = run.config.space()
         # One line, which the dashboard shows as it is.
         self._versions = ", ".join(f"{name} {version}" for name, version in versions().items())
 
@@ -67,54 +76,38 @@ class Objective:
             device=_device_name(self.device),
             versions=self._versions,
         )
-        trainer = Trainer(
-            hyperparameters,
-            self.inputs.train,
-            self.inputs.validation,
-            self.config.training_budget(),
-            seed=seed,
-            device=self.device,
+        trainer = self.inputs.trainer(hyperparameters, self.config.training_budget(), seed)
+        training = ResumableTraining(
+            trainer,
+            self.checkpoints,
+            number=original_number(trial),
+            key=self._key(trial, seed),
         )
-        root = original_number(trial)
-        key = self._key(trial, seed)
-        self._resume(trial, trainer, root, key)
-        pruned = self._train(trial, trainer, root, key)
+        if training.resume():
+            for result in trainer.history:
+                trial.report(result.one_shot_accuracy, result.epoch)
+            record_resume(trial, len(trainer.history))
+        pruned = training.run(lambda result: self._report(trial, trainer, result))
         record_result(trial, trainer.history)
-        if self.artifacts_of_trials and isinstance(trial, optuna.Trial):
-            self.artifacts_of_trials.add(trial, trainer, pruned=pruned is not None)
+        if self.on_trial_end and isinstance(trial, optuna.Trial):
+            self.on_trial_end(trial, trainer, pruned is not None)
         if pruned:
             raise optuna.TrialPruned(f"stopped by the pruner after epoch {pruned.epoch}")
         assert trainer.best is not None
         return trainer.best.one_shot_accuracy
 
-    def _train(self, trial: BaseTrial, trainer: Trainer, root: int, key: str) -> EpochResult | None:
-        """Train to the end and return None, or the result after which the trial is pruned.
+    def _report(self, trial: BaseTrial, trainer: Trainer, result: EpochResult) -> bool:
+        """Report an epoch; return whether the trial is to be pruned after it.
 
-        Where nothing is pruned, a diverged trial is complete and worth chance.
+        Without a pruner, a diverged trial is complete, with the accuracy of chance.
         """
-        saved = time.monotonic()
-        for result in trainer.epochs():
-            trial.report(result.one_shot_accuracy, result.epoch)
-            # A trial that has come to its end has its value, whatever others have. One that
-            # diverged has none to speak of; were it complete, a sampler that learns from pruned
-            # trials too would take it for better than all of them.
-            if result.diverged and self.config.search.pruner != "none":
-                return result
-            if not trainer.finished() and trial.should_prune():
-                return result
-            if self.checkpoints and time.monotonic() - saved >= CHECKPOINT_SECONDS:
-                self.checkpoints.save(root, key, trainer.state_dict())
-                saved = time.monotonic()
-        return None
-
-    def _resume(self, trial: BaseTrial, trainer: Trainer, root: int, key: str) -> None:
-        state = self.checkpoints.load(root, key) if self.checkpoints else None
-        if state is None:
-            return
-        trainer.load_state_dict(state)
-        for result in trainer.history:
-            trial.report(result.one_shot_accuracy, result.epoch)
-        record_resume(trial, len(trainer.history))
+        trial.report(result.one_shot_accuracy, result.epoch)
+        # A finished trial keeps its value, whatever others have. A diverged one has none to speak
+        # of; if it were complete, a sampler that learns from pruned trials too would rank it above
+        # all of them.
+        if result.diverged and self.config.search.pruner != "none":
+            return True
+        return not trainer.finished() and trial.should_prune()
 
     def _key(self, trial: BaseTrial, seed: int) -> str:
         return json.dumps(

@@ -1,7 +1,7 @@
 """Starting from another study's best: ``--from STUDY``.
 
-What is taken over is written into the study once, as the configurations of trials to come, so that
-a study that goes on, here or elsewhere, tries each of them exactly once.
+The configurations are written into the study once, as those of trials to come, so that every
+worker, here or elsewhere, finds them, and each is tried exactly once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,41 +15,41 @@ from hpo.study.space.search_space import SearchSpace
 if TYPE_CHECKING:
     import optuna
 
+    from hpo.study.run import StudyRun
     from hpo.study.storage.location import StudyLocation
 
 TAKEN = 5
-"""How many of the other study's best configurations are tried."""
+"""How many of the source study's best configurations are tried."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A configuration as another space can try it, and what had to change for that."""
+    """A configuration fitted to another search space, and what changed for that."""
 
     values: dict[str, Value]
     changes: tuple[str, ...]
 
 
-def enqueue_from(
-    study: "optuna.Study", location: "StudyLocation", source: "StudyLocation", space: SearchSpace
-) -> list[str]:
-    """Have the study try ``source``'s best configurations next; return what was done, in lines.
+def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation") -> list[str]:
+    """Enqueue ``source``'s best configurations in the study; return what was done, in lines.
 
     Does nothing if it has been done before.
 
     Raises:
-        StudyError: there is no such study, it is this one, or has no complete trial.
+        StudyError: there is no such study, it is this one, or it has no complete trial.
     """
     from hpo.study.errors import StudyError
     from hpo.study.record import StudyRecord, record_enqueued
     from hpo.study.trials import configurations_begun
 
+    location, space = run.location, run.config.space()
     if (source.name, source.url) == (location.name, location.url):
         raise StudyError(f"--from {source.name}: that is the study itself; name another one")
     fitted, lines = proposals(source, space)
     with location.exclusive():
         known = StudyRecord.of(study).enqueued
         if any(entry["study"] == source.name for entry in known):
-            return [f"The best of study {source.name} were taken over before."]
+            return [f"The best trials of study {source.name} were enqueued before."]
         after = [len(space.initial_configurations), configurations_begun(study)]
         after += [entry["first"] + len(entry["values"]) for entry in known]
         entry = {
@@ -62,7 +62,7 @@ def enqueue_from(
 
 
 def proposals(source: "StudyLocation", space: SearchSpace) -> tuple[list[Fitted], list[str]]:
-    """Return the best configurations of ``source`` fitted to ``space``, and lines that say so.
+    """Return the best configurations of ``source`` fitted to ``space``, and a line on each trial.
 
     Raises:
         StudyError: there is no such study, or it has no complete trial.
@@ -79,18 +79,18 @@ def proposals(source: "StudyLocation", space: SearchSpace) -> tuple[list[Fitted]
         one = fit({**fixed, **trial.params}, space)
         line = f"trial {trial.number} of {source.name} ({trial.value:.1%})"
         if any(one.values == before.values for before in fitted):
-            lines.append(f"{line}: left out, the same as one above in this study's space")
+            lines.append(f"{line}: skipped, a duplicate in this study's space")
             continue
         fitted.append(one)
-        lines.append(f"{line}: " + ("; ".join(one.changes) or "taken over as it is"))
+        lines.append(f"{line}: " + ("; ".join(one.changes) or "enqueued unchanged"))
     return fitted, lines
 
 
 def fit(values: Mapping[str, Any], space: SearchSpace) -> Fitted:
-    """Return what ``space`` can try of a configuration ``values``.
+    """Return the configuration ``values`` fitted to ``space``.
 
-    A number that is out of range becomes the nearest that is in it. A parameter that is not
-    searched is left out. One that has no value here, or none that is allowed, is sampled.
+    A number out of range becomes the nearest in it. A parameter that is not searched is left out.
+    One without an allowed value is sampled.
     """
     taken: dict[str, Value] = {}
     changes, sampled = [], []
@@ -140,11 +140,11 @@ def _nearest(name: str, value: float, allowed: Range) -> Value:
 
 
 def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the other study fixes, the parameters of which it says nothing included."""
+    """Return the values that the source study fixes, defaults included."""
     values = {name: parameter.default for name, parameter in catalogue().items()}
     for key, specification in config.items():
         name = key.removeprefix("parameters.")
         if name != key:
-            # What is searched stands in its trials, unless it had no place in them.
+            # What is searched is in its trials, unless its condition was not met.
             values[name] = specification.get("value")
     return {name: value for name, value in values.items() if value is not None}

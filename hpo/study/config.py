@@ -1,7 +1,6 @@
 """A study file: read, checked once, then frozen."""
 
 import difflib
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hpo.study.errors import ConfigError
+from hpo.study.name import check_name
 from hpo.study.space.domains import read
 from hpo.study.space.search_space import SearchSpace
 from model.hyperparameters import Budget
@@ -18,7 +18,6 @@ from model.hyperparameters import Budget
 SamplerName = Literal["gp", "tpe", "cmaes", "random"]
 PrunerName = Literal["none", "median", "halving", "hyperband"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHIPPED = Path(__file__).resolve().parents[2] / "studies"
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -167,20 +166,6 @@ def load(study: str) -> StudyConfig:
     path = _path(study)
     raw = _read(path)
     return _validated({**raw, "name": path.stem}, str(path))
-
-
-def check_name(name: str) -> str:
-    """Return ``name`` if a study may have it, so that its folder cannot lie elsewhere.
-
-    Raises:
-        ConfigError: it holds anything but ``a-z 0-9 . _ -`` or starts with a sign.
-    """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f'"{name}" cannot name a study: use a-z, 0-9, ".", "_" and "-", '
-            "with a letter or digit first"
-        )
-    return name
 
 
 def available() -> dict[str, Path]:

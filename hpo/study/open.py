@@ -2,14 +2,15 @@
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import optuna
 
-from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
 from hpo.study.record import StudyRecord, record_config, record_data
+from hpo.study.run import StudyRun
 from hpo.study.samplers.table import make_pruner, make_sampler, quiet
 from hpo.study.storage.location import StudyLocation
 
@@ -20,12 +21,13 @@ optuna.logging.set_verbosity(logging.ERROR)
 logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
-def open_study(config: StudyConfig, location: StudyLocation) -> optuna.Study:
-    """Return the study, made if it is not there yet.
+def open_study(run: StudyRun) -> optuna.Study:
+    """Return the study, created if it is not there yet.
 
     Raises:
-        StudyError: its database cannot be used, or holds it with another definition.
+        StudyError: its database cannot be used, or holds it with another config.
     """
+    config, location = run.config, run.location
     with location.exclusive():
         storage = location.database()
         search = config.search
@@ -71,31 +73,31 @@ def open_finished(location: StudyLocation) -> optuna.Study:
             raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
 
 
-def open_as_run(config: StudyConfig, location: StudyLocation) -> tuple[optuna.Study, StudyConfig]:
-    """Return a study that is there, and the definition with the options that it was run with.
+def open_as_run(run: StudyRun) -> tuple[optuna.Study, StudyRun]:
+    """Return a study that is there, and ``run`` with the options that the study was started with.
 
     Raises:
-        StudyError: there is none, or it was started with another definition.
+        StudyError: there is none, or it was started with another config.
     """
-    known = StudyRecord.of(open_finished(location)).config or {}
+    known = StudyRecord.of(open_finished(run.location)).config or {}
     keys = {
         "dataset": "data.dataset",
         "sampler": "search.sampler",
         "pruner": "search.pruner",
         "seed": "search.seed",
     }
-    config = config.changed(**{option: known.get(key) for option, key in keys.items()})
-    return open_study(config, location), config
+    config = run.config.changed(**{option: known.get(key) for option, key in keys.items()})
+    run = replace(run, config=config)
+    return open_study(run), run
 
 
-def remember_data(
-    study: optuna.Study, location: StudyLocation, config: StudyConfig, name: str, digest: str
-) -> None:
-    """Tie the study to its definition and to the data of this digest; from now on it has begun.
+def remember_data(study: optuna.Study, run: StudyRun, name: str, digest: str) -> None:
+    """Tie the study to its config and to the data of this digest; from now on it has begun.
 
     Raises:
-        StudyError: it has learnt from other data, or was given another definition meanwhile.
+        StudyError: it was trained on other data, or was given another config meanwhile.
     """
+    config, location = run.config, run.location
     with location.exclusive():
         record = StudyRecord.of(study)
         _refuse_other_config(record.config, config.identity(), location)

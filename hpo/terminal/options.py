@@ -1,4 +1,4 @@
-"""The options that several commands share: one name and one meaning everywhere."""
+"""What the commands share: how they are set up, and options of one name and one meaning."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,11 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from data.errors import DataError
-from hpo.study.config import StudyConfig, available, load
+from hpo.study.config import available, load
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
 from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
-from hpo.terminal import signals as signals
+from hpo.terminal import signals
 from model.device import device_named
 from model.errors import DeviceError
 
@@ -55,7 +56,10 @@ Study = Annotated[
 Out = Annotated[
     Path,
     typer.Option(
-        "--out", metavar="DIR", help="Where the study's folder lies.", rich_help_panel=_STUDY
+        "--out",
+        metavar="DIR",
+        help="The folder that holds the study's folder.",
+        rich_help_panel=_STUDY,
     ),
 ]
 Storage = Annotated[
@@ -182,17 +186,24 @@ OUT = DEFAULT_OUT
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the block's command calmly, saying that it can go on."""
+    """Let Ctrl-C and SIGTERM end the command cleanly, with a line on how to resume."""
     signals.raise_on_signals()
     try:
         yield
     except KeyboardInterrupt:
-        print("Interrupted. The same command goes on from here.")
+        print("Interrupted. Rerun the command to resume.")
         raise typer.Exit(signals.exit_code()) from None
 
 
+def command_app() -> typer.Typer:
+    """Return the application that a command is registered with."""
+    return typer.Typer(
+        add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
+    )
+
+
 def examples(*commands: str) -> str:
-    """Return the end of a command's help: what one would type, a line each."""
+    """Return the end of a command's help: an example a line."""
     return "\n\n".join(("[bold]Examples[/bold]", *commands))
 
 
@@ -205,22 +216,49 @@ def default_study(device: str) -> str:
 
 
 def named_study(
-    study: str | None, device: str, *, out: Path, storage: str | None, **changes: str | int | None
-) -> tuple[StudyConfig, StudyLocation]:
-    """Return the study that the options name, and its place.
+    study: str | None,
+    device: str,
+    *,
+    out: Path,
+    storage: str | None,
+    data_root: Path | None,
+    **changes: str | int | None,
+) -> StudyRun:
+    """Return the study that the options name, and how it runs.
+
+    Args:
+        study: ``--study``; None for the one that suits the device.
+        device: ``--device``.
+        out: ``--out``.
+        storage: ``--storage``.
+        data_root: ``--data-root``.
+        changes: what differs from the study's file, as in `StudyConfig.changed`.
 
     Raises:
-        ConfigError: there is none, its file is wrong, or an option does not fit it.
+        ConfigError: there is no such study, its file is wrong, or an option does not fit it.
+        DeviceError: there is no such device here.
     """
     if study is None:
         study = default_study(device_named(device))
         print(f"No --study given: {study}, the one for {_WHAT[study]}.")
     config = load(study).changed(**changes)
-    return config, StudyLocation(config.name, out, storage)
+    location = StudyLocation(config.name, out, storage)
+    # Last, since it may import torch, which takes seconds that a wrong option should not cost.
+    device = device_named(device)
+    return StudyRun(config=config, location=location, data_root=data_root, device=device)
+
+
+def existing_study(study: str, out: Path, storage: str | None) -> StudyLocation:
+    """Return where a study is kept that is only read, named as to ``--study``.
+
+    Raises:
+        ConfigError: no study can have this name.
+    """
+    return StudyLocation(Path(study.removesuffix(".toml")).name, out, storage)
 
 
 def source_location(name: str, location: StudyLocation) -> StudyLocation:
-    """Return where the study lies that ``--from`` names: a folder, or beside ``place``.
+    """Return where the study of ``--from`` is kept: in a folder, or beside ``location``.
 
     Raises:
         ConfigError: no study can have this name.
@@ -233,7 +271,7 @@ def source_location(name: str, location: StudyLocation) -> StudyLocation:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn an error a user can act on into one message and an exit code, 2 for wrong usage."""
+    """Turn an error that a user can act on into one message and exit code 1, or 2 for usage."""
     try:
         yield
     except (ConfigError, DeviceError) as error:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as one exception, which no place in the program can lose."""
+"""Ctrl-C and SIGTERM as one exception, which is never lost, wherever it is raised."""
 
 import os
 import signal

@@ -6,8 +6,8 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from hpo.study.config import StudyConfig
 from hpo.study.record import BASELINE, StudyRecord
+from hpo.study.run import StudyRun
 from hpo.study.space.catalogue import Value
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
@@ -61,14 +61,15 @@ def next_commands(location: StudyLocation) -> list[str]:
     ]
 
 
-def print_plan(console: Console, config: StudyConfig, total: int, device: str) -> None:
+def print_plan(console: Console, run: StudyRun) -> None:
     """Print what would run: data, budget, search space, nets and their time per trial."""
     from model.training.cost import estimate_seconds
 
+    config = run.config
     budget, search, data = config.budget, config.search, config.data
     for label, text in (
         ("data", f"{data.dataset}, {data.image_size} px, background {data.background}"),
-        ("search", f"{total} trials, sampler {search.sampler}, pruner {search.pruner}"),
+        ("search", f"{search.trials} trials, sampler {search.sampler}, pruner {search.pruner}"),
         (
             "budget",
             f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs per trial, "
@@ -84,12 +85,12 @@ def print_plan(console: Console, config: StudyConfig, total: int, device: str) -
         table.add_row(name, str(specification))
     console.print(table)
 
-    nets = Table(title=f"Nets, and the longest time of a trial on this {device}")
+    nets = Table(title=f"Nets, and the longest time of a trial on {run.device}")
     for heading in ("net", "parameters", "time per trial"):
         nets.add_column(heading, justify="right")
     for label, hyperparameters in _nets(space):
         try:
-            seconds = estimate_seconds(hyperparameters, config.training_budget(), device)
+            seconds = estimate_seconds(hyperparameters, config.training_budget(), run.device)
             cost = duration(seconds)
         except (MemoryError, RuntimeError):
             cost = "not enough memory"

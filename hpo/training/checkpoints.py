@@ -1,4 +1,4 @@
-"""What a running trial saves, so that it can go on after its process died."""
+"""Checkpoints: what a training in progress saves so that it can resume after a crash."""
 
 import logging
 import os
@@ -13,18 +13,19 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """One file for each configuration that is not finished: tensors and plain values only.
+    """A folder with one file per unfinished training: tensors and plain values only.
 
-    A file is tied to ``key``, all that the training depends on; under another key it is not read.
+    A file is tied to its ``key``, everything that the training depends on: with another key it is
+    not read.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def save(self, root: int, key: str, state: dict[str, Any]) -> None:
+    def save(self, number: int, key: str, state: dict[str, Any]) -> None:
         """Save ``state``, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(root)
+        path = self._path(number)
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
             torch.save({"key": key, "state": state}, part)
@@ -32,9 +33,9 @@ class Checkpoints:
         finally:
             part.unlink(missing_ok=True)
 
-    def load(self, root: int, key: str) -> dict[str, Any] | None:
-        """Return what was saved under this key, None if there is nothing to go on from."""
-        path = self._path(root)
+    def load(self, number: int, key: str) -> dict[str, Any] | None:
+        """Return what was saved with this key, None if there is nothing to resume from."""
+        path = self._path(number)
         if not path.exists():
             return None
         try:
@@ -44,24 +45,20 @@ class Checkpoints:
             state: dict[str, Any] = saved["state"]
             return state
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
-            _log.warning("%s is damaged; its trial starts from its first epoch", path)
+            _log.warning("%s is damaged; its training restarts from the first epoch", path)
             return None
 
-    def remove(self, root: int) -> None:
-        """Remove what was saved for a configuration that is finished, half-written files too."""
-        for path in self.folder.glob(f"{self._path(root).stem}.*"):
+    def remove(self, number: int) -> None:
+        """Remove the file of a finished training, partly written ones too."""
+        for path in self.folder.glob(f"{self._path(number).stem}.*"):
             path.unlink(missing_ok=True)
 
     def sweep(self, keep: Container[int]) -> None:
-        """Remove all but the checkpoints of these configurations."""
+        """Remove all checkpoints but those of these numbers."""
         for path in self.folder.glob("trial-*"):
             number = path.name.removeprefix("trial-").partition(".")[0]
             if not (number.isdecimal() and int(number) in keep):
                 path.unlink(missing_ok=True)
 
-    def _path(self, root: int) -> Path:
-        return self.folder / f"trial-{root:05}.pt"
-
-
-CHECKPOINT_SECONDS = 15
-"""A trial that dies loses at most this and an epoch."""
+    def _path(self, number: int) -> Path:
+        return self.folder / f"trial-{number:05}.pt"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hpo.study.config import load
+from hpo.study.run import StudyRun
+from hpo.study.storage.location import StudyLocation
 from hpo.training.data import load_data
-from model.training.trainer import Trainer
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
 
@@ -16,7 +17,10 @@ def precision(context: Context) -> Iterator[Row]:
     # Without Omniglot the embedded glyphs, which are for the small study: nothing is downloaded.
     study = "smoke" if context.size == "toy" or root is None else "beyond"
     config = load(study)
-    inputs = load_data(config, root, context.device)
+    location = StudyLocation(config.name)
+    inputs = load_data(
+        StudyRun(config=config, location=location, data_root=root, device=str(context.device))
+    )
     space = config.space()
     hyperparameters = space.hyperparameters(space.initial_configurations[-1])
     epochs = {"toy": 1, "quick": 3}.get(context.size, 6)
@@ -26,10 +30,7 @@ def precision(context: Context) -> Iterator[Row]:
         for kind, accuracies in found.items():
             recipe = replace(hyperparameters.recipe, precision=kind)
             changed = replace(hyperparameters, recipe=recipe)
-            trainer = Trainer(
-                changed, inputs.train, inputs.validation, budget, seed=seed, device=context.device
-            )
-            *_, last = trainer.epochs()
+            *_, last = inputs.trainer(changed, budget, seed).epochs()
             accuracies.append(100 * last.one_shot_accuracy)
     note = f"{study}, {epochs * budget.pairs_per_epoch:,} pairs, {inputs.name}"
     for kind, accuracies in found.items():

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from hpo.run import run_study
 from hpo.study.config import StudyConfig, load
 from hpo.study.open import open_finished
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
@@ -52,13 +53,13 @@ def samplers(context: Context) -> Iterator[Row]:
             with tempfile.TemporaryDirectory() as folder:
                 location = StudyLocation(study, Path(folder))
                 with contextlib.redirect_stdout(io.StringIO()):
-                    run_study(
-                        config.changed(trials=trials),
-                        location,
+                    run = StudyRun(
+                        config=config.changed(trials=trials),
+                        location=location,
                         data_root=root,
                         device=str(context.device),
-                        deadline=time.time() + seconds,
                     )
+                    run_study(run, deadline=time.time() + seconds)
                 found = open_finished(location)
                 complete = found.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
                 best[arm].append(100 * max((trial.value or 0.0 for trial in complete), default=0.0))

@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import optuna
 
-import hpo.search.objective
 from hpo.search.objective import Objective
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import run_trial
 from hpo.study.config import load
 from hpo.study.open import open_study
+from hpo.study.run import StudyRun
 from hpo.study.samplers.table import SAMPLERS
 from hpo.study.storage.location import StudyLocation
+from model.hyperparameters import Budget, Hyperparameters
 from model.training.cost import estimate_seconds
 from model.training.trainer import EpochResult
 from tests import ROOT
@@ -29,20 +29,21 @@ from tests.benchmarks.inputs import omniglot_root
 _START = """
 import sys, time
 start = time.perf_counter()
-import resource, torch
+import resource
 from pathlib import Path
 from hpo.study.config import load
+from hpo.study.run import StudyRun
+from hpo.study.storage.location import StudyLocation
 from hpo.training.data import load_data
-from model.training.trainer import Trainer
 config = load(sys.argv[1])
 if sys.argv[3]:
     config = config.changed(dataset="omniglot")
-device = torch.device(sys.argv[2])
-inputs = load_data(config, Path(sys.argv[3]) if sys.argv[3] else None, device)
+run = StudyRun(config=config, location=StudyLocation(config.name), device=sys.argv[2],
+               data_root=Path(sys.argv[3]) if sys.argv[3] else None)
+inputs = load_data(run)
 space = config.space()
 first = space.hyperparameters(space.initial_configurations[0])
-trainer = Trainer(first, inputs.train, inputs.validation, config.training_budget(),
-                  seed=0, device=device)
+trainer = inputs.trainer(first, config.training_budget(), seed=0)
 trainer.schedule.set(0)
 trainer.net.train()
 float(trainer.accumulate_gradients())
@@ -73,8 +74,8 @@ def startup(context: Context) -> Iterator[Row]:
 class _Untrained:
     """Stands in for a trainer: its epochs come at once."""
 
-    def __init__(self, *arguments: Any, **_: Any):
-        self.budget = arguments[3]
+    def __init__(self, hyperparameters: Hyperparameters, budget: Budget, seed: int):
+        self.budget = budget
         self.history: list[EpochResult] = []
         self.best: EpochResult | None = None
 
@@ -110,10 +111,10 @@ def search(context: Context) -> Iterator[Row]:
         for count in counts:
             changed = config.changed(sampler=sampler)
             with tempfile.TemporaryDirectory() as folder:
-                location = StudyLocation("compact", Path(folder))
-                study = open_study(changed, location)
+                run = StudyRun(config=changed, location=StudyLocation("compact", Path(folder)))
+                study = open_study(run)
                 _fill(study, changed.space().distributions(), count)
-                taken = _time_trials(changed, study, location, 1 if context.size == "toy" else 3)
+                taken = _time_trials(run, study, 1 if context.size == "toy" else 3)
             default = sampler == config.search.sampler
             share = [100 * each / trial_seconds for each in taken]
             yield Row(
@@ -143,19 +144,16 @@ def _fill(study: optuna.Study, distributions: dict[str, Any], count: int) -> Non
         )
 
 
-def _time_trials(
-    config: Any, study: optuna.Study, location: StudyLocation, number: int
-) -> list[float]:
-    inputs: Any = SimpleNamespace(digest="-", train=None, validation=None)
-    objective = Objective(config, inputs, device="cpu")
+def _time_trials(run: StudyRun, study: optuna.Study, number: int) -> list[float]:
+    inputs: Any = SimpleNamespace(digest="-", trainer=_Untrained)
+    objective = Objective(run, inputs)
     taken = []
-    with mock.patch.object(hpo.search.objective, "Trainer", _Untrained):
-        for _ in range(number + 1):
-            start = time.perf_counter()
-            trial = next_trial(study, location, 10_000, seed=0)
-            assert trial is not None
-            failure = run_trial(study, trial, objective)
-            assert failure is None, failure
-            taken.append(time.perf_counter() - start)
+    for _ in range(number + 1):
+        start = time.perf_counter()
+        trial = next_trial(study, run.location, 10_000, seed=0)
+        assert trial is not None
+        failure = run_trial(study, trial, objective)
+        assert failure is None, failure
+        taken.append(time.perf_counter() - start)
     # The first one imports what its sampler needs.
     return taken[1:]

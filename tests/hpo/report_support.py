@@ -24,6 +24,7 @@ from hpo.results.metrics import (
 from hpo.study.config import StudyConfig, load
 from hpo.study.open import open_study
 from hpo.study.record import record_data
+from hpo.study.run import StudyRun
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from model.baselines import BASELINES
@@ -56,7 +57,7 @@ def fake_study(
     """Make a study with a trial for each letter: Complete, Pruned, Failed, Died, Running."""
     config = load(base).changed(sampler=sampler, seed=seed)
     config = config.model_copy(update={"name": location.name})
-    study = open_study(config, location)
+    study = open_study(StudyRun(config=config, location=location))
     record_data(study, "omniglot", "0123456789abcdef")
     generator = np.random.default_rng(seed)
     clock, high = _START, 0.5 if sampler == "random" else 0.65

@@ -17,8 +17,10 @@ from data.drawings import Drawings
 from hpo.search.workers.worker import Job
 from hpo.study.config import StudyConfig
 from hpo.study.open import open_finished
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord
+from model.training.trainer import EpochResult
 
 SIZE = 16
 ALPHABETS = {
@@ -90,19 +92,33 @@ def tiny_config(**search: object) -> StudyConfig:
 
 
 def tiny_job(out: Path, total: int = 4, **search: object) -> Job:
-    """Return the work on the tiny study kept in ``out``."""
-    config = tiny_config(**search)
-    return Job(config=config, location=StudyLocation("tiny", out), total=total)
+    """Return the work on the tiny study kept in ``out``, without notes and pictures."""
+    run = StudyRun(config=tiny_config(**search), location=StudyLocation("tiny", out))
+    return Job(run=run, total=total)
+
+
+def epoch_result(epoch: int, accuracy: float, diverged: bool = False) -> EpochResult:
+    """Return what an epoch of 128 pairs and two seconds gave."""
+    return EpochResult(
+        epoch=epoch,
+        loss=float("nan") if diverged else 0.5,
+        verification_accuracy=0.6,
+        one_shot_accuracy=accuracy,
+        seconds=2.0,
+        pairs_per_second=100.0,
+        pairs_seen=128 * epoch,
+        diverged=diverged,
+    )
 
 
 def opens(job: Job) -> None:
     """Check that the database is whole and opens."""
-    file = job.location.sqlite_file()
+    file = job.run.location.sqlite_file()
     assert file is not None
     connection = sqlite3.connect(file)
     assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     connection.close()
-    open_finished(job.location)
+    open_finished(job.run.location)
 
 
 def damaged_pictures(folder: Path) -> Path:
@@ -126,14 +142,14 @@ def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
 
     A database's URL comes in the environment, as ``STUDY_STORAGE``.
     """
-    import hpo.search.objective
     import hpo.training.data
+    import hpo.training.resumable
     from hpo.search.workers.worker import work
     from model.training.trainer import Trainer
 
     torch.set_num_threads(1)
     hpo.training.data.load = lambda **_: tiny_dataset()
-    hpo.training.checkpoints.CHECKPOINT_SECONDS = 0
+    hpo.training.resumable.CHECKPOINT_SECONDS = 0
     epoch = Trainer._epoch
 
     def slow(self: Trainer, number: int) -> object:
@@ -142,13 +158,14 @@ def main(out: str, total: str, epoch_seconds: str, options: str) -> None:
 
     Trainer._epoch = slow  # type: ignore[method-assign, assignment]
     job = tiny_job(Path(out), int(total), **json.loads(options))
-    work(replace(job, location=replace(job.location, storage=os.environ.get("STUDY_STORAGE"))))
+    location = replace(job.run.location, storage=os.environ.get("STUDY_STORAGE"))
+    work(replace(job, run=replace(job.run, location=location)))
 
 
 def outcomes(job: Job) -> dict[str, float | None]:
     """Return the value of each configuration that finished, by its parameters and seed."""
     found = {}
-    for trial in open_finished(job.location).trials:
+    for trial in open_finished(job.run.location).trials:
         if trial.state.is_finished() and trial.state != TrialState.FAIL:
             key = json.dumps([trial.params, TrialRecord.of(trial).seed], sort_keys=True)
             assert key not in found, "a configuration finished twice"

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from hpo.dashboard import serve
+from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.workers.worker import work
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
@@ -32,8 +34,8 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLocation
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
         job = tiny_job(tmp_path_factory.mktemp("dashboard"), 3)
-        work(job)
-        yield job.location
+        work(replace(job, artifacts=keep_artifacts))
+        yield job.run.location
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import model.baselines
 from data.batches.one_shot import OneShotTrials, generate
 from data.dataset import Dataset
 from data.errors import DataUnavailable
-from hpo.fits.final import Plan, final_fit
+from hpo.fits.final import FitPlan, final_fit
 from hpo.reporting.accuracy import accuracy, published_results
 from hpo.results.fits import find_fits
 from hpo.search.workers.worker import Job, work
@@ -34,14 +34,14 @@ def test_a_new_baseline_is_seen_everywhere(
     monkeypatch.setitem(BASELINES, "guess", Baseline(title="random guess", scores=guess))
 
     work(replace(job, total=1))
-    metrics = final_fit(job.config, job.location, Plan(trial=0, seeds=1))
+    metrics = final_fit(job.run, FitPlan(trial=0, seeds=1))
     found = [one for one in metrics.figures if one.system == "guess"]
     assert [(one.way, one.alphabet) for one in found] == [(2, None), (2, "f"), (5, None), (5, "f")]
     assert all(one.mean == pytest.approx(one.chance) for one in found)
     assert "random guess" in capsys.readouterr().out
 
-    fits, pictures = find_fits(job.location), KeptPictures()
-    blocks = accuracy(fits, job.location, pictures)
+    fits, pictures = find_fits(job.run.location), KeptPictures()
+    blocks = accuracy(fits, job.run.location, pictures)
     assert [row[1] for row in cells(blocks, "random guess")] == ["2", "5"]
     for plot in ("n-way", "alphabets-2-way", "alphabets-5-way"):
         assert "random guess" in pictures.legend(plot)

@@ -1,1 +1,1 @@
-"""What the dashboard shows of a trial beside its numbers."""
+"""Notes and pictures for the dashboard."""

@@ -1,4 +1,4 @@
-"""What a dashboard shows of a study beside its numbers: notes and pictures."""
+"""Notes and pictures of a study and its trials, kept for the dashboard."""
 
 import logging
 import tempfile
@@ -7,10 +7,10 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
-from hpo.study.config import StudyConfig
+from hpo.search.objective import OnTrialEnd
 from hpo.study.record import StudyRecord
+from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
-from hpo.study.storage.location import StudyLocation
 from model.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
@@ -18,70 +18,73 @@ _log = logging.getLogger(__name__)
 CURVE, ANSWERS = "training-curve.png", "one-shot-answers.png"
 
 
-class TrialArtifacts:
-    """Keeps a note and pictures of a study's trials, the pictures in its ``artifacts/``.
+def keep_artifacts(study: optuna.Study, run: StudyRun) -> OnTrialEnd:
+    """Write the study's note, and return what keeps a note and pictures of each finished trial.
 
-    They are a convenience: where one cannot be made or kept, the log says so and the study goes on.
+    They are a convenience: if one cannot be made or kept, a warning is logged and the study
+    continues. The pictures lie in the study's ``artifacts/``.
     """
+    try:
+        _keep_study_note(study, run)
+    except Exception as error:
+        _log.warning("the study's note could not be kept: %s", error)
 
-    def __init__(self, study: optuna.Study, config: StudyConfig, location: StudyLocation):
-        self._study, self._config, self._location = study, config, location
-
-    def begin(self) -> None:
-        """Give the study its note, unless it has one, which a person may have changed since."""
+    def on_trial_end(trial: optuna.Trial, trainer: Trainer, pruned: bool) -> None:
         try:
-            from optuna_dashboard import get_note, save_note
-
-            from hpo.search.artifacts.notes import study_note
-
-            if not get_note(self._study):
-                data = StudyRecord.of(self._study).data or {}
-                save_note(self._study, study_note(self._config, self._location, data))
+            with quiet():
+                _keep_note(study, run, trial, trainer, pruned)
         except Exception as error:
-            _log.warning("the study's note could not be kept: %s", error)
+            _log.warning("trial %d: its note could not be kept: %s", trial.number, error)
+        try:
+            with quiet():
+                _keep_pictures(run, trial, trainer)
+        except Exception as error:
+            _log.warning("trial %d: its pictures could not be kept: %s", trial.number, error)
 
-    def add(self, trial: optuna.Trial, trainer: Trainer, *, pruned: bool) -> None:
-        """Keep what came of a trial that is trained but not yet told: a told one is closed.
+    return on_trial_end
 
-        The trainer's net is left with its best epoch's parameters.
-        """
-        for keep in (self._keep_note, self._keep_pictures):
-            try:
-                with quiet():
-                    keep(trial, trainer, pruned)
-            except Exception as error:
-                what = keep.__name__.removeprefix("_keep_")
-                _log.warning("trial %d: its %s could not be kept: %s", trial.number, what, error)
 
-    def _keep_note(self, trial: optuna.Trial, trainer: Trainer, pruned: bool) -> None:
-        from optuna_dashboard import save_note
+def _keep_study_note(study: optuna.Study, run: StudyRun) -> None:
+    from optuna_dashboard import get_note, save_note
 
-        from hpo.search.artifacts.notes import trial_note
+    from hpo.search.artifacts.notes import study_note
 
-        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        note = trial_note(
-            trial.number,
-            trainer.hyperparameters,
-            trainer.history,
-            self._config,
-            pruned=pruned,
-            others=complete,
-        )
-        save_note(trial, note)
+    # A person may have edited the note since it was written.
+    if not get_note(study):
+        save_note(study, study_note(run, StudyRecord.of(study).data or {}))
 
-    def _keep_pictures(self, trial: optuna.Trial, trainer: Trainer, pruned: bool) -> None:
-        from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 
-        from hpo.search.artifacts.thumbnails import draw_answers, draw_history
+def _keep_note(
+    study: optuna.Study, run: StudyRun, trial: optuna.Trial, trainer: Trainer, pruned: bool
+) -> None:
+    from optuna_dashboard import save_note
 
-        folder = self._location.artifacts
-        folder.mkdir(parents=True, exist_ok=True)
-        store = FileSystemArtifactStore(folder)
-        trainer.net.load_state_dict(trainer.best_parameters)
-        # An artifact is recorded before it is written. Beside it, a full disk shows up first.
-        with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder) as drawing:
-            curve, answers = Path(drawing, CURVE), Path(drawing, ANSWERS)
-            draw_history(trainer.history, 1 / trainer.validation.trials.way, curve)
-            draw_answers(trainer.net, trainer.validation.trials, answers)
-            for path in (curve, answers):
-                upload_artifact(study_or_trial=trial, file_path=str(path), artifact_store=store)
+    from hpo.search.artifacts.notes import trial_note
+
+    note = trial_note(
+        trial.number,
+        trainer.hyperparameters,
+        trainer.history,
+        run.config,
+        pruned=pruned,
+        others=study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)),
+    )
+    save_note(trial, note)
+
+
+def _keep_pictures(run: StudyRun, trial: optuna.Trial, trainer: Trainer) -> None:
+    from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+
+    from hpo.search.artifacts.thumbnails import draw_answers, draw_history
+
+    folder = run.location.artifacts
+    folder.mkdir(parents=True, exist_ok=True)
+    store = FileSystemArtifactStore(folder)
+    trainer.net.load_state_dict(trainer.best_parameters)
+    # An artifact is recorded before it is written. Beside it, a full disk shows up first.
+    with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder) as drawing:
+        curve, answers = Path(drawing, CURVE), Path(drawing, ANSWERS)
+        draw_history(trainer.history, 1 / trainer.validation.trials.way, curve)
+        draw_answers(trainer.net, trainer.validation.trials, answers)
+        for path in (curve, answers):
+            upload_artifact(study_or_trial=trial, file_path=str(path), artifact_store=store)

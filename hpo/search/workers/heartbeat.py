@@ -1,4 +1,4 @@
-"""Which running trials are alive: their process if it is of this machine, else their heartbeats."""
+"""Which running trials are alive: by their process on this machine, elsewhere by heartbeats."""
 
 import os
 import socket
@@ -19,9 +19,9 @@ from hpo.study.storage.retry import no_retry
 from hpo.study.trials import TrialRecord, record_heartbeat
 
 HEARTBEAT_SECONDS = 10
-"""How often a running trial says that it is alive."""
+"""How often a running trial reports that it is alive."""
 GRACE_SECONDS = 60
-"""For how long it may say nothing before it counts as dead."""
+"""How long it may be silent before it counts as dead."""
 
 
 class Heartbeat:
@@ -85,7 +85,7 @@ class HeartbeatMonitor:
         ]
 
     def forget(self) -> None:
-        """Begin anew: while the database was away, nobody's heartbeats could come through."""
+        """Forget all: while the database was away, no heartbeat could be written."""
         self._seen.clear()
 
 

@@ -1,13 +1,11 @@
 """Several worker processes on one machine over one study, watched and replaced when they die."""
 
-import logging
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,37 +13,27 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
-from data.errors import DataError
-from hpo.search.workers.worker import Job, work
+from hpo.search.workers.deaths import Deaths
+from hpo.search.workers.worker import Job, error_of, work
 from hpo.study.errors import StudyError
-from hpo.study.open import open_finished
-from hpo.study.storage.location import StudyLocation
-from hpo.study.storage.retry import retrying
-from hpo.study.trials import finished
-from hpo.terminal import signals as signals
-
-DEATHS = 10
-"""So many workers may die in a row without one trial finished between."""
+from hpo.terminal import signals
 
 _STOP_SECONDS = 20.0
-
-_log = logging.getLogger(__name__)
 
 
 def run_workers(job: Job, number: int) -> None:
     """Run ``job`` in ``number`` processes, the CPU's threads and the GPUs divided among them.
 
-    A process that dies is replaced; its trial goes on from its last checkpoint.
+    A process that dies is replaced; its trial resumes from its last checkpoint.
 
     Raises:
-        StudyError: a worker cannot go on, for a reason that would stop every one, or they die
-            again and again.
-        KeyboardInterrupt: after every worker has given its trial back.
+        StudyError: a worker stopped for a reason that would stop every one, or they keep dying.
+        KeyboardInterrupt: after every worker has released its trial.
     """
     if number == 1:
         work(job)
         return
-    deaths = Deaths(job.location)
+    deaths = Deaths(job.run.location)
     workers: list[_Worker] = []
     try:
         for i, share in enumerate(shares(job, number)):
@@ -68,36 +56,14 @@ def run_workers(job: Job, number: int) -> None:
 
 def shares(job: Job, number: int) -> list[Job]:
     """Return the job of each of ``number`` workers: its share of the threads, and its GPU."""
-    devices = [job.device]
-    if job.device == "cuda":
+    devices = [job.run.device]
+    if job.run.device == "cuda":
         import torch
 
         devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     threads = max(1, _cores() // number)
-    return [replace(job, threads=threads, device=devices[i % len(devices)]) for i in range(number)]
-
-
-class Deaths:
-    """Counts workers that died, to tell bad luck from what kills every one."""
-
-    def __init__(self, location: StudyLocation):
-        self._location, self._number, self._finished = location, 0, -1
-
-    def add(self, name: str, cause: str) -> None:
-        """Count one.
-
-        Raises:
-            StudyError: `DEATHS` died since a trial was last finished.
-        """
-        now = retrying(lambda: finished(open_finished(self._location)))
-        self._number = self._number + 1 if now == self._finished else 1
-        self._finished = now
-        if self._number >= DEATHS:
-            raise StudyError(
-                f"{DEATHS} workers died without a trial finished between, the last one by {cause}. "
-                "If memory is short, give fewer --workers"
-            )
-        _log.warning("%s died by %s and is replaced", name, cause)
+    runs = [replace(job.run, device=device) for device in devices]
+    return [replace(job, threads=threads, run=runs[i % len(runs)]) for i in range(number)]
 
 
 @dataclass(frozen=True)
@@ -119,7 +85,7 @@ class _Worker:
         return cls(name, job, process, message)
 
     def error(self) -> str | None:
-        """Return what a worker that ended said of an error, None if it had none or just died."""
+        """Return the error that an ended worker reported, None if it had none or just died."""
         try:
             return self.message.recv_bytes().decode() if self.message.poll() else None
         except EOFError:
@@ -128,23 +94,12 @@ class _Worker:
             self.message.close()
 
 
-def error_of(job: Job) -> str | None:
-    """Do the job; return None at its end, or what stops it in words that another process prints."""
-    try:
-        work(job)
-    except (StudyError, DataError) as error:
-        return str(error)
-    except Exception:
-        return f"a worker failed, which it should not:\n{traceback.format_exc()}"
-    return None
-
-
 def _context() -> SpawnContext | ForkServerContext:
-    """Return how processes are made: from one that has imported all, where the system can."""
+    """Return how processes start: forked from one that has imported all, if the system can."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    # Torch is imported once for all workers, which share its memory; a worker in a dead one's
-    # place starts at once. Nothing uses the GPU before the fork.
+    # Torch is imported once for all workers, which share its memory, and a replacement starts at
+    # once. Nothing uses the GPU before the fork.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hpo.search.workers.worker"])
     return context
@@ -165,7 +120,7 @@ def _child(job: Job, message: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """Stop when the process that started this one is gone: nobody else would."""
+    """Stop when the parent process is gone: nobody else would stop this one."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
@@ -173,7 +128,7 @@ def _end_with_parent() -> None:
 
 
 def _stop(processes: Sequence[BaseProcess]) -> None:
-    """Ask those still running to give their trials back, then end them."""
+    """Ask those still running to release their trials, then kill them."""
     end = time.monotonic() + _STOP_SECONDS
     try:
         for process in processes:
@@ -182,7 +137,7 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
         for process in processes:
             process.join(max(0.0, end - time.monotonic()))
     finally:
-        # Also when interrupted again: nothing is lost, for the trials have their checkpoints.
+        # Also when interrupted again: nothing is lost, since the trials have checkpoints.
         for process in processes:
             if process.is_alive():
                 process.kill()
@@ -191,7 +146,7 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back while the block runs, and for ever from the processes it starts."""
+    """Block Ctrl-C while the block runs, and for good in the processes that it starts."""
     mask: Callable[..., set[signal.Signals]] | None = getattr(signal, "pthread_sigmask", None)
     if mask is None:  # not on every system
         yield

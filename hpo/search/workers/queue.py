@@ -1,8 +1,8 @@
-"""Who runs which trial: slots of the total, dead trials, and trying those again.
+"""The queue of trials: who runs which one, up to the total, and retries of dead ones.
 
-A trial is claimed under the study's lock, so that any number of processes end at exactly the
-total. All is read off the trials themselves, and each step leaves a state from which any other
-process goes on, so that a process may die anywhere.
+A worker takes a trial under the study's lock, so that any number of processes end at exactly the
+total. All state is in the trials themselves, and after each step any other process can continue,
+so that a process may die anywhere.
 """
 
 from collections import Counter
@@ -46,11 +46,11 @@ def next_trial(
 
     Args:
         study: the study.
-        place: its place, for its lock.
+        location: where it is kept, for its lock.
         total: how many trials are to finish.
         seed: the study's.
-        starts: the configurations tried first.
-        watch: what this process has seen of the others at its earlier claims.
+        initial_configurations: those tried first.
+        monitor: what this process has seen of the others in earlier calls.
 
     Raises:
         StudyError: the database cannot be used, or is away for too long.

@@ -1,4 +1,4 @@
-"""Workers as actors of a Ray cluster: each with its share of CPUs and a GPU, replaced on death."""
+"""Workers as actors of a Ray cluster, each with its share of CPUs and GPUs, replaced on death."""
 
 import logging
 import os
@@ -6,31 +6,30 @@ import socket
 from dataclasses import replace
 from typing import Any
 
-from hpo.search.workers.processes import Deaths, error_of
-from hpo.search.workers.worker import Job
+from hpo.search.workers.deaths import Deaths
+from hpo.search.workers.worker import Job, error_of
 from hpo.study.errors import StudyError
 
 
 def run_on_ray(job: Job, number: int, address: str) -> None:
     """Run ``job`` in ``number`` actors until its total is finished.
 
-    An interrupted run kills its actors; their trials go on from their last checkpoints when the
+    An interrupted run kills its actors; their trials resume from their last checkpoints when the
     study is run again.
 
     Args:
         job: what every actor does; its CPU threads and its GPU are the actor's share.
         number: how many actors.
-        address: the cluster's, or ``local`` for one on this machine that ends with the run.
+        address: the cluster's, or ``local`` for a temporary one on this machine.
 
     Raises:
         StudyError: Ray is not installed or not there, the cluster cannot reach the database or
-            has no GPU, or a worker cannot go on for a reason that would stop every one.
-        KeyboardInterrupt: after every actor has been ended.
+            has no GPU, or a worker stopped for a reason that would stop every one.
+        KeyboardInterrupt: after every actor has been killed.
     """
     where: dict[str, Any] = {"address": address}
     if address == "local":
-        # Nobody else is to reach what listens: so Ray keeps to loopback, on any system. It looks
-        # at this as it is imported.
+        # Makes Ray listen on loopback alone, on any system. It reads this when it is imported.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         where["include_dashboard"] = False
     try:
@@ -50,24 +49,27 @@ def run_on_ray(job: Job, number: int, address: str) -> None:
 
 def _check(job: Job, nodes: list[dict[str, Any]]) -> None:
     elsewhere = {node["NodeManagerHostname"] for node in nodes} - {socket.gethostname()}
-    if elsewhere and job.location.sqlite_file() is not None:
+    if elsewhere and job.run.location.sqlite_file() is not None:
         raise StudyError(
             f"the Ray cluster has other machines ({', '.join(sorted(elsewhere))}), which cannot "
             "share a SQLite file; give --storage postgresql+psycopg://..."
         )
-    if job.device.startswith("cuda") and not any(node["Resources"].get("GPU") for node in nodes):
+    if job.run.device.startswith("cuda") and not any(
+        node["Resources"].get("GPU") for node in nodes
+    ):
         raise StudyError("the Ray cluster has no GPU; give --device cpu")
 
 
 def _run(ray: Any, job: Job, number: int) -> None:
     resources = ray.cluster_resources()
     cpus = max(1, int(resources.get("CPU", 1)) // number)
-    gpus = min(1.0, resources.get("GPU", 0) / number) if job.device.startswith("cuda") else 0
+    gpus = min(1.0, resources.get("GPU", 0) / number) if job.run.device.startswith("cuda") else 0
     # Ray shows an actor its own GPU alone.
-    job = replace(job, threads=cpus, device="cuda" if gpus else job.device)
-    # Dead actors are replaced here, so that they are counted as any dead worker.
+    run = replace(job.run, device="cuda") if gpus else job.run
+    job = replace(job, threads=cpus, run=run)
+    # Dead actors are replaced here, so that they are counted like any dead worker.
     actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)
-    deaths = Deaths(job.location)
+    deaths = Deaths(job.run.location)
     running: dict[Any, tuple[str, Any]] = {}
 
     def start(name: str) -> None:
@@ -94,8 +96,8 @@ def _run(ray: Any, job: Job, number: int) -> None:
 
 
 class Worker:
-    """What the actor is."""
+    """The actor."""
 
     def work(self, job: Job) -> str | None:
-        """Return None at the study's end, or what stops it."""
+        """Return None at the study's end, or why it stopped."""
         return error_of(job)

@@ -1,100 +1,107 @@
-"""One process's part of a study: claim a trial, run it, tell the result, until there is none."""
+"""One worker: take the next trial, run it, tell the study, until none is left."""
 
 import re
 import time
-from collections.abc import Container
+import traceback
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
 from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from hpo.search.artifacts.upload import TrialArtifacts
-from hpo.search.objective import Objective
+from data.errors import DataError
+from hpo.search.objective import Objective, OnTrialEnd
 from hpo.search.warm_start import initial_configurations
 from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor
 from hpo.search.workers.queue import next_trial, open_configurations
-from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.open import open_study, remember_data
-from hpo.study.record import StudyRecord, record_baseline
+from hpo.study.record import BASELINE, StudyRecord, record_baseline
+from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
-from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import no_retry, retrying
 from hpo.study.trials import FINISHED, finished, original_number, record_failure, records
 from hpo.training.checkpoints import Checkpoints
-from hpo.training.data import load_data
+from hpo.training.data import StudyData, load_data
+from model.baselines import BASELINES
 
 FAILURES = 3
-"""A failure that comes this often in a row would come for ever."""
+"""The study stops after this many failures in a row for one reason."""
 MEMORY_FAILURES = 10
-"""Memory may run out for a few large nets in a row and suffice for the next."""
+"""The same for memory, which may run out for a few large nets and suffice for the next."""
 
 _WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """All that a worker process needs to know; it can be sent to another process or machine.
+    """What a worker needs to know; it can be sent to another process or machine.
 
     Attributes:
-        definition: the study's.
-        place: where it is kept.
+        run: the study's.
         total: how many trials are to finish, all workers' together.
-        data_root: where data sets lie, None for the usual places.
-        device: what to train on.
         threads: CPU threads to train with, None for all.
         deadline: no trial starts after this time (`time.time`), if given.
+        artifacts: given the study once, returns what to call with each trial whose training ended;
+            None for nothing.
     """
 
-    config: StudyConfig
-    location: StudyLocation
+    run: StudyRun
     total: int
-    data_root: Path | None = None
-    device: str = "cpu"
     threads: int | None = None
     deadline: float | None = None
+    artifacts: Callable[[optuna.Study, StudyRun], OnTrialEnd] | None = None
 
 
 def work(job: Job) -> None:
     """Run trials until the study's total is finished or the deadline is past.
 
     Raises:
-        StudyError: the study cannot be used, or fails again and again for one reason.
-        DataError: its data cannot.
-        KeyboardInterrupt: the running trial is given back, to go on from its last checkpoint.
+        StudyError: the study cannot be used, or its trials keep failing for one reason.
+        DataError: its data cannot be used.
+        KeyboardInterrupt: the running trial is released, to resume from its last checkpoint.
     """
     import torch
 
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    study = retrying(lambda: open_study(job.config, job.location))
-    inputs = load_data(job.config, job.data_root, job.device)
-    retrying(lambda: remember_data(study, job.location, job.config, inputs.name, inputs.digest))
+    run = job.run
+    study = retrying(lambda: open_study(run))
+    inputs = load_data(run)
+    retrying(lambda: remember_data(study, run, inputs.name, inputs.digest))
     if StudyRecord.of(study).baseline is None:
-        retrying(lambda: record_baseline(study, inputs.baseline()))
-    checkpoints = Checkpoints(job.location.checkpoints)
+        retrying(lambda: record_baseline(study, _baseline(inputs)))
+    checkpoints = Checkpoints(run.location.checkpoints)
 
     def sweep() -> None:
-        with job.location.exclusive():
+        with run.location.exclusive():
             checkpoints.sweep(keep=open_configurations(study))
 
     retrying(sweep)
-    artifacts_of_trials = TrialArtifacts(study, job.config, job.location)
-    artifacts_of_trials.begin()
-    objective = Objective(
-        job.config,
-        inputs,
-        device=job.device,
-        checkpoints=checkpoints,
-        artifacts_of_trials=artifacts_of_trials,
-    )
-    with job.location.explained(), quiet():
+    on_trial_end = job.artifacts(study, run) if job.artifacts else None
+    objective = Objective(run, inputs, checkpoints=checkpoints, on_trial_end=on_trial_end)
+    with run.location.explained(), quiet():
         _run_trials(job, study, objective, checkpoints)
-    # Some worker may have died between telling its last trial and removing what it had saved.
+    # A worker may have died between telling its last trial and removing its checkpoint.
     retrying(sweep)
+
+
+def _baseline(inputs: StudyData) -> float:
+    """Return the accuracy of the study's baseline on its validation trials."""
+    return BASELINES[BASELINE].accuracy(inputs.validation.trials)
+
+
+def error_of(job: Job) -> str | None:
+    """Do the job; return None at its end, or why it stopped, for another process to print."""
+    try:
+        work(job)
+    except (StudyError, DataError) as error:
+        return str(error)
+    except Exception:
+        return f"a worker failed, which it should not:\n{traceback.format_exc()}"
+    return None
 
 
 def _run_trials(
@@ -105,16 +112,16 @@ def _run_trials(
     while job.deadline is None or time.time() < job.deadline:
         trial = next_trial(
             study,
-            job.location,
+            job.run.location,
             job.total,
-            seed=job.config.search.seed,
+            seed=job.run.config.search.seed,
             initial_configurations=initial_configurations(study, objective.space),
             monitor=monitor,
         )
         if trial is None:
             if finished(study) >= job.total:
                 return
-            # Other workers have the last ones; should one die, its trial is tried again.
+            # Other workers run the last ones; if one dies, its trial is retried.
             time.sleep(_WAIT_SECONDS)
             continue
         reason = run_trial(study, trial, objective)
@@ -126,7 +133,7 @@ def _run_trials(
 
 
 def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) -> str | None:
-    """Run a claimed trial and tell the study; return why it failed, None if it did not."""
+    """Run a trial and tell the study; return why it failed, None if it did not."""
     state, value, reason = TrialState.FAIL, None, None
     with Heartbeat(study, trial):
         try:
@@ -137,10 +144,10 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
         except StorageInternalError:
             raise
         except UpdateFinishedTrialError:
-            # Taken for dead and given to another process: that one's result counts.
+            # Presumed dead and retried by another process, whose result counts.
             return None
         except KeyboardInterrupt:
-            # Failed without a reason, it is tried again. Unsaid, its process will be missed.
+            # Failed without a reason, it is retried. Untold, its process is soon found dead.
             with no_retry(), suppress(StorageInternalError, UpdateFinishedTrialError):
                 study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             raise
@@ -154,7 +161,7 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
 
 
 def _refuse_hopeless(study: optuna.Study, before: Container[int]) -> None:
-    """Raise if the latest trials, all workers' together, failed for one and the same reason."""
+    """Raise if the latest trials, of all workers together, failed for one reason."""
     ended = [
         trial.failure
         for trial in records(study)
@@ -162,7 +169,7 @@ def _refuse_hopeless(study: optuna.Study, before: Container[int]) -> None:
     ]
     reason = next((failure for failure in reversed(ended) if failure), "")
     number = MEMORY_FAILURES if _out_of_memory(reason) else FAILURES
-    # The same with other numbers in it, of bytes or of a file, is the same.
+    # Two reasons that differ in a number, of bytes or of a file, are the same one.
     kinds = {failure and re.sub(r"\d+", "#", failure) for failure in ended[-number:]}
     if len(ended) >= number and len(kinds) == 1 and None not in kinds:
         raise StudyError(
@@ -175,7 +182,7 @@ def _out_of_memory(reason: str) -> bool:
 
 
 def _make_room() -> None:
-    """Give back what a failed trial left behind on the GPU."""
+    """Free what a failed trial left on the GPU."""
     import torch
 
     if torch.cuda.is_initialized():

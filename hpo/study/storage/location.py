@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from hpo.study.config import check_name
 from hpo.study.errors import StudyError
+from hpo.study.name import check_name
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -9,15 +9,16 @@ from hpo.search.workers.worker import Job, work
 from hpo.study.config import load
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
-from tests.hpo.support import tiny_config
+from tests.hpo.support import tiny_config, tiny_job
 
 
 def made(name: str, out: Path, values: list[float], **changes: object) -> StudyLocation:
     """Return a study of the tiny space with a finished trial of each value."""
     location = StudyLocation(name, out)
     config = tiny_config().model_copy(update={"name": name})
-    study = open_study(config, location)
+    study = open_study(StudyRun(config=config, location=location))
     space = config.space()
     for i, value in enumerate(values):
         params = {**space.initial_configurations[0], "fc.units": 8 + 8 * (i % 4), **changes}
@@ -31,14 +32,14 @@ def made(name: str, out: Path, values: list[float], **changes: object) -> StudyL
 
 def test_the_best_are_tried_next_and_never_twice(job: Job, tmp_path: Path) -> None:
     source = made("other", tmp_path, [0.3, 0.9, 0.5])
-    study, space = open_study(job.config, job.location), job.config.space()
-    lines = enqueue_from(study, job.location, source, space)
+    study = open_study(job.run)
+    lines = enqueue_from(study, job.run, source)
     assert lines[0].startswith("trial 1 of other (90.0%)")
-    assert "before" in enqueue_from(study, job.location, source, space)[0]
+    assert "before" in enqueue_from(study, job.run, source)[0]
     work(replace(job, total=3))
-    enqueue_from(study, job.location, source, space)
+    enqueue_from(study, job.run, source)
     work(replace(job, total=6))
-    units = [trial.params["fc.units"] for trial in open_finished(job.location).trials]
+    units = [trial.params["fc.units"] for trial in open_finished(job.run.location).trials]
     # The study's own start comes first, then the other's by value, then the sampler's.
     assert units[:4] == [16, 16, 24, 8]
     assert len(units) == 6
@@ -46,22 +47,23 @@ def test_the_best_are_tried_next_and_never_twice(job: Job, tmp_path: Path) -> No
 
 def test_a_study_that_has_begun_takes_over_from_there(job: Job, tmp_path: Path) -> None:
     work(replace(job, total=2))
-    study, space = open_study(job.config, job.location), job.config.space()
-    enqueue_from(study, job.location, made("other", tmp_path, [0.3]), space)
-    enqueue_from(study, job.location, made("another", tmp_path, [0.4]), space)
+    study, space = open_study(job.run), job.run.config.space()
+    enqueue_from(study, job.run, made("other", tmp_path, [0.3]))
+    enqueue_from(study, job.run, made("another", tmp_path, [0.4]))
     given = initial_configurations(study, space)
     assert given[0] == space.initial_configurations[0]
     assert given[1] == {}
     assert [bool(one) for one in given[2:]] == [True, True]
     work(replace(job, total=3))
-    assert open_finished(job.location).trials[2].params == given[2]
+    assert open_finished(job.run.location).trials[2].params == given[2]
 
 
 def test_only_the_best_are_taken_and_each_once(tmp_path: Path) -> None:
     source = made("other", tmp_path, [0.1 * i for i in range(8)])
-    study = open_study(tiny_config(), StudyLocation("tiny", tmp_path))
-    enqueue_from(study, StudyLocation("tiny", tmp_path), source, tiny_config().space())
-    taken = initial_configurations(study, tiny_config().space())[1:]
+    run = tiny_job(tmp_path).run
+    study = open_study(run)
+    enqueue_from(study, run, source)
+    taken = initial_configurations(study, run.config.space())[1:]
     assert 0 < len(taken) <= TAKEN
     assert len({str(one) for one in taken}) == len(taken)
 
@@ -99,10 +101,10 @@ def test_the_shipped_studies_hand_on_to_each_other(source: str, target: str) -> 
 
 
 def test_a_wrong_source_is_said(job: Job, tmp_path: Path) -> None:
-    study, space = open_study(job.config, job.location), job.config.space()
+    study = open_study(job.run)
     with pytest.raises(StudyError, match="that is the study itself"):
-        enqueue_from(study, job.location, job.location, space)
+        enqueue_from(study, job.run, job.run.location)
     with pytest.raises(StudyError, match="there is no study none"):
-        enqueue_from(study, job.location, StudyLocation("none", tmp_path), space)
+        enqueue_from(study, job.run, StudyLocation("none", tmp_path))
     with pytest.raises(StudyError, match="no complete one"):
-        enqueue_from(study, job.location, made("idle", tmp_path, []), space)
+        enqueue_from(study, job.run, made("idle", tmp_path, []))

@@ -3,28 +3,39 @@ import io
 import pytest
 from rich.console import Console
 
+import hpo.terminal.fit_progress
 from hpo.terminal.fit_progress import FitProgress
-from tests.hpo.search.artifacts.test_notes import result
+from tests.hpo.support import epoch_result
 
 
-def test_a_log_file_has_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpo.terminal.fit_progress.LINE_SECONDS", 0.0)
+def test_a_log_file_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("hpo.terminal.fit_progress.time.monotonic", lambda: now[0])
     output = io.StringIO()
-    with FitProgress(Console(file=output, width=80), fits=2) as progress:
-        for seed in range(2):
-            tell = progress(f"trial 3, seed {seed}", 4)
-            tell([result(1, 0.5), result(2, 0.4)])
-        progress.say("[done]")
-    lines = output.getvalue().splitlines()
-    assert lines == [
-        "1/2 trial 3, seed 0: epoch 2 of 4  best 50.0%  about 4 s left",
-        "2/2 trial 3, seed 1: epoch 2 of 4  best 50.0%  about 4 s left",
-        "[done]",
+    history = [epoch_result(n, 0.5 + n / 10) for n in (1, 2, 3)]
+    with FitProgress(Console(file=output, width=100), 2) as progress:
+        tell = progress("trial 7, seed 0", 4)
+        tell(history[:1])
+        now[0] += hpo.terminal.fit_progress.LINE_SECONDS + 1
+        tell(history[:2])
+        tell(history)
+        progress("trial 7, seed 1", 4)(history[:1])
+        progress.say("[brackets] as they are")
+    assert output.getvalue().splitlines() == [
+        "1/2 trial 7, seed 0: epoch 2 of 4  best 70.0%  about 4 s left",
+        "[brackets] as they are",
     ]
 
 
-def test_lines_are_as_rare_as_their_interval() -> None:
-    output = io.StringIO()
-    with FitProgress(Console(file=output, width=80), fits=1) as progress:
-        progress("seed 0", 2)([result(1, 0.5)])
-    assert output.getvalue() == ""
+def test_a_terminal_has_a_bar_for_the_fit_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with FitProgress(console, 2) as progress:
+        progress("trial 7, seed 0", 4)([epoch_result(1, 0.5)])
+        progress("trial 7, seed 1", 4)([epoch_result(1, 0.5), epoch_result(2, 0.25)])
+        (task,) = progress._bars.tasks
+        assert (task.description, task.completed, task.total) == (
+            "2/2 trial 7, seed 1, epochs",
+            2,
+            4,
+        )
+        assert task.fields["note"] == "best 50.0%  about 4 s left"

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_study
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.listing import list_studies
 from run_study import app
@@ -25,7 +26,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_a_list_of_studies_reads_and_changes_nothing(job: Job, tmp_path: Path) -> None:
     work(replace(job, total=1))
-    study = open_study(job.config, job.location)
+    study = open_study(job.run)
     study.tell(study.ask(), state=TrialState.FAIL)
     study.ask()
     (tmp_path / "broken").mkdir()
@@ -60,14 +61,14 @@ def test_a_storage_is_listed_and_none_is_made(tmp_path: Path) -> None:
     assert "there is no database" in result.output
     assert not file.exists()
     location = StudyLocation("tiny", tmp_path, f"sqlite:///{file}")
-    open_study(tiny_config(), location)
+    open_study(StudyRun(config=tiny_config(), location=location))
     assert [one.name for one in list_studies(tmp_path / "none", location.storage)] == ["tiny"]
 
 
 def test_no_command_overwrites_a_study(job: Job, tmp_path: Path) -> None:
     work(replace(job, total=1))
-    before = optuna.load_study(study_name="tiny", storage=job.location.url).trials
+    before = optuna.load_study(study_name="tiny", storage=job.run.location.url).trials
     work(replace(job, total=1))
     result = CliRunner().invoke(app, ["--study", "tiny", "--out", str(tmp_path), "--dry-run"])
     assert result.exit_code == 2
-    assert optuna.load_study(study_name="tiny", storage=job.location.url).trials == before
+    assert optuna.load_study(study_name="tiny", storage=job.run.location.url).trials == before

@@ -1,70 +1,108 @@
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from hpo.search.workers.worker import Job
 from hpo.training.checkpoints import Checkpoints
-from hpo.training.data import load_data
-from hpo.training.resumable import Fitter
-from model.hyperparameters import Budget
-from model.training.trainer import EpochResult
-from tests.hpo.support import tiny_config
+from hpo.training.data import StudyData, load_data
+from hpo.training.resumable import ResumableTraining
+from model.training.trainer import EpochResult, Trainer
 
-BUDGET = Budget(epochs=200, pairs_per_epoch=15_000, patience=20, momentum_epochs=50)
-
-
-class Probe:
-    """A trainer of 1,000 pairs a second that takes 5 seconds to validate: 20 an epoch of BUDGET."""
-
-    def __init__(self, budget: Budget):
-        self.budget = budget
-
-    def epochs(self) -> Iterator[EpochResult]:
-        pairs = self.budget.pairs_per_epoch
-        for epoch in (1, 2):
-            speed = 1_000 if epoch == 2 else 10  # what the first one sets up does not count
-            yield EpochResult(
-                epoch=epoch,
-                loss=0.5,
-                verification_accuracy=0.5,
-                one_shot_accuracy=0.05,
-                seconds=pairs / speed + 5,
-                pairs_per_second=speed,
-                pairs_seen=epoch * pairs,
-                diverged=False,
-            )
+EPOCHS = 4
 
 
 @pytest.fixture
-def fitter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fitter:
-    def probe(self: Fitter, hyperparameters: Any, budget: Budget, seed: int) -> Probe:
-        return Probe(budget)
-
-    monkeypatch.setattr(Fitter, "_trainer", probe)
-    config = tiny_config()
-    inputs = load_data(config, None, "cpu")
-    return Fitter(inputs, config.identity(), "cpu", Checkpoints(tmp_path / "checkpoints"))
+def inputs(job: Job) -> StudyData:
+    return load_data(job.run)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (4_000, BUDGET),
-        (8_000, replace(BUDGET, epochs=400, patience=40, momentum_epochs=100)),
-        # Three epochs of patience would stop at the first run of bad luck.
-        (600, replace(BUDGET, epochs=30, patience=20, momentum_epochs=8)),
-        (15, replace(BUDGET, epochs=1, pairs_per_epoch=10_000, momentum_epochs=1)),
-    ],
-)
-def test_a_budget_becomes_minutes(
-    fitter: Fitter, tmp_path: Path, seconds: float, expected: Budget
-) -> None:
-    config = tiny_config()
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "checkpoints")
+
+
+def training(
+    job: Job, inputs: StudyData, checkpoints: Checkpoints | None, key: str = "key"
+) -> ResumableTraining:
+    config = job.run.config
     space = config.space()
-    hyperparameters = space.hyperparameters(space.initial_configurations[0])
-    kept = tmp_path / "budget.json"
-    assert fitter.fit_to_time(hyperparameters, BUDGET, seconds, kept) == expected
-    # A fit that goes on, on a machine that is busy by now, finds what it began with.
-    assert fitter.fit_to_time(hyperparameters, BUDGET, 9 * seconds, kept) == expected
+    first = space.hyperparameters(space.initial_configurations[0])
+    budget = replace(config.training_budget(), epochs=EPOCHS, patience=EPOCHS)
+    return ResumableTraining(inputs.trainer(first, budget, seed=0), checkpoints, number=7, key=key)
+
+
+def proceed(_: EpochResult) -> bool:
+    return False
+
+
+def learned(trainer: Trainer) -> list[dict[str, Any]]:
+    """Return the history without what depends on the machine's speed."""
+    timed = ("seconds", "pairs_per_second")
+    return [{k: v for k, v in asdict(r).items() if k not in timed} for r in trainer.history]
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_resumed_training_equals_an_uninterrupted_one(
+    job: Job,
+    inputs: StudyData,
+    checkpoints: Checkpoints,
+    monkeypatch: pytest.MonkeyPatch,
+    epoch: int,
+) -> None:
+    monkeypatch.setattr("hpo.training.resumable.CHECKPOINT_SECONDS", 0)
+    whole = training(job, inputs, None)
+    assert not whole.resume()
+    assert whole.run(proceed) is None
+    assert len(whole.trainer.history) == EPOCHS
+
+    def killed(result: EpochResult) -> bool:
+        if result.epoch == epoch + 1:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        training(job, inputs, checkpoints).run(killed)
+    assert not training(job, inputs, checkpoints, key="another key").resume()
+    resumed = training(job, inputs, checkpoints)
+    assert resumed.resume()
+    assert len(resumed.trainer.history) == epoch
+    seen: list[int] = []
+    assert resumed.run(lambda result: bool(seen.append(result.epoch))) is None  # type: ignore[func-returns-value]
+    assert seen == list(range(epoch + 1, EPOCHS + 1))
+    assert learned(resumed.trainer) == learned(whole.trainer)
+    for name, value in whole.trainer.best_parameters.items():
+        assert torch.equal(resumed.trainer.best_parameters[name], value)
+
+
+def test_a_callback_stops_the_training_which_is_not_saved_then(
+    job: Job, inputs: StudyData, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.training.resumable.CHECKPOINT_SECONDS", 0)
+    stopped = training(job, inputs, checkpoints)
+    last = stopped.run(lambda result: result.epoch == 2)
+    assert last is not None
+    assert last.epoch == len(stopped.trainer.history) == 2
+    state = checkpoints.load(7, "key")
+    assert state is not None
+    assert len(state["history"]) == 1
+
+
+def test_checkpoints_are_seconds_apart(
+    job: Job, inputs: StudyData, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("hpo.training.resumable.time.monotonic", lambda: now[0])
+    saved: list[int] = []
+    monkeypatch.setattr(
+        checkpoints, "save", lambda _, __, state: saved.append(len(state["history"]))
+    )
+
+    def later(_: EpochResult) -> bool:
+        now[0] += 8
+        return False
+
+    training(job, inputs, checkpoints).run(later)
+    assert saved == [2, 4]

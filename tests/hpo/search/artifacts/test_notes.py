@@ -6,30 +6,18 @@ from hpo.search.workers.worker import Job
 from model.net.siamese import parameter_count
 from model.training.cost import training_flops_per_pair
 from model.training.trainer import EpochResult
+from tests.hpo.support import epoch_result as result
 from tests.hpo.support import tiny_config
 
 
-def result(epoch: int, accuracy: float, diverged: bool = False) -> EpochResult:
-    return EpochResult(
-        epoch=epoch,
-        loss=float("nan") if diverged else 0.5,
-        verification_accuracy=0.6,
-        one_shot_accuracy=accuracy,
-        seconds=2.0,
-        pairs_per_second=100.0,
-        pairs_seen=128 * epoch,
-        diverged=diverged,
-    )
-
-
 def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> None:
-    note = study_note(job.config, job.location, {"name": "tiny", "digest": "abcdef" * 9})
+    note = study_note(job.run, {"name": "tiny", "digest": "abcdef" * 9})
     assert "| data | tiny (abcdefabcdef), background full, 16 px, drawers: all |" in note
     assert "40 trials, 4-way" in note
     assert "chance is 25.0%" in note
     assert "1 initial configurations, seed 0" in note
-    assert f"python run_study.py {job.location.options()} --trials 4" in note
-    for name in job.config.space().searched:
+    assert f"python run_study.py {job.run.location.options()} --trials 4" in note
+    for name in job.run.config.space().searched:
         assert f"| `{name}` | " in note
 
 

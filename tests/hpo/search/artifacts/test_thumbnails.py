@@ -7,7 +7,7 @@ from PIL import Image
 from data.batches.one_shot import generate
 from hpo.search.artifacts.thumbnails import draw_answers, draw_history
 from model.net.siamese import SiameseNet
-from tests.hpo.search.artifacts.test_notes import result
+from tests.hpo.support import epoch_result as result
 from tests.hpo.support import tiny_config, tiny_dataset
 
 

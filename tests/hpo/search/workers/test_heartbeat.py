@@ -26,8 +26,8 @@ class TestClocks:
         return now
 
     def running(self, job: Job) -> Any:
-        study = open_study(job.config, job.location)
-        trial = next_trial(study, job.location, 1, seed=0)
+        study = open_study(job.run)
+        trial = next_trial(study, job.run.location, 1, seed=0)
         assert trial is not None
         worker = this_process() | {"machine": "elsewhere"}
         record_worker(study._storage, trial._trial_id, worker)
@@ -39,14 +39,14 @@ class TestClocks:
     ) -> None:
         study, trial = self.running(job)
         monitor, clock = HeartbeatMonitor(), time.time
-        assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+        assert next_trial(study, job.run.location, 1, seed=0, monitor=monitor) is None
         monkeypatch.setattr("time.time", lambda: clock() + jump)
         for beats in range(3):
             now[0] += hpo.search.workers.heartbeat.GRACE_SECONDS - 1
             record_heartbeat(study._storage, trial._trial_id, beats)
-            assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+            assert next_trial(study, job.run.location, 1, seed=0, monitor=monitor) is None
         now[0] += hpo.search.workers.heartbeat.GRACE_SECONDS + 1
-        again = next_trial(study, job.location, 1, seed=0, monitor=monitor)
+        again = next_trial(study, job.run.location, 1, seed=0, monitor=monitor)
         assert again is not None
         assert original_number(again) == trial.number
 
@@ -55,22 +55,22 @@ class TestClocks:
     ) -> None:
         study, _ = self.running(job)
         monitor = HeartbeatMonitor()
-        assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+        assert next_trial(study, job.run.location, 1, seed=0, monitor=monitor) is None
         now[0] += 1000
         with monkeypatch.context() as away:
             away.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0)
             away.setattr("hpo.search.workers.queue._fail_dead", unreachable)
             with pytest.raises(StudyError):
-                next_trial(study, job.location, 1, seed=0, monitor=monitor)
-        assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+                next_trial(study, job.run.location, 1, seed=0, monitor=monitor)
+        assert next_trial(study, job.run.location, 1, seed=0, monitor=monitor) is None
 
 
 def test_a_heartbeat_beats_and_ends_with_its_trial(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hpo.search.workers.heartbeat.HEARTBEAT_SECONDS", 0.01)
-    study = open_study(job.config, job.location)
-    trial = next_trial(study, job.location, 1, seed=0)
+    study = open_study(job.run)
+    trial = next_trial(study, job.run.location, 1, seed=0)
     assert trial is not None
     with Heartbeat(study, trial) as _:
         end = time.monotonic() + 30

@@ -12,10 +12,11 @@ import pytest
 from optuna.trial import TrialState
 
 from hpo.search.workers.heartbeat import HeartbeatMonitor
-from hpo.search.workers.processes import DEATHS, Deaths, run_workers, shares
-from hpo.search.workers.worker import Job, work
+from hpo.search.workers.processes import run_workers, shares
+from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
-from hpo.study.open import open_finished, open_study
+from hpo.study.open import open_finished
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from tests import ROOT
 from tests.hpo.support import damaged_pictures, opens, tiny_config
@@ -24,23 +25,15 @@ from tests.hpo.support import damaged_pictures, opens, tiny_config
 def test_gpus_and_threads_are_dealt_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("hpo.search.workers.processes._cores", lambda: 8)
-    dealt = shares(replace(job, device="cuda"), 3)
-    assert [share.device for share in dealt] == ["cuda:0", "cuda:1", "cuda:0"]
+
+    def on(device: str) -> Job:
+        return replace(job, run=replace(job.run, device=device))
+
+    dealt = shares(on("cuda"), 3)
+    assert [share.run.device for share in dealt] == ["cuda:0", "cuda:1", "cuda:0"]
     assert [share.threads for share in dealt] == [2, 2, 2]
-    assert [share.device for share in shares(replace(job, device="cuda:1"), 2)] == ["cuda:1"] * 2
+    assert [share.run.device for share in shares(on("cuda:1"), 2)] == ["cuda:1"] * 2
     assert shares(job, 99)[0].threads == 1
-
-
-def test_workers_that_die_again_and_again_end_the_study(job: Job) -> None:
-    open_study(job.config, job.location)
-    deaths = Deaths(job.location)
-    for _ in range(DEATHS - 1):
-        deaths.add("worker 0", "SIGKILL")
-    work(replace(job, total=1))
-    for _ in range(DEATHS - 1):
-        deaths.add("worker 0", "SIGKILL")
-    with pytest.raises(StudyError, match=r"10 workers died .* SIGKILL"):
-        deaths.add("worker 0", "SIGKILL")
 
 
 def test_an_error_of_all_workers_is_one_message(
@@ -49,7 +42,7 @@ def test_an_error_of_all_workers_is_one_message(
     raw = tiny_config().model_dump()
     raw["data"]["dataset"] = str(damaged_pictures(tmp_path / "mine"))
     config = type(tiny_config()).model_validate(raw)
-    job = Job(config=config, location=StudyLocation("tiny", tmp_path), total=2)
+    job = Job(run=StudyRun(config=config, location=StudyLocation("tiny", tmp_path)), total=2)
     with pytest.raises(StudyError, match="cannot be read as an image"):
         run_workers(job, 2)
     assert "Traceback" not in "".join(capfd.readouterr())
@@ -91,7 +84,7 @@ def test_workers_stop_cleanly(tmp_path: Path, number: int, whom: str, code: int)
     (os.killpg if whom == "group" else os.kill)(process.pid, number)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors
-    assert "The same command goes on from here" in output
+    assert "Rerun the command to resume" in output
     assert "Traceback" not in errors
     study = open_finished(StudyLocation("smoke", tmp_path))
     running = study.get_trials(states=(TrialState.RUNNING,))

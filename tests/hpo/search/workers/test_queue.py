@@ -24,27 +24,27 @@ def give_to(study: optuna.Study, trial: optuna.Trial, **changes: str) -> None:
 
 
 def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
-    study = open_study(job.config, job.location)
-    options = {"seed": 0, "initial_configurations": job.config.space().initial_configurations}
+    study = open_study(job.run)
+    options = {"seed": 0, "initial_configurations": job.run.config.space().initial_configurations}
     for _ in range(ATTEMPTS):
-        trial = next_trial(study, job.location, 2, **options)
+        trial = next_trial(study, job.run.location, 2, **options)
         assert trial is not None
         assert original_number(trial) == 0
         # As if its process, on this machine, had died.
         give_to(study, trial, started="0")
     assert len(study.trials) == ATTEMPTS
-    trial = next_trial(study, job.location, 2, **options)
+    trial = next_trial(study, job.run.location, 2, **options)
     assert trial is not None
     assert original_number(trial) == trial.number
-    assert next_trial(study, job.location, 1, **options) is None
+    assert next_trial(study, job.run.location, 1, **options) is None
 
 
 def test_a_configuration_half_drawn_is_drawn_again_the_same(tmp_path: Path) -> None:
     whole, broken = tiny_job(tmp_path / "whole", 2), tiny_job(tmp_path / "broken", 2)
     work(whole)
     work(replace(broken, total=1))
-    study = open_study(broken.config, broken.location)
-    trial = next_trial(study, broken.location, 2, seed=0)
+    study = open_study(broken.run)
+    trial = next_trial(study, broken.run.location, 2, seed=0)
     assert trial is not None
     trial.suggest_int("conv1.filters", 2, 6, step=2)
     give_to(study, trial, started="0")
@@ -53,7 +53,7 @@ def test_a_configuration_half_drawn_is_drawn_again_the_same(tmp_path: Path) -> N
 
 
 def test_a_trial_tried_again_has_its_parameters_and_no_history_yet(job: Job) -> None:
-    study = open_study(job.config, job.location)
+    study = open_study(job.run)
     work(replace(job, total=1))
     (first,) = study.trials
     study.add_trial(
@@ -65,7 +65,7 @@ def test_a_trial_tried_again_has_its_parameters_and_no_history_yet(job: Job) -> 
             system_attrs=first.system_attrs,
         )
     )
-    again = next_trial(study, job.location, 3, seed=0)
+    again = next_trial(study, job.run.location, 3, seed=0)
     assert again is not None
     assert again.params == first.params
     assert TrialRecord.of(first).history
@@ -76,8 +76,8 @@ def test_slots_are_never_given_twice(job: Job) -> None:
     claimed: list[int] = []
 
     def take() -> None:
-        study = open_study(job.config, job.location)
-        while (trial := next_trial(study, job.location, 6, seed=0)) is not None:
+        study = open_study(job.run)
+        while (trial := next_trial(study, job.run.location, 6, seed=0)) is not None:
             claimed.append(trial.number)
 
     threads = [threading.Thread(target=take) for _ in range(4)]
@@ -92,16 +92,16 @@ def test_a_silent_trial_of_another_machine_is_taken_over(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hpo.search.workers.heartbeat.GRACE_SECONDS", 1)
-    study, monitor = open_study(job.config, job.location), HeartbeatMonitor()
-    trial = next_trial(study, job.location, 1, seed=0)
+    study, monitor = open_study(job.run), HeartbeatMonitor()
+    trial = next_trial(study, job.run.location, 1, seed=0)
     assert trial is not None
     give_to(study, trial, machine="elsewhere")
-    assert next_trial(study, job.location, 1, seed=0, monitor=monitor) is None
+    assert next_trial(study, job.run.location, 1, seed=0, monitor=monitor) is None
     time.sleep(1.1)
-    again = next_trial(study, job.location, 1, seed=0, monitor=monitor)
+    again = next_trial(study, job.run.location, 1, seed=0, monitor=monitor)
     assert again is not None
     assert original_number(again) == trial.number
     # The one taken for dead comes back: its result is not counted.
-    objective = Objective(job.config, load_data(job.config, None, "cpu"), device="cpu")
+    objective = Objective(job.run, load_data(job.run))
     assert run_trial(study, trial, objective) is None
     assert finished(study) == 0

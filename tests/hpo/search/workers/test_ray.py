@@ -16,6 +16,7 @@ from hpo.search.workers.worker import Job
 from hpo.study.config import load
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord, finished
 from tests import ROOT
@@ -43,7 +44,7 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def smoke(tmp_path: Path) -> Job:
     config = load("smoke").changed(sampler="random", trials=6)
-    return Job(config=config, location=StudyLocation("smoke", tmp_path), total=6)
+    return Job(run=StudyRun(config=config, location=StudyLocation("smoke", tmp_path)), total=6)
 
 
 def actors() -> list[psutil.Process]:
@@ -53,7 +54,7 @@ def actors() -> list[psutil.Process]:
 def test_actors_finish_a_study_though_one_is_killed(smoke: Job, address: str) -> None:
     import threading
 
-    study = open_study(smoke.config, smoke.location)
+    study = open_study(smoke.run)
 
     def kill() -> None:
         end = time.monotonic() + 200
@@ -69,16 +70,16 @@ def test_actors_finish_a_study_though_one_is_killed(smoke: Job, address: str) ->
     run_on_ray(smoke, 2, address)
     killer.join()
     assert killed
-    trials = open_finished(smoke.location).trials
+    trials = open_finished(smoke.run.location).trials
     assert finished(study) == 6
     assert len({(TrialRecord.of(trial).worker or {})["pid"] for trial in trials}) >= 2
 
 
 def test_an_error_of_all_actors_is_one_message(smoke: Job, address: str, tmp_path: Path) -> None:
-    config = smoke.config.changed(dataset=str(tmp_path / "nowhere"))
-    job = replace(smoke, config=config, location=StudyLocation("other", tmp_path))
+    config = smoke.run.config.changed(dataset=str(tmp_path / "nowhere"))
+    run = StudyRun(config=config, location=StudyLocation("other", tmp_path))
     with pytest.raises(StudyError, match="nowhere"):
-        run_on_ray(job, 2, address)
+        run_on_ray(replace(smoke, run=run), 2, address)
 
 
 def test_a_cluster_that_is_not_there_is_one_message(smoke: Job) -> None:
@@ -95,8 +96,7 @@ def test_what_a_cluster_cannot_do_is_said(smoke: Job) -> None:
     with pytest.raises(StudyError, match="postgresql"):
         _check(smoke, [node("elsewhere")])
     with pytest.raises(StudyError, match="no GPU"):
-        _check(replace(smoke, device="cuda"), [])
-    shared = replace(
-        smoke, location=StudyLocation("smoke", storage="postgresql+psycopg://me@host/db")
-    )
-    _check(replace(shared, device="cuda"), [node("elsewhere", GPU=2.0)])
+        _check(replace(smoke, run=replace(smoke.run, device="cuda")), [])
+    location = StudyLocation("smoke", storage="postgresql+psycopg://me@host/db")
+    shared = replace(smoke, run=replace(smoke.run, location=location, device="cuda"))
+    _check(shared, [node("elsewhere", GPU=2.0)])

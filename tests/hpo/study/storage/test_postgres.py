@@ -15,6 +15,7 @@ import sqlalchemy
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
+from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import StudyError
@@ -55,9 +56,8 @@ def shared(server: Server, tmp_path: Path) -> Job:
         connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
     engine.dispose()
     job = tiny_job(tmp_path / "one", 6)
-    return replace(
-        job, location=replace(job.location, storage=f"{server.url[: -len('postgres')]}{name}")
-    )
+    location = replace(job.run.location, storage=f"{server.url[: -len('postgres')]}{name}")
+    return replace(job, run=replace(job.run, location=location), artifacts=keep_artifacts)
 
 
 def machine(job: Job, out: Path, epoch_seconds: float) -> subprocess.Popen[str]:
@@ -66,7 +66,7 @@ def machine(job: Job, out: Path, epoch_seconds: float) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*command, str(epoch_seconds), json.dumps({})],
         cwd=ROOT,
-        env={**os.environ, "STUDY_STORAGE": job.location.storage or ""},
+        env={**os.environ, "STUDY_STORAGE": job.run.location.storage or ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -75,7 +75,7 @@ def machine(job: Job, out: Path, epoch_seconds: float) -> subprocess.Popen[str]:
 
 def values(job: Job) -> dict[str, float | None]:
     found = {}
-    for trial in open_finished(job.location).get_trials(states=(TrialState.COMPLETE,)):
+    for trial in open_finished(job.run.location).get_trials(states=(TrialState.COMPLETE,)):
         key = json.dumps([trial.params, TrialRecord.of(trial).seed], sort_keys=True)
         assert key not in found
         found[key] = trial.value
@@ -94,7 +94,7 @@ def test_two_machines_one_killed_end_at_the_total(shared: Job, tmp_path: Path) -
     quiet = tiny_job(tmp_path / "quiet", 6)
     work(quiet)
     machines = [machine(shared, tmp_path / name, 0.2) for name in ("one", "two", "three")]
-    study = open_study(shared.config, shared.location)
+    study = open_study(shared.run)
     end = time.monotonic() + 200
     while len(study.get_trials(states=(TrialState.RUNNING,))) < 3 and time.monotonic() < end:
         time.sleep(0.1)
@@ -109,13 +109,13 @@ def test_two_machines_one_killed_end_at_the_total(shared: Job, tmp_path: Path) -
 
 
 def test_a_server_that_crashes_is_waited_for(shared: Job, server: Server) -> None:
-    study = open_study(shared.config, shared.location)
+    study = open_study(shared.run)
     work(replace(shared, total=1))
     server.stop()
     starting = threading.Timer(2, server.start)
     starting.start()
     try:
-        assert next_trial(study, shared.location, 6, seed=0) is not None
+        assert next_trial(study, shared.run.location, 6, seed=0) is not None
         assert finished(study) == 1
     finally:
         starting.join()
@@ -125,22 +125,22 @@ def test_a_server_that_stays_away_is_one_message(
     shared: Job, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0.5)
-    study = open_study(shared.config, shared.location)
+    study = open_study(shared.run)
     server.stop()
     try:
         with pytest.raises(StudyError, match="cannot be used") as caught:
-            next_trial(study, shared.location, 6, seed=0)
+            next_trial(study, shared.run.location, 6, seed=0)
     finally:
         server.start()
     assert PASSWORD not in str(caught.value)
-    assert next_trial(study, shared.location, 6, seed=0) is not None
+    assert next_trial(study, shared.run.location, 6, seed=0) is not None
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["wrong password", "server down"])
 def test_the_password_is_never_shown(
     shared: Job, server: Server, tmp_path: Path, there: bool
 ) -> None:
-    url = shared.location.storage or ""
+    url = shared.run.location.storage or ""
     wrong = "wrong-Pa55word"
     if there:
         url = url.replace(PASSWORD.replace("/", "%2F"), wrong)
@@ -163,18 +163,18 @@ def test_the_password_is_never_shown(
 
 def test_the_password_is_in_no_note_attribute_file_or_plan(shared: Job) -> None:
     work(replace(shared, total=2))
-    study = open_finished(shared.location)
+    study = open_finished(shared.run.location)
     kept = [study.user_attrs, study._storage.get_study_system_attrs(study._study_id)]
     kept += [[trial.user_attrs, trial.system_attrs] for trial in study.trials]
     text = json.dumps(kept, default=str)
-    files = [path for path in shared.location.out.rglob("*") if path.is_file()]
+    files = [path for path in shared.run.location.out.rglob("*") if path.is_file()]
     assert files
     for secret in (PASSWORD, PASSWORD.replace("/", "%2F")):
         assert secret not in text
-        assert secret not in shared.location.options()
-        assert secret not in repr(shared.location.shown_url)
+        assert secret not in shared.run.location.options()
+        assert secret not in repr(shared.run.location.shown_url)
         assert all(secret.encode() not in path.read_bytes() for path in files)
-    words = ["--study", "smoke", "--dry-run", "--storage", shared.location.storage or ""]
+    words = ["--study", "smoke", "--dry-run", "--storage", shared.run.location.storage or ""]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0
     assert PASSWORD.replace("/", "%2F") not in result.output
@@ -184,11 +184,13 @@ def test_the_lock_is_one_at_a_time_and_ends_with_its_process(
     shared: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 1)
-    with shared.location.exclusive():
-        with pytest.raises(StudyError, match="lock timeout"), shared.location.exclusive():
+    with shared.run.location.exclusive():
+        with pytest.raises(StudyError, match="lock timeout"), shared.run.location.exclusive():
             raise AssertionError("two hold the lock")
         # Another study on the same server is another's.
-        with StudyLocation("other", shared.location.out, shared.location.storage).exclusive():
+        with StudyLocation(
+            "other", shared.run.location.out, shared.run.location.storage
+        ).exclusive():
             pass
-    with shared.location.exclusive():
+    with shared.run.location.exclusive():
         pass

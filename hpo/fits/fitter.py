@@ -1,0 +1,108 @@
+"""A fit: one configuration trained for one budget and seed, and kept until its folder is done."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpo.training.checkpoints import Checkpoints
+from hpo.training.data import StudyData
+from hpo.training.resumable import ResumableTraining
+from model.hyperparameters import Budget, Hyperparameters
+from model.net.siamese import SiameseNet
+from model.training.trainer import EpochResult
+
+_RESULT = ("history", "best_epoch", "best_parameters")
+"""What is kept of a finished fit: it needs no optimiser, and is recognised by having none."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainedNet:
+    """A finished fit.
+
+    Attributes:
+        hyperparameters: what was trained.
+        seed: of its weights and batches.
+        history: one result per epoch.
+        best_epoch: the epoch of the best one-shot validation accuracy, counted from 1.
+        parameters: the net's state after it.
+    """
+
+    hyperparameters: Hyperparameters
+    seed: int
+    history: tuple[EpochResult, ...]
+    best_epoch: int
+    parameters: Mapping[str, Tensor]
+
+    @property
+    def seconds(self) -> float:
+        """Of training and validation."""
+        return sum(result.seconds for result in self.history)
+
+    def net(self, device: torch.device | str = "cpu") -> SiameseNet:
+        """Return the net of the best epoch, set to evaluation."""
+        net = SiameseNet(self.hyperparameters.architecture)
+        net.load_state_dict(self.parameters)
+        return net.to(device).eval()
+
+
+class Fitter:
+    """Trains configurations on a study's data; finished fits are loaded, begun ones resumed.
+
+    Args:
+        inputs: the study's data.
+        identity: what else the fits depend on, as JSON values.
+        checkpoints: where fits are kept, finished ones too.
+    """
+
+    def __init__(self, inputs: StudyData, identity: Any, checkpoints: Checkpoints):
+        self.inputs, self.identity, self.checkpoints = inputs, identity, checkpoints
+
+    def fit(
+        self,
+        hyperparameters: Hyperparameters,
+        budget: Budget,
+        seed: int,
+        on_epoch: Callable[[list[EpochResult]], None] = lambda history: None,
+    ) -> TrainedNet:
+        """Return the fit of this configuration, budget and seed.
+
+        Args:
+            hyperparameters: what to train.
+            budget: how long.
+            seed: the same seed gives the same fit.
+            on_epoch: called with the history so far, after every epoch.
+        """
+        key = json.dumps(
+            [self.identity, self.inputs.digest, asdict(hyperparameters), asdict(budget), seed],
+            sort_keys=True,
+        )
+        number = int(hashlib.sha256(key.encode()).hexdigest()[:8], 16)
+        state = self.checkpoints.load(number, key)
+        if state is None or state.keys() != set(_RESULT):
+            trainer = self.inputs.trainer(hyperparameters, budget, seed)
+            training = ResumableTraining(trainer, self.checkpoints, number=number, key=key)
+            training.resume()
+
+            def proceed(_: EpochResult) -> bool:
+                on_epoch(trainer.history)
+                return False
+
+            training.run(proceed)
+            whole = trainer.state_dict()
+            state = {name: whole[name] for name in _RESULT}
+            state["best_parameters"] = {n: v.cpu() for n, v in state["best_parameters"].items()}
+            self.checkpoints.save(number, key, state)
+        history = tuple(EpochResult(**result) for result in state["history"])
+        on_epoch(list(history))
+        return TrainedNet(
+            hyperparameters=hyperparameters,
+            seed=seed,
+            history=history,
+            best_epoch=state["best_epoch"],
+            parameters=state["best_parameters"],
+        )

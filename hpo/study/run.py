@@ -1,0 +1,24 @@
+"""A study as it runs here: its config, where it is kept, its data and its device."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.study.config import StudyConfig
+from hpo.study.storage.location import StudyLocation
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRun:
+    """What everything that trains for a study needs to know; it can be sent to another process.
+
+    Attributes:
+        config: the study's.
+        location: where the study is kept.
+        data_root: the folder of the data sets, None for the usual ones.
+        device: what to train on, ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+
+    config: StudyConfig
+    location: StudyLocation
+    data_root: Path | None = None
+    device: str = "cpu"

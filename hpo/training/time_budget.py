@@ -1,0 +1,56 @@
+"""A budget in minutes: how many epochs that is on this machine, measured by a short probe."""
+
+import contextlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from hpo.training.data import StudyData
+from model.hyperparameters import Budget, Hyperparameters
+from model.net.saved import write
+
+_PROBE_BATCHES = {"cpu": 8, "cuda": 200}
+
+
+def fit_to_time(
+    inputs: StudyData, hyperparameters: Hyperparameters, budget: Budget, seconds: float, file: Path
+) -> Budget:
+    """Return ``budget`` stretched or shrunk to about ``seconds`` of training on this machine.
+
+    The number of epochs is scaled, and with it the rise of momentum and the cosine schedule.
+    Patience grows but does not shrink: a short fit's validation is as noisy as a long one's.
+    If not even one epoch fits, it is cut short.
+    The probe takes the time of a few minibatches and two validations.
+
+    Args:
+        inputs: what is trained on.
+        hyperparameters: what is trained.
+        budget: what to scale.
+        seconds: of training and validation.
+        file: keeps the result, so that a resumed fit has the same budget.
+    """
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Budget(**json.loads(file.read_bytes()))
+    pairs = _PROBE_BATCHES[inputs.train.device.type] * hyperparameters.recipe.pairs_per_batch
+    probe = replace(
+        budget, epochs=2, teraflops=None, pairs_per_epoch=min(budget.pairs_per_epoch, pairs)
+    )
+    # The first minibatches set things up, and are slower than all that follow.
+    *_, result = inputs.trainer(hyperparameters, probe, seed=0).epochs()
+    training = budget.pairs_per_epoch / result.pairs_per_second
+    validation = max(0.0, result.seconds - probe.pairs_per_epoch / result.pairs_per_second)
+    epochs = max(1, round(seconds / (training + validation)))
+    scale = epochs / budget.epochs
+    fraction = min(1.0, max(0.0, seconds - validation) / training)
+    scaled = replace(
+        budget,
+        epochs=epochs,
+        pairs_per_epoch=max(1, round(budget.pairs_per_epoch * fraction)),
+        patience=round(budget.patience * max(1.0, scale)),
+        momentum_epochs=max(1, round(budget.momentum_epochs * scale)),
+        seconds=None,
+        teraflops=None,
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write(file, json.dumps(asdict(scaled)).encode())
+    return scaled

@@ -1,0 +1,86 @@
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+import pytest
+from rich.console import Console
+
+import hpo.fits.selection
+from data.batches.one_shot import OneShotTrials
+from hpo.fits.held_out import fresh_trials
+from hpo.fits.selection import choose
+from hpo.results.metrics import Candidate
+from hpo.search.workers.worker import Job
+from hpo.terminal.fit_progress import FitProgress
+from model.hyperparameters import Budget, Hyperparameters
+from tests.hpo.support import epoch_result
+
+BUDGETS = [Budget(epochs=n, pairs_per_epoch=128, patience=9, momentum_epochs=9) for n in (1, 2, 3)]
+
+
+class FakeFit:
+    """A fit of two seconds an epoch, whose net scores its units and seed in percent."""
+
+    def __init__(self, hyperparameters: Hyperparameters, budget: Budget, seed: int):
+        self.score = (hyperparameters.architecture.units + seed) / 100
+        self.history = [epoch_result(n + 1, self.score) for n in range(budget.epochs)]
+        self.seconds = 2.0 * budget.epochs
+
+    def net(self, device: object) -> float:
+        return self.score
+
+
+class FakeFitter:
+    def fit(
+        self, hyperparameters: Hyperparameters, budget: Budget, seed: int, on_epoch: Any
+    ) -> FakeFit:
+        fitted = FakeFit(hyperparameters, budget, seed)
+        on_epoch(fitted.history)
+        return fitted
+
+
+def chosen(
+    job: Job, monkeypatch: pytest.MonkeyPatch, units: Sequence[int]
+) -> tuple[list[Candidate], float, str]:
+    """Choose among trials 0, 1 and 2 of these units, found in the search in falling order."""
+
+    def scored(net: float, trials: OneShotTrials) -> float:
+        assert len(trials) == 4000
+        return net
+
+    monkeypatch.setattr(hpo.fits.selection, "one_shot_accuracy", scored)
+    space = job.run.config.space()
+    trials = []
+    for number, size in enumerate(units):
+        trial = optuna.trial.create_trial(
+            params={**space.initial_configurations[0], "fc.units": size},
+            distributions=space.distributions(),
+            value=0.9 - 0.1 * number,
+        )
+        trial.number = number
+        trials.append(trial)
+    fitter: Any = FakeFitter()
+    output = io.StringIO()
+    with FitProgress(Console(file=output, width=200), 6) as progress:
+        fresh = fresh_trials(job.run, 0)
+        candidates, seconds = choose(trials, space, fitter, BUDGETS, fresh, (0, 2), progress)
+    return candidates, seconds, output.getvalue()
+
+
+def test_the_best_of_the_retrained_comes_first(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidates, seconds, output = chosen(job, monkeypatch, (16, 32, 24))
+    assert [candidate.trial for candidate in candidates] == [1, 2, 0]
+    first = candidates[0]
+    assert first.scores == [0.32, 0.34]
+    assert first.mean == pytest.approx(0.33)
+    assert first.low < first.mean < first.high
+    assert first.search_value == pytest.approx(0.8)
+    assert (first.trials, first.pairs_seen) == (4000, 256)
+    assert seconds == 2 * 2.0 * (1 + 2 + 3)
+    assert "trial 1: 80.0% in the search, retrained 33.0%" in output
+
+
+def test_of_equals_the_search_decides(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidates, _, _ = chosen(job, monkeypatch, (16, 16, 16))
+    assert [candidate.trial for candidate in candidates] == [0, 1, 2]

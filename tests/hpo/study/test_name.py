@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from hpo.study.errors import ConfigError
+from hpo.study.name import check_name
+from hpo.study.storage.location import StudyLocation
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "/tmp/x", "..", ".", "", "a\0b", "A", "a\\b"])
+def test_study_names_cannot_leave_their_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name a study"):
+        StudyLocation(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["compact", "beyond-70", "7", "a.b_c"])
+def test_a_plain_name_is_returned(name: str) -> None:
+    assert check_name(name) == name
