@@ -32,12 +32,12 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
     facts = {
         "data": f"{data['name']} ({data['digest'][:12]}), background {config.data.background}, "
         f"{config.data.image_size} px, drawers: {config.data.drawers}",
-        "value": f"{METRIC}, the best of any epoch: {asked.trials:,} trials, {asked.way}-way, "
-        f"{asked.variant.replace('_', ' ')}; guessing scores {1 / asked.way:.1%}",
-        "a trial": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within}; "
-        f"stops after {budget.patience} without improvement",
-        "search": f"sampler {search.sampler}, pruner {search.pruner}, start-up trials "
-        f"{search.startup}, initial configurations {len(config.start)}, seed {search.seed}",
+        "objective value": f"{METRIC}, best epoch: {asked.trials:,} trials, {asked.way}-way, "
+        f"{asked.variant.replace('_', ' ')}; chance is {1 / asked.way:.1%}",
+        "budget": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within} per "
+        f"trial; early stopping after {budget.patience} without improvement",
+        "search": f"sampler {search.sampler}, pruner {search.pruner}, {search.startup} start-up "
+        f"trials, {len(config.start)} initial configurations, seed {search.seed}",
     }
     searched = config.space().searched.items()
     command = (
@@ -53,9 +53,9 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
             "",
             *_table(("setting", "value"), facts.items()),
             "",
-            "## Resume, or run it again",
+            "## Commands",
             "",
-            "Rerun the command to resume; with another `--out` it starts from scratch.",
+            "Rerun the first to resume the study; with another `--out` it starts from scratch.",
             "",
             "```",
             command,
@@ -117,7 +117,7 @@ def verdict(
     pruned: bool,
     others: Iterable[FrozenTrial] = (),
 ) -> str:
-    """Return how a trial went, in a few sentences."""
+    """Return the outcome of a trial in a few sentences."""
     best, last = max(history, key=lambda result: result.one_shot_accuracy), history[-1]
     asked = config.validation
     chance = 1 / asked.way
@@ -128,7 +128,7 @@ def verdict(
     elif pruned:
         said.append(f"**Pruned** after epoch {last.epoch}, behind earlier trials.")
     elif best.one_shot_accuracy <= chance + noise:
-        said.append(f"**Learned nothing**: guessing scores {chance:.1%}.")
+        said.append(f"**No better than chance**, {chance:.1%}.")
     elif best is last:
         said.append(f"**Still improving** in its last epoch, {last.epoch}.")
     else:
@@ -140,7 +140,7 @@ def verdict(
     values = [trial.value for trial in others if trial.value is not None]
     if values and not pruned:
         ahead = sum(value > best.one_shot_accuracy for value in values)
-        said.append(f"Rank {ahead + 1} of the {len(values) + 1} trials complete when it ended.")
+        said.append(f"Rank {ahead + 1} of {len(values) + 1} complete trials when it ended.")
     return " ".join(said)
 
 
@@ -181,7 +181,7 @@ def _layers(hyperparameters: Hyperparameters) -> list[str]:
 
 
 def _rest(hyperparameters: Hyperparameters) -> str:
-    """Return where the net or its training differs from the paper's."""
+    """Return how the net and its training differ from the paper's."""
     shown = {"image_size", "filters", "kernel_sizes", "units", "poolings"}
     changed = [
         f"{entry.name.replace('_', ' ')} {getattr(value, entry.name)}"
@@ -193,9 +193,7 @@ def _rest(hyperparameters: Hyperparameters) -> str:
         if entry.name not in shown and getattr(value, entry.name) != getattr(default, entry.name)
     ]
     return (
-        f"Unlike the paper: {', '.join(changed)}."
-        if changed
-        else "Everything else is as in the paper."
+        "Unlike the paper: " + ", ".join(changed) + "." if changed else "Otherwise as in the paper."
     )
 
 
