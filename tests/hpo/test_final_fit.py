@@ -26,7 +26,7 @@ def test_the_options_are_the_plan_and_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[StudyRun, FitPlan]] = []
-    monkeypatch.setattr(hpo.final_fit, "final_fit", lambda run, plan: asked.append((run, plan)))
+    monkeypatch.setattr(hpo.final_fit, "final_fit", lambda run, plan, _: asked.append((run, plan)))
     options = ["--study", "smoke", "--out", str(tmp_path), "--data-root", str(tmp_path)]
     options += ["--device", "cpu", "--trial", "4", "--top", "5", "--retrains", "2"]
     options += ["--retrain-minutes", "0.5", "--seeds", "6", "--seed", "7", "--minutes", "8"]
