@@ -1,6 +1,7 @@
 """The plan of the code, computed from its imports: rooms, their order, their size, their tests."""
 
 import ast
+import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -216,6 +217,15 @@ def test_only_hpo_knows_optuna() -> None:
 def test_the_command_knows_hpo_alone() -> None:
     firsts = {name.partition(".")[0] for name in imported(ROOT / "run_study.py")}
     assert not firsts & {"data", "model", "torch"}
+
+
+def test_files_are_written_atomically_in_one_way() -> None:
+    # A download's part is not replaced but resumed.
+    for name in set(modules()) - {"data.files.atomic", "data.files.download"}:
+        for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search(r"\.part(\.\w+)?$", node.value), f"{name}: use replacing()"
+            assert not (isinstance(node, ast.Attribute) and node.attr == "mkstemp"), name
 
 
 def test_a_folder_is_seen_at_a_glance() -> None:

@@ -2,8 +2,6 @@
 
 import hashlib
 import logging
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.files.atomic import replacing
 from data.files.folders import cache_dir
 from data.files.packed import Packed
 
@@ -76,12 +75,5 @@ def _load(path: Path) -> Packed:
 
 def _save(path: Path, packed: Packed) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written aside and moved into place: a reader, or a kill, never meets half a file.
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, **vars(packed))
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **vars(packed))

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from data.errors import DataError
+from data.files.atomic import write_bytes
 from data.images.decode import decode_grey, read_bytes
 from data.images.ink import read_ink
 
@@ -52,7 +53,7 @@ def show_inputs(pictures: Sequence[Shown], path: Path) -> None:
     file = io.BytesIO()
     sheet.save(file, "PNG")
     try:
-        path.write_bytes(file.getvalue())
+        write_bytes(path, file.getvalue())
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
 

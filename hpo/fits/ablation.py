@@ -98,6 +98,7 @@ def ablation(
         StudyError: the study is not there, has no such trial, or no initial configuration.
         DataError: its data cannot be had.
     """
+    from data.files.atomic import write_bytes
     from hpo.fits.evaluation import net_figures
     from hpo.fits.fitter import Fitter
     from hpo.fits.held_out import fresh_trials, load_benchmark
@@ -111,7 +112,6 @@ def ablation(
     from hpo.training.checkpoints import Checkpoints
     from hpo.training.data import load_data
     from model.evaluation.scores import one_shot_accuracy
-    from model.net.saved import write
 
     plan = plan or AblationPlan()
     study, run = open_as_run(run, dataset)
@@ -161,7 +161,9 @@ def ablation(
                     figures=[f for f in figures if f.alphabet is None],
                 )
             )
-    write(folder / RESULT, json.dumps([step.model_dump() for step in results], indent=1).encode())
+    write_bytes(
+        folder / RESULT, json.dumps([step.model_dump() for step in results], indent=1).encode()
+    )
     save(ladder(results), folder / PICTURE)
     output.print(table(results))
     output.print(f"Written to {folder}", markup=False, highlight=False)

@@ -1,6 +1,5 @@
 """What to show of a net's answers: some trials, and the characters that it confuses most."""
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.files.atomic import replacing
 from hpo.results.metrics import GALLERY, Confusion, Gallery, GalleryTrial
 from model.evaluation.protocols import Benchmark, Task, net_scores
 from model.net.calibration import Calibration
@@ -34,13 +34,8 @@ class Pictures:
 
     def save(self, folder: Path) -> None:
         """Write ``gallery.npz`` with ``ink``, uint8 ``[M, H, W]``, whole or not at all."""
-        part = folder / f"{GALLERY}.{os.getpid()}.part"
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(file, ink=np.stack(self._ink))
-            part.replace(folder / GALLERY)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(folder / GALLERY) as part, part.open("wb") as file:
+            np.savez_compressed(file, ink=np.stack(self._ink))
 
 
 def make_gallery(

@@ -4,13 +4,13 @@ The pictures that go with it, of one-shot trials and of confused characters, lie
 ``gallery.npz``, so that a report needs neither the data set nor the net.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from data.files.atomic import write_bytes
 from hpo.study.errors import StudyError
 from model.evaluation.intervals import interval
 from model.net.calibration import Calibration
@@ -277,10 +277,7 @@ def load_metrics(folder: Path) -> Metrics:
 
 def save_metrics(metrics: Metrics, folder: Path) -> None:
     """Write the metrics into a ``final`` folder, whole or not at all."""
-    path = folder / METRICS
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(metrics.model_dump_json(indent=1))
-    part.replace(path)
+    write_bytes(folder / METRICS, metrics.model_dump_json(indent=1).encode())
 
 
 def figure(values: Sequence[float], *, trials: int, **which: Any) -> Figure:

@@ -1,6 +1,5 @@
 """A study on a folder of the user's own images: what was found in it, told before anything runs."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,9 +88,4 @@ def _leave_sheet(dataset: Dataset, path: Path) -> None:
         )
         for i in some
     ]
-    part = path.with_suffix(f".{os.getpid()}.part.png")
-    try:
-        show_inputs(pictures, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    show_inputs(pictures, path)

@@ -179,7 +179,9 @@ def _last_found(attributes: dict[str, Any], location: StudyLocation) -> str | No
     dataset = attributes.get("definition", {}).get("data.dataset")
     if dataset is None or not is_folder(dataset):
         return dataset
-    path = attributes.get("data", {}).get("path", dataset)
+    if "data" not in attributes:  # whatever folder was asked for, it never came to be read
+        return None
+    path = attributes["data"].get("path", dataset)
     if path == FOLDER or not Path(path).is_dir():
         raise StudyError(
             f"the images of study {location.name} are not where they were last found"

@@ -5,9 +5,9 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from data.files.atomic import write_bytes
 from hpo.training.data import StudyData
 from model.hyperparameters import Budget, Hyperparameters
-from model.net.saved import write
 
 _PROBE_BATCHES = {"cpu": 8, "cuda": 200}
 
@@ -52,5 +52,5 @@ def fit_to_time(
         teraflops=None,
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    write(file, json.dumps(asdict(scaled)).encode())
+    write_bytes(file, json.dumps(asdict(scaled)).encode())
     return scaled

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import io
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from data.files.atomic import write_bytes
 from model.net.calibration import IDENTITY, Calibration
 from model.net.siamese import SiameseNet
 
@@ -43,26 +43,21 @@ def export_onnx(net: SiameseNet, path: Path, calibration: Calibration = IDENTITY
     examples = (torch.zeros(2, 1, size, size), torch.ones(2, 1, size, size))
     batch = torch.export.Dim("batch")
     module = _Similarity(copy.deepcopy(net).cpu(), calibration).eval()
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            examples,
+            dynamo=True,
+            input_names=["image_a", "image_b"],
+            output_names=["similarity"],
+            dynamic_shapes={"image_a": {0: batch}, "image_b": {0: batch}},
+            verbose=False,
+        )
+        assert program is not None
+        exported = program.model_proto
+    _strip(exported)
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with _quiet():
-            program = torch.onnx.export(
-                module,
-                examples,
-                dynamo=True,
-                input_names=["image_a", "image_b"],
-                output_names=["similarity"],
-                dynamic_shapes={"image_a": {0: batch}, "image_b": {0: batch}},
-                verbose=False,
-            )
-            assert program is not None
-            exported = program.model_proto
-        _strip(exported)
-        part.write_bytes(exported.SerializeToString())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, exported.SerializeToString())
 
 
 def _strip(message: Any) -> None:

@@ -1,7 +1,6 @@
 """A finished net on disk: ``model.safetensors`` and ``config.json``, read without unpickling."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from data.files.atomic import write_bytes
 from model.errors import ModelError
 from model.hyperparameters import Architecture
 from model.net.calibration import IDENTITY, Calibration
@@ -64,18 +64,8 @@ def save_net(folder: Path, saved: SavedNet) -> None:
     }
     if saved.calibration is not None:
         config["calibration"] = asdict(saved.calibration)
-    write(folder / WEIGHTS, save(weights, {"format": "pt"}))
-    write(folder / CONFIG, json.dumps(config, indent=2).encode())
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(folder / WEIGHTS, save(weights, {"format": "pt"}))
+    write_bytes(folder / CONFIG, json.dumps(config, indent=2).encode())
 
 
 def load_net(folder: Path) -> SavedNet:

@@ -135,7 +135,7 @@ class TestCache:
             raise PermissionError("read-only")
 
         if os.geteuid() == 0:  # rights do not bind root
-            monkeypatch.setattr("data.files.cache.tempfile.mkstemp", refuse)
+            monkeypatch.setattr("data.files.cache.replacing", refuse)
         assert len(cached("x", "here", "now", Counting())) == 6
         own_cache.chmod(0o700)
         assert not list(own_cache.rglob("*.npz"))

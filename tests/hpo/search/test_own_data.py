@@ -231,6 +231,16 @@ def test_a_final_fit_finds_a_moved_folder_by_its_option(
     assert "ours, " in report
 
 
+def test_a_mistyped_folder_leaves_no_study_that_misses_it(tmp_path: Path) -> None:
+    out = ["--study", "smoke", "--out", str(tmp_path / "out"), "--device", "cpu"]
+    result = CliRunner().invoke(app, [*out, "--dataset", str(tmp_path / "lettres")])
+    assert result.exit_code == 1
+    assert "that exists" in " ".join(result.output.split())
+    result = CliRunner().invoke(hpo.final_fit.app, out)
+    assert result.exit_code == 1
+    assert "no complete one" in " ".join(result.output.split()), result.output
+
+
 def test_an_ablation_finds_a_moved_folder_by_its_option(letters: Path, tmp_path: Path) -> None:
     location = StudyLocation("tiny", tmp_path / "out")
     assert run_study(at(on(letters), location))
