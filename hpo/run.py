@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
-from data.sources.table import is_folder
+from data.sources.table import check, is_folder
 from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.own_data import tell_folder
 from hpo.search.warm_start import enqueue_from, proposals
@@ -40,6 +40,7 @@ def run_study(
     """
     config, location = run.config, run.location
     total, output = config.search.trials, console()
+    check(config.data.dataset)  # before anything is made for a slip of the pen
     study = open_study(run)
     job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)
     output.print(

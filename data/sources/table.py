@@ -61,6 +61,7 @@ def load(
         )
     if size is not None and not 1 <= size <= FULL_SIZE:
         raise DataError(f"size {size} is not possible; drawings have 1 to {FULL_SIZE} pixels")
+    check(dataset)
     request = Request(
         dataset=dataset,
         root=data_root(root),
@@ -74,12 +75,20 @@ def load(
         return _first_available(request)
     if source := SOURCES.get(dataset):
         return source(request)
-    if Path(dataset).is_dir():
-        return load_folder(request)
-    raise DataError(
-        f"data set {dataset!r} is unknown; allowed are auto, {', '.join(SOURCES)}, "
-        "or a folder <alphabet>/<character>/<image> that exists"
-    )
+    return load_folder(request)
+
+
+def check(dataset: str) -> None:
+    """Refuse what names neither a source nor a folder that exists; nothing is read.
+
+    Raises:
+        DataError: it does; says what is allowed.
+    """
+    if is_folder(dataset) and not Path(dataset).is_dir():
+        raise DataError(
+            f"data set {dataset!r} is unknown; allowed are auto, {', '.join(SOURCES)}, "
+            "or a folder <alphabet>/<character>/<image> that exists"
+        )
 
 
 def is_folder(dataset: str) -> bool:

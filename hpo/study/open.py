@@ -165,6 +165,8 @@ def _refuse_other_config(known: Any, now: dict[str, Any], location: StudyLocatio
         f"study {location.name} was started with another definition:\n"
         + "\n".join(lines)
         + "\nGo on with the first one, or start anew with another --out or file name"
+        + (known.get("data.dataset") == FOLDER != now.get("data.dataset"))
+        * "; --dataset says where the folder of images is"
     )
 
 

@@ -28,7 +28,7 @@ from hpo.search.own_data import SHEET
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.files import load
-from hpo.study.open import open_as_run, open_finished
+from hpo.study.open import open_as_run, open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.progress import reading
@@ -236,9 +236,23 @@ def test_a_mistyped_folder_leaves_no_study_that_misses_it(tmp_path: Path) -> Non
     result = CliRunner().invoke(app, [*out, "--dataset", str(tmp_path / "lettres")])
     assert result.exit_code == 1
     assert "that exists" in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+    # An older version made the study all the same.
+    open_study(
+        at(load("smoke").changed(dataset="lettres"), StudyLocation("smoke", tmp_path / "out"))
+    )
     result = CliRunner().invoke(hpo.final_fit.app, out)
     assert result.exit_code == 1
     assert "no complete one" in " ".join(result.output.split()), result.output
+
+
+def test_a_study_of_a_folder_run_without_it_says_how_to_name_it(
+    letters: Path, tmp_path: Path
+) -> None:
+    location = StudyLocation("tiny", tmp_path / "out")
+    assert run_study(at(on(letters), location))
+    with pytest.raises(StudyError, match=r"--dataset says where the folder of images is"):
+        run_study(at(tiny_config(trials=2), location))
 
 
 def test_an_ablation_finds_a_moved_folder_by_its_option(letters: Path, tmp_path: Path) -> None:
