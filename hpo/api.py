@@ -176,11 +176,11 @@ class Study:
         Raises:
             StudyError: there is no complete trial yet.
         """
+        from hpo.results.costs import costed_trials
         from hpo.results.history import curve
         from hpo.results.plots.history import best_so_far
-        from hpo.results.trials import rows
 
-        trials = rows(self.optuna)
+        trials = costed_trials(self.optuna)
         line = curve(trials)
         if line is None:
             raise StudyError(

@@ -1,4 +1,4 @@
-"""A study's results as ``report.md`` and one self-contained ``report.html``."""
+"""A study's report, as ``report.md`` and one self-contained ``report.html``."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,30 +21,32 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     Raises:
         StudyError: a study is not there or cannot be read.
     """
-    from hpo.reporting.accuracy import accuracy, answers, papers_tables
+    from hpo.reporting.accuracy import accuracy, net_gallery, published_results
     from hpo.reporting.comparison import comparison
     from hpo.reporting.document import write
     from hpo.reporting.overview import overview
-    from hpo.reporting.pictures import Pictures
+    from hpo.reporting.pictures import PictureFolder
     from hpo.reporting.search import search
+    from hpo.results.costs import costed_trials
     from hpo.results.fits import find_fits
-    from hpo.results.trials import rows
     from hpo.study.open import open_finished
+    from hpo.study.record import StudyRecord
 
     studies = [open_finished(each) for each in (location, *others)]
     with location.explained():
         folder = location.folder / "report"
         folder.mkdir(parents=True, exist_ok=True)
-        study, pictures = studies[0], Pictures(folder)
-        config = study.user_attrs.get("definition", {})
-        trials, fits = rows(study), find_fits(location)
+        study, pictures = studies[0], PictureFolder(folder)
+        record = StudyRecord.of(study)
+        config = record.config or {}
+        trials, fits = costed_trials(study), find_fits(location)
         blocks = [
             *overview(study, trials, fits, location, datetime.now(UTC)),
             *accuracy(fits, location, pictures),
-            *papers_tables(fits, config, study.user_attrs.get("data", {})),
+            *published_results(fits, config, record.data or {}),
             *search(study, trials, config, pictures),
             *comparison(studies, pictures),
-            *answers(fits, pictures),
+            *net_gallery(fits, pictures),
         ]
         write(blocks, folder)
         pictures.sweep()
@@ -70,14 +72,14 @@ def main(
         typer.Option(
             "--compare",
             metavar="OTHER",
-            help="Another study to compare it with, kept in the same place; may be repeated.",
+            help="Another study of the same --out and --storage to compare with; repeatable.",
             rich_help_panel="Study",
         ),
     ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
 ) -> None:
-    """Report on a study, finished or still running, into report/ in its folder."""
+    """Write a report on a study, finished or still running, into its folder's report/."""
     with options.reported():
         names = (study, *(compare or ()))
         locations = [options.existing_study(name, out, storage) for name in names]

@@ -29,7 +29,7 @@ from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import retrying
-from hpo.study.trials import finished
+from hpo.study.trials import TrialRecord, finished
 from model.training.trainer import EpochResult, Trainer
 from tests.hpo.postgres import Server, binaries
 from tests.hpo.support import tiny_dataset, tiny_job
@@ -79,7 +79,7 @@ class Killer(threading.Thread):
                 return
             victim = self._random.choice(workers)
             busy = {
-                trial.user_attrs.get("worker", {}).get("pid")
+                (TrialRecord.of(trial).worker or {}).get("pid")
                 for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
             }
             os.kill(victim, signal.SIGKILL)
@@ -126,9 +126,9 @@ def outcomes(location: StudyLocation) -> tuple[dict[str, float | None], int, int
     doubled = resumed = 0
     for trial in open_finished(location).trials:
         if trial.state in (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED):
-            key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
+            key = json.dumps([trial.params, TrialRecord.of(trial).seed], sort_keys=True)
             doubled += key in values
-            resumed += "resumed_after_epoch" in trial.user_attrs
+            resumed += TrialRecord.of(trial).resumed_after_epoch is not None
             values[key] = trial.value
     return values, doubled, resumed
 

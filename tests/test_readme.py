@@ -111,6 +111,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for character in range(3):
         draw(folder / f"letters/{character}.png", 100 + character, hand)
     taken(folder / "unknown.jpg", 101, hand)
+    draw(folder / "unknown.png", 101, hand)
     return folder
 
 

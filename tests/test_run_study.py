@@ -78,7 +78,7 @@ def test_smoke_runs_goes_on_and_stops_at_its_total(tmp_path: Path) -> None:
         assert not errors
     assert "trial 2:" in output
     assert "trial 1:" not in output
-    assert "the best 3 of 3 trials" in output
+    assert "top 3 of 3 complete" in output
     assert f"python -m hpo.final_fit --study smoke --out {tmp_path}" in output
     assert max(map(len, output.partition("Next:")[0].splitlines()[1:])) <= 80
     assert len(open_finished(StudyLocation("smoke", tmp_path)).trials) == 3

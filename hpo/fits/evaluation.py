@@ -1,4 +1,4 @@
-"""The test figures of fitted nets, with the baselines beside them."""
+"""The accuracies of fitted nets and of the baselines on the test alphabets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,15 +7,12 @@ import torch
 from torch import Tensor
 
 from data.batches.pairs import Pairs
-from hpo.results.metrics import Figure, System, figure
-from model.baselines import modified_hausdorff_scores, nearest_neighbour_scores
+from hpo.results.metrics import NET, Accuracy
+from model.baselines import BASELINES
 from model.evaluation.protocols import Benchmark, Task, Verification, net_scores, net_verification
 from model.evaluation.scores import credit
 from model.net.siamese import SiameseNet
 from model.training.trainer import Validation
-
-HAUSDORFF_TRIALS = 400
-"""The distance takes milliseconds a pair: of random trials, no more than this are scored."""
 
 _TITLES = {
     "official_runs": "official runs, {way}-way",
@@ -26,13 +23,13 @@ _TITLES = {
 
 def net_figures(
     nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation
-) -> tuple[list[Figure], list[Verification]]:
-    """Return the nets' figures, a value for each, and how each tells same from different.
+) -> tuple[list[Accuracy], list[Verification]]:
+    """Return the nets' accuracies, one value per net, and how each verifies pairs.
 
     Args:
         nets: one per seed.
         tests: at the nets' image size, on their device.
-        validation: what each net's calibration is fitted on.
+        validation: on whose pairs each net is calibrated.
     """
     credits: list[list[Tensor]] = [[] for _ in tests.tasks]
     verified = []
@@ -46,13 +43,13 @@ def net_figures(
         verified.append(net_verification(net, tests, validation.trials.drawings.to(device), pairs))
     figures = []
     for task, column in zip(tests.tasks, credits, strict=True):
-        figures += _figures(task, "net", column)
+        figures += _figures(task, NET, column)
     figures.append(
-        figure(
+        Accuracy.of(
             [each.accuracy for each in verified],
             trials=len(tests.pairs),
             protocol="verification",
-            system="net",
+            system=NET,
             title="verification, same or different",
             chance=0.5,
         )
@@ -60,34 +57,35 @@ def net_figures(
     return figures, verified
 
 
-def baseline_figures(tests: Benchmark) -> list[Figure]:
-    """Return what pixel 1-NN and the modified Hausdorff distance make of the one-shot trials.
+def baseline_figures(tests: Benchmark) -> list[Accuracy]:
+    """Return the accuracies of every row of `BASELINES` on the one-shot trials.
 
     Args:
-        tests: at the data's full size, as the published figures were measured.
+        tests: at the data's full size, as in the published results.
     """
     figures = []
     widest = max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
     for task in tests.tasks:
-        scores = nearest_neighbour_scores(task.trials)
-        figures += _figures(task, "pixel 1-NN", [credit(scores, task.trials.answer).double()])
-        if task.protocol != "n_way" or task.trials.way == widest:
-            few = _few(task, HAUSDORFF_TRIALS)
-            scores = modified_hausdorff_scores(few.trials)
-            column = [credit(scores, few.trials.answer).double()]
-            figures += _figures(few, "modified Hausdorff", column)[:1]
+        for name, baseline in BASELINES.items():
+            if task.protocol == "n_way" and task.trials.way != widest and not baseline.every_way:
+                continue
+            few = _few(task, baseline.max_trials)
+            scores = baseline.scores(few.trials)
+            found = _figures(few, name, [credit(scores, few.trials.answer).double()])
+            # Few trials are too few per alphabet.
+            figures += found if baseline.max_trials is None else found[:1]
     return figures
 
 
-def _figures(task: Task, system: System, credits: Sequence[Tensor]) -> list[Figure]:
-    """Return the task's figure, and one per alphabet where its trials are of several."""
+def _figures(task: Task, system: str, credits: Sequence[Tensor]) -> list[Accuracy]:
+    """Return the task's accuracy, and for N-way tasks one per alphabet."""
     trials = task.trials
     title = _TITLES[task.protocol].format(way=trials.way)
     groups: dict[str | None, Tensor] = {None: torch.ones_like(trials.answer, dtype=torch.bool)}
     if task.protocol == "n_way":
         groups.update(task.alphabets())
     return [
-        figure(
+        Accuracy.of(
             [float(column[group].mean()) for column in credits],
             trials=int(group.sum()),
             protocol=task.protocol,
@@ -102,10 +100,10 @@ def _figures(task: Task, system: System, credits: Sequence[Tensor]) -> list[Figu
     ]
 
 
-def _few(task: Task, number: int) -> Task:
+def _few(task: Task, number: int | None) -> Task:
     """Return at most ``number`` of the task's trials, spread evenly over its alphabets."""
     trials = task.trials
-    if len(trials) <= number:
+    if number is None or len(trials) <= number:
         return task
     chosen = torch.arange(number) * len(trials) // number
     few = replace(

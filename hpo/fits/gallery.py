@@ -1,4 +1,4 @@
-"""What to show of a net's answers: some trials, and the characters that it confuses most."""
+"""Example trials of a net, and the characters that it confuses most often."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,37 +17,37 @@ SHOWN_TRIALS = 12
 WORST_CONFUSIONS = 20
 
 
-class Pictures:
-    """The drawings that a gallery shows, each kept once, in the order of their first use."""
+class GalleryInk:
+    """The drawings of a gallery, each stored once, in the order of their first use."""
 
     def __init__(self) -> None:
-        self._place: dict[tuple[int, int], int] = {}
+        self._index: dict[tuple[int, int], int] = {}
         self._ink: list[np.ndarray] = []
 
-    def place(self, ink: Tensor, index: int) -> int:
-        """Return where drawing ``index`` of ``ink`` ``[N, H, W]`` is kept."""
+    def add(self, ink: Tensor, index: int) -> int:
+        """Store drawing ``index`` of ``ink`` ``[N, H, W]``; return its index in the gallery."""
         key = (id(ink), index)
-        if key not in self._place:
-            self._place[key] = len(self._ink)
+        if key not in self._index:
+            self._index[key] = len(self._ink)
             self._ink.append(ink[index].cpu().numpy())
-        return self._place[key]
+        return self._index[key]
 
     def save(self, folder: Path) -> None:
-        """Write ``gallery.npz`` with ``ink``, uint8 ``[M, H, W]``, whole or not at all."""
+        """Write ``gallery.npz`` with ``ink``, uint8 ``[M, H, W]``, atomically."""
         with replacing(folder / GALLERY) as part, part.open("wb") as file:
             np.savez_compressed(file, ink=np.stack(self._ink))
 
 
 def make_gallery(
     net: SiameseNet, calibration: Calibration, small: Benchmark, full: Benchmark
-) -> tuple[Gallery, Pictures]:
-    """Return what to show of ``net``'s answers, and the pictures for it.
+) -> tuple[Gallery, GalleryInk]:
+    """Return the gallery of ``net``, and its drawings.
 
     Args:
         net: the net that was kept.
         calibration: of its similarities.
         small: the tests at its image size, on its device.
-        full: the same tests at the data's full size, to be looked at.
+        full: the same tests at the data's full size, to be shown.
     """
     n_way = [i for i, task in enumerate(small.tasks) if task.protocol == "n_way"]
     widest = max(n_way, key=lambda i: small.tasks[i].trials.way)
@@ -55,20 +55,20 @@ def make_gallery(
     source = official[0] if official else widest
     wanted = [small.tasks[source], small.tasks[widest]]
     shown_scores, confused_scores = (scores.cpu() for scores in net_scores(net, wanted))
-    pictures = Pictures()
+    ink = GalleryInk()
     gallery = Gallery(
         source=small.tasks[source].protocol,
-        trials=_shown(full.tasks[source], shown_scores, calibration, pictures),
+        trials=_shown(full.tasks[source], shown_scores, calibration, ink),
         confusion_source="n_way",
-        confusions=_confusions(full.tasks[widest], confused_scores, pictures),
+        confusions=_confusions(full.tasks[widest], confused_scores, ink),
     )
-    return gallery, pictures
+    return gallery, ink
 
 
 def _shown(
-    task: Task, scores: Tensor, calibration: Calibration, pictures: Pictures
+    task: Task, scores: Tensor, calibration: Calibration, ink: GalleryInk
 ) -> list[GalleryTrial]:
-    """Return trials answered wrongly and rightly, half and half where there are enough."""
+    """Return errors and correct trials, half of each if there are enough."""
     trials = task.trials
     chosen = scores.argmax(1)
     right = chosen == trials.answer
@@ -78,8 +78,8 @@ def _shown(
     return [
         GalleryTrial(
             alphabet=drawings.alphabet_names[int(drawings.alphabet[trials.query[t]])],
-            query=pictures.place(drawings.ink, int(trials.query[t])),
-            support=[pictures.place(drawings.ink, i) for i in trials.support[t].tolist()],
+            query=ink.add(drawings.ink, int(trials.query[t])),
+            support=[ink.add(drawings.ink, i) for i in trials.support[t].tolist()],
             answer=int(trials.answer[t]),
             chosen=int(chosen[t]),
             scores=calibration(scores[t].double()).tolist(),
@@ -89,14 +89,14 @@ def _shown(
 
 
 def _spread(mask: Tensor, number: int) -> list[int]:
-    """Return up to ``number`` places where ``mask`` holds, evenly spread."""
+    """Return up to ``number`` indices where ``mask`` holds, evenly spread."""
     places = mask.nonzero().squeeze(1)
     number = min(number, len(places))
     chosen: list[int] = places[torch.arange(number) * len(places) // max(number, 1)].tolist()
     return chosen
 
 
-def _confusions(task: Task, scores: Tensor, pictures: Pictures) -> list[Confusion]:
+def _confusions(task: Task, scores: Tensor, ink: GalleryInk) -> list[Confusion]:
     trials = task.trials
     drawings = trials.drawings
     asked = drawings.character[trials.query]
@@ -116,8 +116,8 @@ def _confusions(task: Task, scores: Tensor, pictures: Pictures) -> list[Confusio
                 answered=drawings.character_names[other],
                 count=count,
                 offered=int(((asked == one) & (offered == other).any(1)).sum()),
-                asked_drawing=pictures.place(drawings.ink, int(trials.query[t])),
-                answered_drawing=pictures.place(drawings.ink, int(trials.support[t, chosen[t]])),
+                asked_drawing=ink.add(drawings.ink, int(trials.query[t])),
+                answered_drawing=ink.add(drawings.ink, int(trials.support[t, chosen[t]])),
             )
         )
     return confusions

@@ -1,4 +1,4 @@
-"""What a final fit leaves: its figures, measured once, and the files of its folder."""
+"""Testing a final fit, once, and writing the files of its folder."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +15,21 @@ from hpo.fits.fitter import TrainedNet
 from hpo.fits.gallery import make_gallery
 from hpo.fits.held_out import load_benchmark
 from hpo.results import published
-from hpo.results.metrics import METRICS, Candidate, Metrics, SeedFit, load_metrics, save_metrics
+from hpo.results.metrics import (
+    METRICS,
+    NET,
+    Candidate,
+    Metrics,
+    SeedFit,
+    load_metrics,
+    save_metrics,
+)
 from hpo.results.plots.training_curve import draw_curve
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
 from hpo.study.run import StudyRun
 from hpo.training.data import StudyData
+from model.baselines import BASELINES
 from model.errors import ModelError
 from model.evaluation.protocols import Verification
 from model.net.export import export_onnx
@@ -98,7 +107,7 @@ class FinalFit:
         figures += baseline_figures(full)
         best = max(range(len(nets)), key=lambda i: self.validated[i])
         calibration = verified[best].calibration
-        gallery, pictures = make_gallery(nets[best], calibration, small, full)
+        gallery, ink = make_gallery(nets[best], calibration, small, full)
         metrics = Metrics(
             study=config.name,
             trial=self.trial.number,
@@ -134,7 +143,7 @@ class FinalFit:
         saved = SavedNet(net=nets[best], calibration=calibration, provenance=provenance)
         save_net(folder, saved)
         export_onnx(nets[best], folder / ONNX, calibration)
-        pictures.save(folder)
+        ink.save(folder)
         draw_curve(
             metrics.seeds,
             folder,
@@ -156,30 +165,31 @@ def complete(folder: Path, digest: str) -> Metrics | None:
 
 
 def print_figures(console: Console, metrics: Metrics) -> None:
-    """Print the net's figures, the baselines' and those published on the same data, in percent."""
+    """Print, in percent, accuracies of the net, the baselines and comparable published ones."""
     table = Table(title=f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets")
     for heading, justify in _COLUMNS:
         table.add_column(heading, justify=justify)
     for figure in metrics.figures:
-        if figure.system != "net" or figure.alphabet is not None:
+        if figure.system != NET or figure.alphabet is not None:
             continue
         others = [
-            metrics.find(figure.protocol, system, figure.way)
-            for system in ("pixel 1-NN", "modified Hausdorff")
+            (baseline.title, metrics.find(figure.protocol, name, figure.way))
+            for name, baseline in BASELINES.items()
         ]
         title = (
             figure.title.removesuffix(", within alphabets")
             .partition(", no ")[0]
             .partition(", same")[0]
         )
-        for i, one in enumerate([figure, *filter(None, others)]):
+        found = [(NET, figure), *((name, one) for name, one in others if one is not None)]
+        for i, (name, one) in enumerate(found):
             table.add_row(
                 "" if i else title,
-                one.system,
+                name,
                 f"{100 * one.mean:.1f}",
                 f"[{100 * one.low:.1f}, {100 * one.high:.1f}]",
                 f"{one.trials:,}",
-                str(len(one.values)) if one.system == "net" else "",
+                str(len(one.values)) if one is figure else "",
             )
         known = PUBLISHED.get(figure.protocol, ()) if published.comparable(metrics.data) else ()
         for name, accuracy in known:

@@ -1,4 +1,4 @@
-"""The sections on the final fits: accuracies, the paper's tables, the gallery."""
+"""The sections on the final fits: accuracies, published results beside ours, the gallery."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,33 +7,36 @@ import numpy as np
 from hpo.reporting import tables
 from hpo.reporting.document import Block, Heading, Text
 from hpo.reporting.missing import missing_fits
-from hpo.reporting.pictures import Pictures
+from hpo.reporting.pictures import PictureFolder
 from hpo.results import published
-from hpo.results.fits import Fit, n_way, of_alphabets
+from hpo.results.fits import SavedFit, n_way, of_alphabets
 from hpo.results.metrics import GALLERY, GalleryTrial, Metrics, Protocol
 from hpo.results.plots import gallery
 from hpo.results.plots import n_way as nway
 from hpo.study.storage.location import StudyLocation
+from model.baselines import BASELINES
 from model.net.saved import WEIGHTS
 
 _FIRST_CONVOLUTION = "convolutions.0.weight"
 _SHOWN = 6
-"""One-shot trials in the picture."""
+"""One-shot trials in the gallery."""
 _CONFUSIONS = 8
 
 
-def accuracy(fits: Sequence[Fit], location: StudyLocation, pictures: Pictures) -> list[Block]:
+def accuracy(
+    fits: Sequence[SavedFit], location: StudyLocation, pictures: PictureFolder
+) -> list[Block]:
     """Return the sections on accuracy against N and per alphabet."""
     blocks: list[Block] = [Heading(2, "Accuracy against N"), *missing_fits(list(fits), location)]
     with_ways = [fit for fit in fits if n_way(fit.metrics)]
     if not with_ways:
-        return [*blocks, Text("Without a final fit there is no accuracy against N to show.")]
+        return [*blocks, Text("Accuracy against N needs a final fit.")]
     first = with_ways[0].metrics
-    systems = {system: n_way(first, system) for system in tables.BASELINES}
+    baselines = {row.title: n_way(first, name) for name, row in BASELINES.items()}
     known = published.comparable(first.data)
     picture = nway.against_way(
         {fit.label: n_way(fit.metrics) for fit in with_ways},
-        {system: figures for system, figures in systems.items() if figures},
+        {title: found for title, found in baselines.items() if found},
         (
             "a README implementation (at N + 1)",
             {way + 1: figure / 100 for way, figure in published.N_WAY.items()},
@@ -44,8 +47,8 @@ def accuracy(fits: Sequence[Fit], location: StudyLocation, pictures: Pictures) -
     caption = f"Within alphabets. Bars: 95 % intervals. {_basis(with_ways)}"
     if known:
         caption += (
-            " The README implementation's figures were published elsewhere, without intervals; it "
-            "offers one character more than the N it states, and they are drawn there."
+            " The README implementation's accuracies are published, without intervals; its trials "
+            "have one character more than the N it states, so they are plotted at N + 1."
         )
     blocks.append(pictures.add(picture, "n-way", "One-shot accuracy against N", caption))
     blocks.append(tables.within_alphabets(fits))
@@ -58,26 +61,28 @@ def accuracy(fits: Sequence[Fit], location: StudyLocation, pictures: Pictures) -
     return blocks
 
 
-def _bars(way: int, fits: Sequence[Fit]) -> nway.Figure:
-    ours = {fit.label: of_alphabets(fit.metrics, "n_way", way) for fit in fits}
+def _bars(way: int, fits: Sequence[SavedFit]) -> nway.Figure:
+    ours = {fit.label: of_alphabets(fit.metrics, way) for fit in fits}
     first = fits[0].metrics
-    names: list[str | None] = [None, *first.alphabets()]
-    neighbours = [first.find("n_way", "pixel 1-NN", way, name) for name in names]
-    known = [figure for figure in neighbours if figure is not None]
-    return nway.by_alphabet(way, {k: v for k, v in ours.items() if v}, known, 1 / way)
+    baselines = {row.title: of_alphabets(first, way, name) for name, row in BASELINES.items()}
+    return nway.by_alphabet(
+        way,
+        {label: found for label, found in ours.items() if found},
+        {title: found for title, found in baselines.items() if found},
+    )
 
 
-def _basis(fits: Sequence[Fit], way: int | None = None) -> str:
-    """Say how many trials and seeds the figures of a picture rest on."""
+def _basis(fits: Sequence[SavedFit], way: int | None = None) -> str:
+    """Return a sentence on the trials and seeds behind a plot."""
     said = []
     for fit in fits:
-        figures = n_way(fit.metrics) if way is None else of_alphabets(fit.metrics, "n_way", way)
+        figures = n_way(fit.metrics) if way is None else of_alphabets(fit.metrics, way)
         trials = sorted({figure.trials for figure in figures})
         many = " or ".join(f"{number:,}" for number in trials[:3])
         if len(trials) > 3:
             many = f"{trials[0]:,} to {trials[-1]:,}"
         seeds = len(figures[0].values) if figures else 0
-        each = "at each N" if way is None else "a bar"
+        each = "at each N" if way is None else "per bar"
         said.append(f"{fit.label}: {many} trials {each}, {seeds} seed{'s' * (seeds != 1)}")
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}."
@@ -88,33 +93,33 @@ def _left_out(metrics: Metrics, way: int) -> str:
     if figure is None or not figure.left_out:
         return ""
     names = ", ".join(name.replace("_", " ") for name in figure.left_out)
-    return f" Left out, with fewer than {way} characters: {names}."
+    return f" Left out, as they have fewer than {way} characters: {names}."
 
 
-def papers_tables(
-    fits: Sequence[Fit], config: Mapping[str, object], data: Mapping[str, str]
+def published_results(
+    fits: Sequence[SavedFit], config: Mapping[str, object], data: Mapping[str, str]
 ) -> list[Block]:
-    """Return the section of the paper's tables and of other systems.
+    """Return the section that compares our fits with the paper and with other systems.
 
-    Published figures stand only beside figures on the same data, which is Omniglot.
+    Published results are listed only beside results on the same data, which is Omniglot.
 
     Args:
         fits: the study's.
-        definition: the study's, as plain values.
-        data: what the study learns from, ``name`` and ``source``; empty where it has not begun.
+        config: the study's, flat.
+        data: of the study's data set, ``name`` and ``source``; empty if the study has not begun.
     """
-    about_to_be = config.get("data.dataset", "auto") in ("auto", "omniglot")
-    known = published.comparable(data) if data else about_to_be
+    on_omniglot = config.get("data.dataset", "auto") in ("auto", "omniglot")
+    known = published.comparable(data) if data else on_omniglot
     if not known and not fits:
         return []
-    title = "Beside the published figures" if known else "The paper's tests, on this data"
+    title = "Comparison with published results" if known else "The paper's tests on this data"
     blocks: list[Block] = [Heading(2, title)]
     if not known:
         blocks.append(
-            Text("Published figures are left out: they are of Omniglot, this is other data.")
+            Text("Published results are left out: they are on Omniglot, this is other data.")
         )
     elif not fits:
-        blocks.append(Text("Published figures alone, for there is no final fit yet."))
+        blocks.append(Text("There is no final fit yet, so only published results are listed."))
     protocols: dict[str, Protocol] = {
         "the official runs": "official_runs",
         "verification": "verification",
@@ -122,7 +127,7 @@ def papers_tables(
     }
     for name, protocol in protocols.items():
         if fits and all(fit.metrics.find(protocol) is None for fit in fits):
-            blocks.append(Text(f"Of {name} the final fit has no figure."))
+            blocks.append(Text(f"The final fit was not tested on {name}."))
     for heading, table in (
         ("Verification", tables.verification(fits, config, known)),
         ("Verification errors at the threshold", tables.error_rates(fits)),
@@ -134,36 +139,38 @@ def papers_tables(
     return [*blocks, Heading(3, "Other systems"), *tables.errors(fits)] if known else blocks
 
 
-def answers(fits: Sequence[Fit], pictures: Pictures) -> list[Block]:
-    """Return the section that shows what the first fit answers."""
-    blocks: list[Block] = [Heading(2, "The net's answers")]
+def net_gallery(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block]:
+    """Return the section with example trials, confusions and filters of the first fit."""
+    blocks: list[Block] = [Heading(2, "Gallery")]
     if not fits:
-        return [*blocks, Text("Without a final fit there are no answers to show.")]
+        return [*blocks, Text("The gallery needs a final fit.")]
     fit = fits[0]
     shown = fit.metrics.gallery
-    blocks.append(Text(f"Of {fit.label}, seed {fit.metrics.kept_seed}."))
+    blocks.append(Text(f"From {fit.label}, seed {fit.metrics.kept_seed}."))
     ink = _ink(fit)
     if ink is None:
-        blocks.append(Text(f"The drawings, `{GALLERY}`, are not there or damaged; fit again."))
+        blocks.append(
+            Text(f"The drawings, `{GALLERY}`, are missing or damaged; run the final fit again.")
+        )
     else:
         blocks.append(_trials(_some(shown.trials), ink, pictures, shown.source))
         if shown.confusions:
             caption = (
-                "A query of the left character was taken for the right one, so many times of "
-                f"those it could have been. Counted on {_PROTOCOLS[shown.confusion_source]}."
+                "How often a query of the left character was classified as the right one, of the "
+                f"trials that offered both. Counted on {_PROTOCOLS[shown.confusion_source]}."
             )
             picture = gallery.confusions(shown.confusions[:_CONFUSIONS], ink)
-            blocks.append(pictures.add(picture, "confusions", "The worst confusions", caption))
+            blocks.append(pictures.add(picture, "confusions", "Most frequent confusions", caption))
         else:
-            blocks.append(Text("No character was taken for another."))
+            blocks.append(Text("No query was misclassified."))
     weights = _first_weights(fit)
     if weights is None:
-        blocks.append(Text(f"The net's weights, `{WEIGHTS}`, are not there or damaged."))
+        blocks.append(Text(f"The net's weights, `{WEIGHTS}`, are missing or damaged."))
     else:
         count, side = weights.shape[0], weights.shape[-1]
-        caption = f"{count} kernels of {side} x {side} pixels; where ink raises a map, it is light."
+        caption = f"{count} kernels of {side} x {side} pixels; light pixels are positive weights."
         picture = gallery.filters(weights)
-        blocks.append(pictures.add(picture, "conv1-filters", "conv1's filters", caption))
+        blocks.append(pictures.add(picture, "conv1-filters", "conv1 filters", caption))
     return blocks
 
 
@@ -176,7 +183,7 @@ _PROTOCOLS = {
 
 
 def _some(shown: Sequence[GalleryTrial]) -> list[GalleryTrial]:
-    """Return a few trials, half of them answered wrongly where there are enough of both."""
+    """Return a few trials, half of them errors if there are enough of both."""
     wrong = [trial for trial in shown if not trial.right]
     right = [trial for trial in shown if trial.right]
     wrong = wrong[: max(_SHOWN // 2, _SHOWN - len(right))]
@@ -184,22 +191,21 @@ def _some(shown: Sequence[GalleryTrial]) -> list[GalleryTrial]:
 
 
 def _trials(
-    shown: Sequence[GalleryTrial], ink: np.ndarray, pictures: Pictures, source: str
+    shown: Sequence[GalleryTrial], ink: np.ndarray, pictures: PictureFolder, source: str
 ) -> Block:
     if not shown:
-        return Text("No trials were kept to be shown.")
+        return Text("The final fit kept no example trials.")
     caption = (
-        f"From {_PROTOCOLS[source]}; half of them wrong answers where there are enough, so they "
-        "say nothing of how often the net errs. Under each drawing "
-        "stands its similarity to the query, 0 to 1; from 0.5 on they count as the same, where "
-        "the fit is calibrated. Solid blue frame: the right one; dashed red "
-        "frame: what the net chose instead."
+        f"From {_PROTOCOLS[source]}. Half of them are errors if there are enough, so they do not "
+        "show the error rate. Below each drawing: its similarity to the query, 0 to 1; if the fit "
+        "is calibrated, 0.5 or more means the same character. Solid blue frame: the correct one; "
+        "dashed red frame: the net's choice where it was wrong."
     )
     picture = gallery.trials(shown, ink)
-    return pictures.add(picture, "one-shot-trials", "One-shot trials", caption)
+    return pictures.add(picture, "one-shot-trials", "Example one-shot trials", caption)
 
 
-def _ink(fit: Fit) -> np.ndarray | None:
+def _ink(fit: SavedFit) -> np.ndarray | None:
     try:
         with np.load(fit.folder / GALLERY, allow_pickle=False) as file:
             ink: np.ndarray = file["ink"]
@@ -208,7 +214,7 @@ def _ink(fit: Fit) -> np.ndarray | None:
     return ink
 
 
-def _first_weights(fit: Fit) -> np.ndarray | None:
+def _first_weights(fit: SavedFit) -> np.ndarray | None:
     from safetensors import SafetensorError, safe_open
 
     path = fit.folder / WEIGHTS

@@ -1,4 +1,4 @@
-"""The section that compares studies: samplers, pruners, or whatever else tells them apart."""
+"""The section that compares studies, for instance of different samplers or pruners."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,17 @@ from typing import Any
 import optuna
 
 from hpo.reporting.document import Block, Heading, Table, Text
-from hpo.reporting.pictures import Pictures
+from hpo.reporting.pictures import PictureFolder
 from hpo.reporting.tables import between, percent
+from hpo.results.costs import costed_trials
 from hpo.results.history import Curve, at, curve
 from hpo.results.plots.history import best_so_far
-from hpo.results.trials import rows
+from hpo.study.record import StudyRecord
 from hpo.study.samplers.table import PRUNERS
 from model.evaluation.intervals import interval
 
 _SAME_SCORE = ("data.dataset", "data.image_size", "data.drawers", "validation.")
-"""Keys of a definition, and beginnings of keys, without which two scores are of two things."""
+"""Config keys, and prefixes of keys, on which comparable scores must agree."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +28,27 @@ class _Entry:
     curve: Curve | None
 
 
-def comparison(studies: Sequence[optuna.Study], pictures: Pictures) -> list[Block]:
-    """Return the section, or nothing where there is but one study."""
+def comparison(studies: Sequence[optuna.Study], pictures: PictureFolder) -> list[Block]:
+    """Return the section; nothing for a single study."""
     if len(studies) < 2:
         return []
-    blocks: list[Block] = [Heading(2, "Studies compared")]
-    entries = [_Entry(s.study_name, _config(s), curve(rows(s))) for s in studies]
+    blocks: list[Block] = [Heading(2, "Study comparison")]
+    entries = [_Entry(s.study_name, _config(s), curve(costed_trials(s))) for s in studies]
     if empty := [entry.name for entry in entries if entry.curve is None]:
-        blocks.append(Text(f"Without a complete trial, left out: {', '.join(empty)}."))
+        blocks.append(Text(f"Left out, as they have no complete trial: {', '.join(empty)}."))
     entries = [entry for entry in entries if entry.curve is not None]
     if len(entries) < 2:
-        return [*blocks, Text("There are not two studies to compare yet.")]
+        return [*blocks, Text("Fewer than two studies have results to compare.")]
     if odd := _differences(entries):
-        text = f"Their scores are not of the same thing ({', '.join(odd)} differ): do not compare."
+        text = f"The scores are not comparable, as these settings differ: {', '.join(odd)}."
         blocks.append(Text(text))
     groups = _groups(entries)
     picture = best_so_far({label: [e.curve for e in g if e.curve] for label, g in groups.items()})
-    caption = "Studies that differ only by their seed are one line, their mean, in a band from the "
-    caption += "lowest to the highest of them; it ends where the shortest does."
-    title = "Best accuracy so far of each"
+    caption = (
+        "Studies that differ only by seed are averaged into one line; the band is their range. "
+    )
+    caption += "It ends where the shortest of them does."
+    title = "Best accuracy so far of each study"
     return [
         *blocks,
         pictures.add(picture, "comparison", title, caption),
@@ -54,11 +57,11 @@ def comparison(studies: Sequence[optuna.Study], pictures: Pictures) -> list[Bloc
 
 
 def _config(study: optuna.Study) -> dict[str, Any]:
-    """Return the study's definition, its data told by its content, wherever that lies."""
-    attributes = study.user_attrs
-    config = dict(attributes.get("definition", {}))
-    if config and (data := attributes.get("data")):
-        config["data.dataset"] = data["digest"]
+    """Return the study's config, with its data identified by content, wherever that lies."""
+    record = StudyRecord.of(study)
+    config = dict(record.config or {})
+    if config and record.data:
+        config["data.dataset"] = record.data["digest"]
     return config
 
 
@@ -69,7 +72,7 @@ def _differences(entries: Sequence[_Entry]) -> list[str]:
 
 
 def _groups(entries: Sequence[_Entry]) -> dict[str, list[_Entry]]:
-    """Return the studies that differ only by their seed together, by a label."""
+    """Group the studies that differ only by seed, by a label."""
     by_key: dict[str, list[_Entry]] = {}
     for entry in entries:
         plain = {k: v for k, v in entry.config.items() if k != "search.seed"}
@@ -81,7 +84,7 @@ def _groups(entries: Sequence[_Entry]) -> dict[str, list[_Entry]]:
 
 
 def _label(group: Sequence[_Entry], groups: Sequence[Sequence[_Entry]]) -> str:
-    """Return the sampler and pruner where these tell all groups apart, else the study's name."""
+    """Return the sampler and pruner where these distinguish all groups, else the study's name."""
 
     def method(entries: Sequence[_Entry]) -> tuple[Any, ...]:
         config = entries[0].config
@@ -103,10 +106,10 @@ def _table(groups: Mapping[str, Sequence[_Entry]], config: Mapping[str, Any]) ->
     trials = config.get("validation.trials")
     measures = [
         ("trials", [line.trials for line in every], "{:,.0f} trials"),
-        ("seconds", [line.seconds for line in every], "{:,.0f} s in trials"),
+        ("seconds", [line.seconds for line in every], "{:,.0f} s of trials"),
     ]
     if all(line.flops for line in every):
-        measures.append(("flops", [line.flops for line in every], "{:.3g} FLOP of training"))
+        measures.append(("flops", [line.flops for line in every], "{:.3g} training FLOP"))
     lines = []
     for name, along, words in measures:
         end = min(points[-1] for points in along)
@@ -114,10 +117,10 @@ def _table(groups: Mapping[str, Sequence[_Entry]], config: Mapping[str, Any]) ->
             values = [at(getattr(line, name), line.best, end) for line in group]
             lines.append((label, words.format(end), *_summary(values, trials)))
     return Table(
-        ("studies", "at equal", "best accuracy", "95 % interval", "trials", "seeds"),
+        ("study", "at", "best accuracy", "95 % interval", "trials", "seeds"),
         lines,
-        "Mean of the best one-shot validation accuracy at as many trials, seconds and operations "
-        "as every study has reached.",
+        "Mean of the best one-shot validation accuracy at equal trials, time and training FLOP, as "
+        "far as every study has run.",
     )
 
 

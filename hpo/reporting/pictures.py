@@ -1,4 +1,4 @@
-"""Pictures on their way into a document."""
+"""The folder of a report's pictures."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from hpo.reporting.document import Picture
 from hpo.results.plots.style import save
 
 
-class Pictures:
-    """Writes pictures into a report's folder, and removes those of an earlier report."""
+class PictureFolder:
+    """Writes pictures into a report's folder and removes those of an earlier report."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self._files: set[str] = set()
 
     def add(self, figure: Figure, name: str, title: str, caption: str = "") -> Picture:
-        """Write ``<name>.png`` and return its place in the document."""
+        """Write ``<name>.png`` and return its block of the document."""
         file = f"{name}.png"
         save(figure, self.folder / file)
         self._files.add(file)

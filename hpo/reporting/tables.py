@@ -1,14 +1,13 @@
-"""The paper's tables and the other systems', our rows beside the published ones."""
+"""Tables of accuracies: our fits, the baselines and published results."""
 
 from collections.abc import Mapping, Sequence
 
 from hpo.reporting.document import Table
 from hpo.results import published
-from hpo.results.fits import Fit, fixed_or, n_way
-from hpo.results.metrics import Figure, Protocol, System
+from hpo.results.fits import SavedFit, fixed_or, n_way
+from hpo.results.metrics import NET, Accuracy, Protocol
+from model.baselines import BASELINES
 from model.hyperparameters import Recipe
-
-BASELINES: tuple[System, ...] = ("pixel 1-NN", "modified Hausdorff")
 
 _NOT_GIVEN = "not given"
 _EVIDENCE = ("95 % interval", "trials", "seeds")
@@ -16,23 +15,23 @@ _UNKNOWN = (_NOT_GIVEN, _NOT_GIVEN, _NOT_GIVEN)
 
 
 def percent(accuracy: float) -> str:
-    """Return an accuracy in [0, 1] as it stands in every table."""
+    """Return an accuracy in [0, 1] as every table shows it."""
     return f"{100 * accuracy:.1f} %"
 
 
 def between(low: float, high: float) -> str:
-    """Return an interval in [0, 1] as it stands in every table."""
+    """Return an interval in [0, 1] as every table shows it."""
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
-def evidence(figure: Figure) -> tuple[str, str, str]:
-    """Return what stands beside a figure: its interval, its trials, its seeds."""
-    seeds = str(len(figure.values)) if figure.system == "net" else "none"
+def evidence(figure: Accuracy) -> tuple[str, str, str]:
+    """Return the cells beside an accuracy: its interval, trials and seeds."""
+    seeds = str(len(figure.values)) if figure.system == NET else "none"
     return between(figure.low, figure.high), f"{figure.trials:,}", seeds
 
 
-def in_words(figure: Figure) -> str:
-    """Return a figure with all that has to stand beside it, for a sentence."""
+def in_words(figure: Accuracy) -> str:
+    """Return an accuracy with its evidence, for a sentence."""
     interval, trials, _ = evidence(figure)
     seeds = len(figure.values)
     return (
@@ -41,8 +40,10 @@ def in_words(figure: Figure) -> str:
     )
 
 
-def verification(fits: Sequence[Fit], config: Mapping[str, object], known: bool = True) -> Table:
-    """Return the paper's first table, with the published rows where they are ``known`` to fit."""
+def verification(
+    fits: Sequence[SavedFit], config: Mapping[str, object], known: bool = True
+) -> Table:
+    """Return the paper's table 1, with ours; its published rows only if ``known``."""
     rows: list[tuple[str, ...]] = []
     for pairs, plain, distorted in published.VERIFICATION if known else ():
         for how, accuracy in (("none", plain), ("affine, 8 copies", distorted)):
@@ -51,20 +52,20 @@ def verification(fits: Sequence[Fit], config: Mapping[str, object], known: bool 
         if (figure := fit.metrics.find("verification")) is not None:
             seen = [seed.pairs_seen for seed in fit.metrics.seeds]
             strength = fixed_or(fit.metrics, config, "recipe.distortion", Recipe().distortion)
-            how = f"affine, strength {strength:g}, anew each time" if strength else "none"
+            how = f"affine, strength {strength:g}, a new one for each pair" if strength else "none"
             drawn = f"{sum(seen) / len(seen):,.0f} drawn" if seen else "unknown"
             rows.append((fit.label, drawn, how, percent(figure.mean), *evidence(figure)))
     rows += _baselines(fits, "verification", ("none", "none"))
     return Table(
         ("system", "training pairs", "distortions", "accuracy", "95 % interval", "pairs", "seeds"),
         rows,
-        "Verification: are two drawings of the test alphabets the same character? Ours: balanced "
-        "pairs, the threshold chosen on validation pairs.",
+        "Verification on the test alphabets: same character or different? Ours: balanced pairs, "
+        "with the threshold chosen on validation pairs.",
     )
 
 
-def error_rates(fits: Sequence[Fit]) -> Table:
-    """Return what the similarity of 0.5 gets wrong, by seed."""
+def error_rates(fits: Sequence[SavedFit]) -> Table:
+    """Return the errors at a similarity of 0.5, one row per seed."""
     rows: list[tuple[str, ...]] = []
     for fit in fits:
         for seed in fit.metrics.seeds:
@@ -80,8 +81,8 @@ def error_rates(fits: Sequence[Fit]) -> Table:
     )
 
 
-def one_shot(fits: Sequence[Fit], known: bool = True) -> Table:
-    """Return the paper's second table, likewise."""
+def one_shot(fits: Sequence[SavedFit], known: bool = True) -> Table:
+    """Return the paper's table 2, likewise."""
     rows: list[tuple[str, ...]] = [
         (name, f"{accuracy} %", *_UNKNOWN)
         for name, accuracy in (published.ONE_SHOT if known else ())
@@ -96,8 +97,8 @@ def one_shot(fits: Sequence[Fit], known: bool = True) -> Table:
     )
 
 
-def mnist(fits: Sequence[Fit], known: bool = True) -> Table:
-    """Return the paper's third table, likewise."""
+def mnist(fits: Sequence[SavedFit], known: bool = True) -> Table:
+    """Return the paper's table 3, likewise."""
     rows: list[tuple[str, ...]] = [
         (f"{name}, published", f"{acc} %", *_UNKNOWN)
         for name, acc in (published.MNIST if known else ())
@@ -107,17 +108,17 @@ def mnist(fits: Sequence[Fit], known: bool = True) -> Table:
     return Table(
         ("system", "MNIST, 10-way", *_EVIDENCE),
         rows,
-        "Digits, never trained on, 10-way one-shot accuracy."
+        "10-way one-shot accuracy on MNIST's digits, without any training on them."
         + known * f" Published rows as in {published.PAPER}.",
     )
 
 
-def errors(fits: Sequence[Fit]) -> list[Table]:
-    """Return other systems' errors, of the full background set and of the small ones."""
+def errors(fits: Sequence[SavedFit]) -> list[Table]:
+    """Return error rates of other systems and ours, for the full and the small background sets."""
     tables = []
     for name, known, small in (
         ("all 30 background alphabets", published.ERRORS, False),
-        ("five background alphabets alone", published.ERRORS_SMALL, True),
+        ("only five background alphabets", published.ERRORS_SMALL, True),
     ):
         ours = [fit for fit in fits if fit.small is small]
         rows: list[tuple[float, tuple[str, ...]]] = [
@@ -134,49 +135,49 @@ def errors(fits: Sequence[Fit]) -> list[Table]:
             Table(
                 ("system", "error", *_EVIDENCE),
                 [row for _, row in sorted(rows, key=lambda entry: entry[0])],
-                f"Errors on the official runs, learnt from {name}, the least first.",
+                f"Errors on the official runs after training on {name}, lowest first.",
             )
         )
     return tables
 
 
-def within_alphabets(fits: Sequence[Fit]) -> Table:
-    """Return the N-way accuracies over all test alphabets and drawers, beside the README's."""
+def within_alphabets(fits: Sequence[SavedFit]) -> Table:
+    """Return the N-way accuracies over all test alphabets and drawers."""
     rows: list[tuple[str, ...]] = []
     for fit in fits:
         rows += [_way_row(fit.label, figure) for figure in n_way(fit.metrics)]
     if fits:
-        for system in BASELINES:
-            rows += [_way_row(system, figure) for figure in n_way(fits[0].metrics, system)]
+        for name, baseline in BASELINES.items():
+            rows += [_way_row(baseline.title, one) for one in n_way(fits[0].metrics, name)]
     known = not fits or published.comparable(fits[0].metrics.data)
     for way, accuracy in published.N_WAY.items() if known else ():
         name = "a README implementation, published"
-        rows.append((name, f"{way} (really {way + 1})", f"{accuracy} %", *_UNKNOWN))
+        rows.append((name, f"{way} (actually {way + 1})", f"{accuracy} %", *_UNKNOWN))
     return Table(
         ("system", "N", "accuracy", *_EVIDENCE),
         rows,
-        "N-way one-shot accuracy within alphabets, all test alphabets and all drawers: other "
-        "trials than the official runs.",
+        "N-way one-shot accuracy within alphabets, on random trials of all test alphabets and "
+        "drawers, not on the official runs.",
     )
 
 
-def _way_row(name: str, figure: Figure) -> tuple[str, ...]:
+def _way_row(name: str, figure: Accuracy) -> tuple[str, ...]:
     return (name, str(figure.way), percent(figure.mean), *evidence(figure))
 
 
-def _ours(fits: Sequence[Fit], protocol: Protocol) -> list[tuple[str, ...]]:
+def _ours(fits: Sequence[SavedFit], protocol: Protocol) -> list[tuple[str, ...]]:
     found = ((fit.label, fit.metrics.find(protocol)) for fit in fits)
     return [(label, percent(f.mean), *evidence(f)) for label, f in found if f is not None]
 
 
 def _baselines(
-    fits: Sequence[Fit], protocol: Protocol, between_cells: tuple[str, ...] = ()
+    fits: Sequence[SavedFit], protocol: Protocol, between_cells: tuple[str, ...] = ()
 ) -> list[tuple[str, ...]]:
     if not fits:
         return []
-    found = ((system, fits[0].metrics.find(protocol, system)) for system in BASELINES)
+    found = ((b.title, fits[0].metrics.find(protocol, name)) for name, b in BASELINES.items())
     return [
-        (f"{system}, measured here", *between_cells, percent(f.mean), *evidence(f))
-        for system, f in found
+        (f"{title}, measured here", *between_cells, percent(f.mean), *evidence(f))
+        for title, f in found
         if f is not None
     ]

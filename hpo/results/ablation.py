@@ -1,26 +1,23 @@
-"""An ablation's result: one configuration after another, and what each scored."""
+"""The result of an ablation: a sequence of configurations and their accuracies."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from hpo.results.metrics import Figure
-
-if TYPE_CHECKING:
-    pass
+from hpo.results.metrics import Accuracy
 
 RESULT, PICTURE = "ablation.json", "ablation.png"
 
 
 class Step(BaseModel):
-    """One configuration on the way, and what it scored.
+    """One configuration and its accuracies.
 
     Attributes:
-        change: what is other than in the step before; ``start`` for the first.
+        change: from the step before; ``start`` for the first.
         parameters: the configuration's searched values, by name.
-        seeds: of its fits.
+        seeds: one per fit.
         pairs: seen by each fit.
-        minutes: that each took, the mean.
+        minutes: the mean over its fits.
         validation: each fit's accuracy on fresh one-shot validation trials.
         figures: on the test alphabets: official runs, and 20-way trials by all drawers.
     """
@@ -33,4 +30,4 @@ class Step(BaseModel):
     pairs: list[int]
     minutes: float
     validation: list[float]
-    figures: list[Figure]
+    figures: list[Accuracy]

@@ -1,11 +1,11 @@
-"""The final fits of a study: those at hand, and how to make those that are not."""
+"""The final fits in a study's folder."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.results.metrics import METRICS, Figure, Metrics, Protocol, System, load_metrics
+from hpo.results.metrics import METRICS, NET, Accuracy, Metrics, load_metrics
 from hpo.results.published import comparable
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
@@ -14,13 +14,13 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Fit:
+class SavedFit:
     """A final fit.
 
     Attributes:
-        label: what to call it in tables and pictures.
-        folder: where its net and its gallery lie.
-        metrics: what it scored.
+        label: its name in tables and plots.
+        folder: of its net and its gallery.
+        metrics: its results.
     """
 
     label: str
@@ -29,15 +29,15 @@ class Fit:
 
     @property
     def small(self) -> bool:
-        """Whether it learnt from the five alphabets of a small background set."""
+        """Whether it was trained on one of the small background sets, of five alphabets."""
         data = self.metrics.data
         return comparable(data) and data["name"].startswith("omniglot-small")
 
 
-def find_fits(location: StudyLocation) -> list[Fit]:
-    """Return the study's final fits, the best configuration's first; damaged ones are left out."""
+def find_fits(location: StudyLocation) -> list[SavedFit]:
+    """Return the study's final fits, the best configuration's first; damaged ones are logged."""
     folders = [location.folder / "final", *sorted(location.folder.glob("final-*"))]
-    found: dict[tuple[int, str], Fit] = {}
+    found: dict[tuple[int, str], SavedFit] = {}
     for folder in folders:
         if not (folder / METRICS).is_file():
             continue
@@ -48,7 +48,7 @@ def find_fits(location: StudyLocation) -> list[Fit]:
             continue
         key = metrics.trial, metrics.data["name"]
         if key not in found:
-            found[key] = Fit(_label(metrics), folder, metrics)
+            found[key] = SavedFit(_label(metrics), folder, metrics)
     return list(found.values())
 
 
@@ -56,19 +56,19 @@ def _label(metrics: Metrics) -> str:
     names = {(True, True): "best and the paper's", (True, False): "best", (False, True): "paper's"}
     name = names.get((metrics.title == "best", metrics.trial == 0), "another")
     background = metrics.data["name"].partition("omniglot-")[2] * comparable(metrics.data)
-    learnt = f", {background} alone" if background else ""
+    learnt = f", trained on {background}" if background else ""
     return f"ours, {name} configuration (trial {metrics.trial}{learnt})"
 
 
-def of_alphabets(metrics: Metrics, protocol: Protocol, way: int) -> list[Figure]:
-    """Return the net's figures of all alphabets together and of each, that there are."""
+def of_alphabets(metrics: Metrics, way: int, system: str = NET) -> list[Accuracy]:
+    """Return a system's N-way accuracies: over all test alphabets, then of each, if known."""
     names: list[str | None] = [None, *metrics.alphabets()]
-    figures = (metrics.find(protocol, way=way, alphabet=name) for name in names)
+    figures = (metrics.find("n_way", system, way, name) for name in names)
     return [figure for figure in figures if figure is not None]
 
 
-def n_way(metrics: Metrics, system: System = "net") -> list[Figure]:
-    """Return a system's figures over all test alphabets, one per N."""
+def n_way(metrics: Metrics, system: str = NET) -> list[Accuracy]:
+    """Return a system's accuracies over all test alphabets, one per N."""
     figures = (metrics.find("n_way", system, way) for way in metrics.ways())
     return [figure for figure in figures if figure is not None]
 

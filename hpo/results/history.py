@@ -1,21 +1,22 @@
-"""The best accuracy so far, against trials and against compute, and studies beside each other."""
+"""The best accuracy so far of a study, against trials, time and training FLOP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from optuna.trial import TrialState
 
-from hpo.results.trials import TrialRecord, in_order_of_ending
+from hpo.results.costs import CostedTrial, in_order_of_ending
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One study's way, a point for each finished trial in the order in which they ended.
+    """A study's optimisation history: one point per finished trial, in the order of their ends.
 
     Attributes:
         trials: finished trials up to here: 1, 2, ...
-        seconds: in all trials up to here, failed ones included.
-        flops: likewise, of training; empty where some trial's are not known.
+        seconds: of all trials up to here, failed ones included.
+        flops: of their training, likewise; empty if they are unknown for a trial.
         best: highest accuracy of a complete trial so far; NaN before the first one.
     """
 
@@ -25,28 +26,28 @@ class Curve:
     best: tuple[float, ...]
 
 
-def curve(rows: list[TrialRecord]) -> Curve | None:
+def curve(trials: list[CostedTrial]) -> Curve | None:
     """Return the study's curve, None if no trial is complete."""
-    if not any(row.counts for row in rows):
+    if not any(trial.is_complete for trial in trials):
         return None
     seconds = flops = 0.0
     known, highest = True, float("nan")
     points: list[tuple[float, float, float, float]] = []
-    for row in in_order_of_ending(rows):
-        seconds += row.seconds
-        flops += row.flops or 0.0
-        if row.state == "FAIL":
+    for trial in in_order_of_ending(trials):
+        seconds += trial.seconds
+        flops += trial.flops or 0.0
+        if trial.state == TrialState.FAIL:
             continue
-        known &= row.flops is not None
-        if row.counts:
-            highest = float(np.fmax(highest, row.accuracy or 0.0))
+        known &= trial.flops is not None
+        if trial.is_complete:
+            highest = float(np.fmax(highest, trial.accuracy or 0.0))
         points.append((float(len(points) + 1), seconds, flops, highest))
-    trials, times, operations, best = zip(*points, strict=True)
-    return Curve(trials, times, operations if known else (), best)
+    numbers, times, operations, best = zip(*points, strict=True)
+    return Curve(numbers, times, operations if known else (), best)
 
 
 def at(x: Sequence[float], y: Sequence[float], where: float) -> float:
-    """Return the step curve's value at ``where``: that of the last point not beyond it."""
+    """Return the step curve's value at ``where``, NaN before its first point."""
     location = int(np.searchsorted(x, where, side="right")) - 1
     return y[location] if location >= 0 else float("nan")
 
@@ -54,9 +55,9 @@ def at(x: Sequence[float], y: Sequence[float], where: float) -> float:
 def band(
     members: Sequence[tuple[Sequence[float], Sequence[float]]],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return ``(x, mean, lowest, highest)`` of step curves, as far as the shortest of them.
+    """Return ``(x, mean, lowest, highest)`` of step curves ``(x, y)``, up to the first end.
 
-    The curves' points are all kept; a member that has no value yet makes the mean have none.
+    ``x`` holds the points of all curves; where one curve has no value yet, the results are NaN.
     """
     end = min(x[-1] for x, _ in members)
     grid = np.array(sorted({value for x, _ in members for value in x if value <= end}))

@@ -1,12 +1,12 @@
-"""What a final fit was and what it scored: the content of ``final/metrics.json``.
+"""The results of a final fit: the content of ``final/metrics.json``.
 
-The pictures that go with it, of one-shot trials and of confused characters, lie beside it in
-``gallery.npz``, so that a report needs neither the data set nor the net.
+The drawings of its example trials and confusions are beside it in ``gallery.npz``, so that a
+report needs neither the data set nor the net.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,36 +18,37 @@ from model.net.calibration import Calibration
 METRICS, GALLERY = "metrics.json", "gallery.npz"
 
 Protocol = Literal["official_runs", "n_way", "verification", "mnist"]
-System = Literal["net", "pixel 1-NN", "modified Hausdorff"]
+NET = "net"
+"""The system that is the fitted net; any other is a baseline, by its name in `BASELINES`."""
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Figure(_Record):
-    """One accuracy, with all that has to stand beside it.
+class Accuracy(_Record):
+    """One accuracy and the evidence behind it.
 
     Attributes:
-        protocol: ``official_runs``: Lake's 20 runs (20-way, 400 answers); ``n_way``: random trials
+        protocol: ``official_runs``: Lake's 20 runs (20-way, 400 trials); ``n_way``: random trials
             within the test alphabets, by all drawers; ``verification``: same or different, on
             balanced pairs of the test alphabets; ``mnist``: 10-way, digits, no fine-tuning.
-        system: whose accuracy: the net's, or a baseline's that learns nothing.
-        title: the same in words.
-        way: characters offered in a trial, None for verification.
-        alphabet: the one test alphabet that it is about, None for all of them.
-        trials: one-shot trials, or pairs, that each of ``values`` is the mean of.
-        chance: what guessing scores.
+        system: `NET`, or the name of a baseline.
+        title: the protocol in words.
+        way: characters in a trial's support set, None for verification.
+        alphabet: the only test alphabet of the trials, None for all of them.
+        trials: one-shot trials, or pairs, behind each of ``values``.
+        chance: accuracy of guessing.
         values: accuracies in [0, 1]: the net's by seed, in the order of ``Metrics.seeds``, all on
             the same trials; a baseline's single one.
         mean: of the values.
         low: lower end of the 95 % interval; see `interval`.
         high: its upper end.
-        left_out: test alphabets with fewer than ``way`` characters, on which it says nothing.
+        left_out: test alphabets left out, as they have fewer than ``way`` characters.
     """
 
     protocol: Protocol
-    system: System
+    system: str
     title: str
     way: int | None = None
     alphabet: str | None = None
@@ -60,30 +61,36 @@ class Figure(_Record):
     left_out: list[str] = []
 
     def shown(self) -> str:
-        """Return the accuracy and all that it rests on: ``92.0 % [89.1, 94.3] 400 x 3``."""
-        seeds = f" x {len(self.values)} seeds" if self.system == "net" else ""
+        """Return the accuracy with its evidence: ``92.0 % [89.1, 94.3] 400 x 3 seeds``."""
+        seeds = f" x {len(self.values)} seeds" if self.system == NET else ""
         return (
             f"{100 * self.mean:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] "
             f"{self.trials:,}{seeds}"
         )
+
+    @classmethod
+    def of(cls, values: Sequence[float], *, trials: int, **which: Any) -> Self:
+        """Return the accuracy of these values, one per seed; ``which`` are its other fields."""
+        mean, low, high = interval(values, trials)
+        return cls(values=list(values), trials=trials, mean=mean, low=low, high=high, **which)
 
 
 class SeedFit(_Record):
     """One training of the chosen configuration at full length.
 
     Attributes:
-        seed: of the weights and of all that is random in training.
+        seed: of the initial weights and of training.
         epochs: how many it trained.
-        best_epoch: the one whose weights are kept, by one-shot validation accuracy; from 1.
-        validation_accuracy: one-shot, of that epoch's weights, on the fresh validation trials that
-            the candidates are compared on; in [0, 1].
+        best_epoch: the epoch whose weights are kept, by one-shot validation accuracy; from 1.
+        validation_accuracy: one-shot accuracy of those weights on the fresh validation trials that
+            rank the candidates; in [0, 1].
         calibration: from logits to similarities, fitted on validation pairs; None in files of
             earlier versions.
-        false_accept: different validation pairs with a similarity of 0.5 or more, of all
-            different ones; in [0, 1], on the pairs of the calibration; None as before.
-        false_reject: same validation pairs with less, of all the same ones.
-        verification_threshold: the similarity, in [0, 1], above which two drawings count as of
-            one character: 0.5 by the calibration, else chosen on validation pairs.
+        false_accept: of the different validation pairs, the share with a similarity of 0.5 or
+            more; in [0, 1], on the pairs of the calibration; None in files of earlier versions.
+        false_reject: of the same validation pairs, the share with less; likewise.
+        verification_threshold: similarity in [0, 1] above which two drawings count as the same
+            character: 0.5 if calibrated, else chosen on validation pairs.
         pairs_seen: in training.
         seconds: training and validation.
         history: one `EpochResult` per epoch, as a dictionary; None where a number
@@ -104,13 +111,13 @@ class SeedFit(_Record):
 
 
 class Candidate(_Record):
-    """A trial of the search, trained and scored anew before one was chosen.
+    """A top trial of the search, retrained and rescored before the final one is chosen.
 
     Attributes:
         trial: its number.
-        search_value: what the search made of it: the best of many noisy scores, so it flatters.
-        scores: one-shot accuracy on fresh validation trials, one per retraining.
-        trials: fresh validation trials that each score is the mean of.
+        search_value: its accuracy in the search, biased upwards as the best of many noisy scores.
+        scores: one-shot accuracies on fresh validation trials, one per retraining.
+        trials: fresh validation trials behind each score.
         pairs_seen: by the first retraining; None in files of earlier versions.
         mean: of the scores; the candidate with the highest was chosen.
         low: lower end of the 95 % interval.
@@ -128,16 +135,15 @@ class Candidate(_Record):
 
 
 class GalleryTrial(_Record):
-    """One trial of the gallery; drawings are places in ``gallery.npz``'s ``ink``.
+    """One trial of the gallery; drawings are indices into ``ink`` of ``gallery.npz``.
 
     Attributes:
-        alphabet: all its characters' own.
-        query: the drawing asked.
-        support: the drawings offered.
-        answer: the place in ``support`` that is right.
-        chosen: the place that the net took.
-        scores: the net's similarities, in [0, 1], one per drawing offered; calibrated where the
-            fit is.
+        alphabet: of all its characters.
+        query: the drawing to classify.
+        support: one drawing per character.
+        answer: index into ``support`` of the query's character.
+        chosen: index into ``support`` of the net's choice.
+        scores: the net's similarities in [0, 1], one per support drawing; calibrated if the fit is.
     """
 
     alphabet: str
@@ -154,16 +160,16 @@ class GalleryTrial(_Record):
 
 
 class Confusion(_Record):
-    """Two characters of which one was taken for the other.
+    """A character that was misclassified as another.
 
     Attributes:
         alphabet: of both.
         asked: the query's character, as ``<alphabet>/<character>``.
-        answered: what the net took it for.
+        answered: the character that the net chose.
         count: how often.
-        offered: in how many trials it could have.
-        asked_drawing: a drawing of the one, a place in ``gallery.npz``'s ``ink``.
-        answered_drawing: a drawing of the other.
+        offered: in how many trials the support set had both.
+        asked_drawing: a drawing of the query's character, an index into ``ink``.
+        answered_drawing: a drawing of the chosen character, likewise.
     """
 
     alphabet: str
@@ -176,13 +182,13 @@ class Confusion(_Record):
 
 
 class Gallery(_Record):
-    """What to show of the answers; made with the net that was kept.
+    """Example trials and confusions of the net that was kept.
 
     Attributes:
-        source: which trials the shown ones are from.
-        trials: a handful, wrong ones first.
-        confusion_source: which trials the confusions were counted on.
-        confusions: the most frequent ones, most frequent first.
+        source: the protocol of the example trials.
+        trials: example trials, errors first.
+        confusion_source: the protocol of the trials behind the confusions.
+        confusions: the most frequent ones, in that order.
     """
 
     source: Protocol
@@ -192,24 +198,24 @@ class Gallery(_Record):
 
 
 class Metrics(_Record):
-    """All of a final fit.
+    """The results of a final fit.
 
     Attributes:
         study: the study's name.
         trial: the number of the trial that was fitted.
-        title: ``best``, chosen among the top trials, or ``trial N``, fitted because asked for.
+        title: ``best``, chosen among the top trials, or ``trial N``, fitted on request.
         parameters: the trial's, by name.
         data: ``name`` and ``digest`` of the data set.
-        image_size: pixels along a side of what the net takes.
-        net_parameters: how many trainable numbers the net has.
-        device: what it was trained on.
-        minutes: of training and validation, all seeds together, selection included.
-        kept_seed: whose weights lie in ``model.safetensors``: the best on validation.
+        image_size: pixels along a side of the net's input.
+        net_parameters: parameter count of the net.
+        device: that it was trained on.
+        minutes: of training and validation, over all seeds and the selection.
+        kept_seed: the seed whose weights are in ``model.safetensors``: the best on validation.
         seeds: the fits.
-        selection: the candidates, the chosen one first; empty where none had to be chosen.
-        figures: the test figures, measured once, after all else.
-        gallery: what to show of the answers.
-        versions: of what the result depends on.
+        selection: the candidates, the chosen one first; empty if there was nothing to choose.
+        figures: the accuracies on test alphabets, measured once, after everything else.
+        gallery: example trials and confusions.
+        versions: of the packages that the result depends on.
     """
 
     study: str
@@ -224,18 +230,18 @@ class Metrics(_Record):
     kept_seed: int
     seeds: list[SeedFit]
     selection: list[Candidate] = []
-    figures: list[Figure]
+    figures: list[Accuracy]
     gallery: Gallery
     versions: dict[str, str]
 
     def find(
         self,
         protocol: Protocol,
-        system: System = "net",
+        system: str = NET,
         way: int | None = None,
         alphabet: str | None = None,
-    ) -> Figure | None:
-        """Return the figure asked for; any way where None is given. None if there is none."""
+    ) -> Accuracy | None:
+        """Return the accuracy asked for; any way where None is given. None if there is none."""
         for figure in self.figures:
             if (figure.protocol, figure.system, figure.alphabet) == (
                 protocol,
@@ -246,11 +252,11 @@ class Metrics(_Record):
         return None
 
     def ways(self) -> list[int]:
-        """Return every N of the N-way figures, rising."""
+        """Return every N of the N-way accuracies, ascending."""
         return sorted({f.way for f in self.figures if f.protocol == "n_way" and f.way})
 
     def alphabets(self) -> list[str]:
-        """Return the test alphabets that have figures of their own, in their order."""
+        """Return the test alphabets with accuracies of their own, in order."""
         return list(dict.fromkeys(f.alphabet for f in self.figures if f.alphabet))
 
 
@@ -276,11 +282,5 @@ def load_metrics(folder: Path) -> Metrics:
 
 
 def save_metrics(metrics: Metrics, folder: Path) -> None:
-    """Write the metrics into a ``final`` folder, whole or not at all."""
+    """Write the metrics into a ``final`` folder, atomically."""
     write_bytes(folder / METRICS, metrics.model_dump_json(indent=1).encode())
-
-
-def figure(values: Sequence[float], *, trials: int, **which: Any) -> Figure:
-    """Return the figure of these accuracies, one per seed; ``which`` are its other fields."""
-    mean, low, high = interval(values, trials)
-    return Figure(values=list(values), trials=trials, mean=mean, low=low, high=high, **which)

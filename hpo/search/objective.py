@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import optuna
@@ -12,7 +11,14 @@ from optuna.trial import BaseTrial
 from hpo.study.provenance import versions
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, trial_seed
-from hpo.study.trials import HISTORY, SUGGESTED
+from hpo.study.trials import (
+    original_number,
+    record_result,
+    record_resume,
+    record_seed,
+    record_start,
+    seed_of,
+)
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import StudyData
 from hpo.training.resumable import ResumableTraining
@@ -63,25 +69,30 @@ class Objective:
         Raises:
             optuna.TrialPruned: the study's pruner stopped it.
         """
-        seed = trial.user_attrs.get("seed")
+        seed = seed_of(trial)
         if seed is None:
             seed = trial_seed(self.config.search.seed, trial.number)
-            trial.set_user_attr("seed", seed)
+            record_seed(trial, seed)
         hyperparameters = self.space.suggest(trial)
-        trial.set_user_attr(SUGGESTED, parameter_count(hyperparameters.architecture))
-        trial.set_user_attr("device", _device_name(self.device))
-        trial.set_user_attr("versions", self._versions)
+        record_start(
+            trial,
+            parameters=parameter_count(hyperparameters.architecture),
+            device=_device_name(self.device),
+            versions=self._versions,
+        )
         trainer = self.inputs.trainer(hyperparameters, self.config.training_budget(), seed)
-        root = trial.user_attrs.get("retry_of", trial.number)
         training = ResumableTraining(
-            trainer, self.checkpoints, number=root, key=self._key(trial, seed)
+            trainer,
+            self.checkpoints,
+            number=original_number(trial),
+            key=self._key(trial, seed),
         )
         if training.resume():
             for result in trainer.history:
                 trial.report(result.one_shot_accuracy, result.epoch)
-            trial.set_user_attr("resumed_after_epoch", len(trainer.history))
+            record_resume(trial, len(trainer.history))
         pruned = training.run(lambda result: self._report(trial, trainer, result))
-        _record(trial, trainer)
+        record_result(trial, trainer.history)
         if self.on_trial_end and isinstance(trial, optuna.Trial):
             self.on_trial_end(trial, trainer, pruned is not None)
         if pruned:
@@ -107,33 +118,6 @@ class Objective:
             [self.identity, self.inputs.digest, dict(trial.params), seed],
             sort_keys=True,
         )
-
-
-def _record(trial: BaseTrial, trainer: Trainer) -> None:
-    history, best = trainer.history, trainer.best
-    assert best is not None
-    attributes: dict[str, Any] = {
-        "best_epoch": best.epoch,
-        "verification_accuracy": best.verification_accuracy,
-        "pairs_seen": history[-1].pairs_seen,
-        "seconds": sum(result.seconds for result in history),
-        "diverged": history[-1].diverged,
-    }
-    for name, value in attributes.items():
-        trial.set_user_attr(name, value)
-    if isinstance(trial, optuna.Trial):
-        # Among the attributes for people it would clutter the dashboard.
-        results = [_finite(asdict(result)) for result in history]
-        trial.storage.set_trial_system_attr(trial._trial_id, HISTORY, results)
-
-
-def _finite(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the result with None for what JSON has no number for."""
-    infinite = float("inf")
-    return {
-        name: None if isinstance(value, float) and not -infinite < value < infinite else value
-        for name, value in result.items()
-    }
 
 
 def _device_name(device: torch.device) -> str:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 TAKEN = 5
 """How many of the source study's best configurations are tried."""
 
-_ATTRIBUTE = "taken_over"
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -41,6 +39,7 @@ def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation"
         StudyError: there is no such study, it is this one, or it has no complete trial.
     """
     from hpo.study.errors import StudyError
+    from hpo.study.record import StudyRecord, record_enqueued
     from hpo.study.trials import configurations_begun
 
     location, space = run.location, run.config.space()
@@ -48,7 +47,7 @@ def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation"
         raise StudyError(f"--from {source.name}: that is the study itself; name another one")
     fitted, lines = proposals(source, space)
     with location.exclusive():
-        known = study.user_attrs.get(_ATTRIBUTE, [])
+        known = StudyRecord.of(study).enqueued
         if any(entry["study"] == source.name for entry in known):
             return [f"The best trials of study {source.name} were enqueued before."]
         after = [len(space.initial_configurations), configurations_begun(study)]
@@ -58,7 +57,7 @@ def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation"
             "first": max(after),
             "values": [one.values for one in fitted],
         }
-        study.set_user_attr(_ATTRIBUTE, [*known, entry])
+        record_enqueued(study, [*known, entry])
     return lines
 
 
@@ -69,10 +68,11 @@ def proposals(source: "StudyLocation", space: SearchSpace) -> tuple[list[Fitted]
         StudyError: there is no such study, or it has no complete trial.
     """
     from hpo.study.open import open_finished
+    from hpo.study.record import StudyRecord
     from hpo.study.trials import complete_trials
 
     other = open_finished(source)
-    fixed = _fixed(other.user_attrs.get("definition", {}))
+    fixed = _fixed(StudyRecord.of(other).config or {})
     fitted: list[Fitted] = []
     lines = []
     for trial in complete_trials(other)[:TAKEN]:
@@ -121,8 +121,10 @@ def initial_configurations(
     study: "optuna.Study", space: SearchSpace
 ) -> Sequence[Mapping[str, Any]]:
     """Return the values that the study's first configurations start from, in order, {} for none."""
+    from hpo.study.record import StudyRecord
+
     given: list[Mapping[str, Any]] = list(space.initial_configurations)
-    for entry in study.user_attrs.get(_ATTRIBUTE, []):
+    for entry in StudyRecord.of(study).enqueued:
         given += [{}] * (entry["first"] - len(given))
         given += entry["values"]
     return given

@@ -11,14 +11,12 @@ import optuna
 from hpo.study.config import FOLDER, StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
+from hpo.study.record import StudyRecord, record_config, record_data
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import make_pruner, make_sampler, quiet
 from hpo.study.storage.location import StudyLocation
 
 METRIC = "one-shot validation accuracy"
-
-BASELINE = "pixel 1-NN"
-"""The user attribute with what pixel 1-NN scores on the study's own validation trials."""
 
 optuna.logging.set_verbosity(logging.ERROR)
 # Its tracebacks of a cursor that Ctrl-C hit say nothing that the error itself does not.
@@ -45,20 +43,18 @@ def open_study(run: StudyRun) -> optuna.Study:
                 pruner=make_pruner(search.pruner, config.budget.epochs, search.startup),
             )
             study.set_metric_names([METRIC])
-        known = study.user_attrs.get("definition")
+        record = StudyRecord.of(study)
         trials = study.get_trials(deepcopy=False)
-        if known is None and trials:
+        if record.config is None and trials:
             raise StudyError(
                 f"{location.shown_url} holds a study {location.name} that was not made here; "
                 "choose another --out or --storage"
             )
-        if trials or "data" in study.user_attrs:
-            _refuse_other_config(known, config.identity(), location)
-        elif known != config.identity():
+        if trials or record.data is not None:
+            _refuse_other_config(record.config, config.identity(), location)
+        elif record.config != config.identity():
             # New, or it never came to its data: nothing hangs on what was asked for then.
-            study.set_user_attr("description", config.description)
-            study.set_user_attr("versions", versions())
-            study.set_user_attr("definition", config.identity())
+            record_config(study, config.identity(), config.description, versions())
     return study
 
 
@@ -90,9 +86,9 @@ def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study
         StudyError: there is none, it was started with another config, or its folder of images is
             no longer where it was.
     """
-    attributes = open_finished(run.location).user_attrs
-    known = dict(attributes.get("definition", {}))
-    known["data.dataset"] = dataset or _last_found(attributes, run.location)
+    record = StudyRecord.of(open_finished(run.location))
+    known = dict(record.config or {})
+    known["data.dataset"] = dataset or _last_found(record, run.location)
     keys = {
         "dataset": "data.dataset",
         "drawer_names": "data.drawer_names",
@@ -117,9 +113,9 @@ def remember_data(
     """
     config, location = run.config, run.location
     with location.exclusive():
-        attributes = study.user_attrs
-        _refuse_other_config(attributes.get("definition"), config.identity(), location)
-        known, data = attributes.get("data"), {"name": name, "digest": digest}
+        record = StudyRecord.of(study)
+        _refuse_other_config(record.config, config.identity(), location)
+        known, data = record.data, {"name": name, "digest": digest}
         if path is not None:
             data |= {"source": FOLDER, **_storable(path)}
         if known is not None and known["digest"] != digest:
@@ -130,18 +126,18 @@ def remember_data(
                 "Give it that data again (--dataset, --data-root), or start anew with another --out"
             )
         if known != data:
-            study.set_user_attr("data", data)
+            record_data(study, data)
 
 
 def known_identity(study: optuna.Study, config: StudyConfig) -> dict[str, Any]:
-    """Return the definition's identity in the study's own words.
+    """Return the config's identity in the study's own words.
 
     One started when identities still held a folder's path keeps it, so that its checkpoints and
     fits are known again.
     """
     from data.sources.table import is_folder
 
-    known = study.user_attrs.get("definition", {}).get("data.dataset", FOLDER)
+    known = (StudyRecord.of(study).config or {}).get("data.dataset", FOLDER)
     identity = config.identity()
     return {**identity, "data.dataset": known} if is_folder(known) else identity
 
@@ -170,7 +166,7 @@ def _refuse_other_config(known: Any, now: dict[str, Any], location: StudyLocatio
     )
 
 
-def _last_found(attributes: dict[str, Any], location: StudyLocation) -> str | None:
+def _last_found(record: StudyRecord, location: StudyLocation) -> str | None:
     """Return what the study's data is to be loaded by, a folder by its path.
 
     Raises:
@@ -178,12 +174,12 @@ def _last_found(attributes: dict[str, Any], location: StudyLocation) -> str | No
     """
     from data.sources.table import is_folder
 
-    dataset = attributes.get("definition", {}).get("data.dataset")
+    dataset = (record.config or {}).get("data.dataset")
     if dataset is None or not is_folder(dataset):
         return dataset
-    if "data" not in attributes:  # whatever folder was asked for, it never came to be read
+    if record.data is None:  # whatever folder was asked for, it never came to be read
         return None
-    path = attributes["data"].get("path", dataset)
+    path = record.data.get("path", dataset)
     if path == FOLDER or not Path(path).is_dir():
         raise StudyError(
             f"the images of study {location.name} are not where they were last found"

@@ -1,4 +1,4 @@
-"""What a result depends on: versions of packages, and this code's own revision."""
+"""The versions that a result depends on: of packages, and of this code."""
 
 import platform
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a result depends on, the code's own revision among them."""
+    """Return the versions that a result depends on, by name, with this code's git revision."""
     found = {name: _version(name) for name in ("siamese-hpo", "torch", "optuna", "numpy")}
     return {**found, "python": platform.python_version(), "revision": _revision()}
 
@@ -20,7 +20,7 @@ def _version(package: str) -> str:
 
 
 def _revision() -> str:
-    """Return the git revision of this code, ``+`` behind it if files were changed since."""
+    """Return the git revision of this code, with ``+`` appended if files have changed since."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     try:
         here = Path(__file__).resolve().parent

@@ -1,9 +1,255 @@
-"""What a study's trials say: one typed view of each, and which count."""
+"""What a study's database holds about each trial: the one place that writes and reads it.
+
+A trial's attributes are kept under string keys, which this module alone knows. They stay what they
+are: a database written by any earlier version opens.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
 
 from hpo.study.errors import StudyError
+
+if TYPE_CHECKING:
+    from model.training.epoch import EpochResult
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""The states that count towards a study's total."""
+
+_SEED, _DEVICE, _VERSIONS = "seed", "device", "versions"
+_PARAMETERS = "parameters"
+_RETRY_OF, _RESUMED = "retry_of", "resumed_after_epoch"
+_WORKER, _HEARTBEATS = "worker", "heartbeats"
+_FAILURE = "failure"
+_HISTORY = "history"
+_FIXED = "fixed_params"
+_ARTIFACT = "artifacts:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial, as its study's database has it.
+
+    Attributes:
+        number: the trial's.
+        state: its state.
+        accuracy: best one-shot validation accuracy of its epochs so far, in [0, 1], if any.
+        params: the suggested values, by name.
+        distributions: what each was suggested from.
+        started: when it started, if it did.
+        ended: when it ended, if it did.
+        epochs: how many epochs it trained.
+        seed: of its net, its pairs and its sampler; None until the trial is claimed.
+        parameters: parameter count of its net; None until all of its values are suggested.
+        device: what it trained on.
+        versions: of the packages that it ran with, in one line.
+        best_epoch: the epoch of its best accuracy, counted from 1; None until its training ended.
+        verification_accuracy: of that epoch, in [0, 1].
+        pairs_seen: in training; None until its training ended.
+        seconds: of training and validation; of a trial that failed with an error, all of its time;
+            0 otherwise, for a retry from the checkpoint of a dead process counts them all.
+        diverged: whether its training diverged.
+        failure: the error that it failed with; None if it did not fail, or if its process died.
+        original_number: the first trial of its configuration: its own number unless it is a retry.
+        resumed_after_epoch: the epoch whose checkpoint it resumed from, if it did.
+        worker: what identifies the process that runs it, or ran it.
+        heartbeats: how often that process has reported that it is alive.
+        history: `EpochResult` of each epoch as a dictionary, None for a number that is not finite.
+    """
+
+    number: int
+    state: TrialState
+    accuracy: float | None
+    params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    started: datetime | None
+    ended: datetime | None
+    epochs: int
+    seed: int | None
+    parameters: int | None
+    device: str | None
+    versions: str | None
+    best_epoch: int | None
+    verification_accuracy: float | None
+    pairs_seen: int | None
+    seconds: float
+    diverged: bool
+    failure: str | None
+    original_number: int
+    resumed_after_epoch: int | None
+    worker: Mapping[str, Any] | None
+    heartbeats: int
+    history: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Self:
+        """Return the record of a trial as read from its study."""
+        get = trial.user_attrs.get
+        reported = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
+        complete = trial.state == TrialState.COMPLETE
+        lasted = trial.duration.total_seconds() if trial.duration and get(_FAILURE) else 0.0
+        return cls(
+            number=trial.number,
+            state=trial.state,
+            accuracy=trial.value if complete else max(reported, default=None),
+            params=trial.params,
+            distributions=trial.distributions,
+            started=trial.datetime_start,
+            ended=trial.datetime_complete,
+            epochs=max(trial.intermediate_values, default=0),
+            seed=get(_SEED),
+            parameters=get(_PARAMETERS),
+            device=get(_DEVICE),
+            versions=get(_VERSIONS),
+            best_epoch=get("best_epoch"),
+            verification_accuracy=get("verification_accuracy"),
+            pairs_seen=get("pairs_seen"),
+            seconds=get("seconds", lasted),
+            diverged=get("diverged", False),
+            failure=get(_FAILURE),
+            original_number=original_number(trial),
+            resumed_after_epoch=get(_RESUMED),
+            worker=get(_WORKER),
+            heartbeats=get(_HEARTBEATS, 0),
+            history=trial.system_attrs.get(_HISTORY, ()),
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is complete; the study's best trial is one of those."""
+        return self.state == TrialState.COMPLETE and self.accuracy is not None
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether its configuration was tried before, by a trial whose process died."""
+        return self.original_number != self.number
+
+
+Record = TypeVar("Record", bound=TrialRecord)
+
+
+def records(study: optuna.Study) -> list[TrialRecord]:
+    """Return every trial of the study, by number."""
+    return [TrialRecord.of(trial) for trial in study.get_trials(deepcopy=False)]
+
+
+def ranked(trials: Iterable[Record]) -> list[Record]:
+    """Return the complete trials, the best first, of equals the earlier one."""
+    complete = [trial for trial in trials if trial.is_complete]
+    return sorted(complete, key=lambda trial: (-(trial.accuracy or 0.0), trial.number))
+
+
+def seed_of(trial: BaseTrial | FrozenTrial) -> int | None:
+    """Return the trial's seed, None if it was given none."""
+    return trial.user_attrs.get(_SEED)
+
+
+def original_number(trial: BaseTrial | FrozenTrial) -> int:
+    """Return the number of the first trial of this trial's configuration."""
+    number: int = trial.user_attrs.get(_RETRY_OF, trial.number)
+    return number
+
+
+def latest_attempts(trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
+    """Return the last trial of each configuration, by the configuration's original number."""
+    return {trial.original_number: trial for trial in trials}
+
+
+def enqueue(study: optuna.Study, values: Mapping[str, Any], seed: int) -> None:
+    """Append a waiting trial; what ``values`` leaves out is sampled with ``seed``."""
+    study.enqueue_trial(dict(values), user_attrs={_SEED: seed})
+
+
+def enqueue_retry(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Append a waiting trial with the configuration and the seed of one whose process died."""
+    attributes = {_RETRY_OF: original_number(trial)}
+    if _SEED in trial.user_attrs:
+        attributes[_SEED] = trial.user_attrs[_SEED]
+    study.add_trial(
+        create_trial(state=TrialState.WAITING, user_attrs=attributes, **_configuration(trial))
+    )
+
+
+def _configuration(trial: FrozenTrial) -> dict[str, Any]:
+    system = trial.system_attrs
+    if _PARAMETERS not in trial.user_attrs:
+        # It died while its values were being suggested. Suggested anew from its seed they come out
+        # the same, but not if the first few were given and the rest took their random numbers.
+        return {"system_attrs": {key: system[key] for key in system if key == _FIXED}}
+    kept = {k: v for k, v in system.items() if k != _HISTORY and not k.startswith(_ARTIFACT)}
+    return {"params": trial.params, "distributions": trial.distributions, "system_attrs": kept}
+
+
+def record_worker(storage: BaseStorage, trial_id: int, worker: Mapping[str, Any]) -> None:
+    """Write which process runs the trial."""
+    storage.set_trial_user_attr(trial_id, _WORKER, dict(worker))
+
+
+def record_heartbeat(storage: BaseStorage, trial_id: int, beats: int) -> None:
+    """Write how often the trial's process has reported that it is alive."""
+    storage.set_trial_user_attr(trial_id, _HEARTBEATS, beats)
+
+
+def record_seed(trial: BaseTrial, seed: int) -> None:
+    """Write the seed of a trial that was given none."""
+    trial.set_user_attr(_SEED, seed)
+
+
+def record_start(trial: BaseTrial, *, parameters: int, device: str, versions: str) -> None:
+    """Write that all of the trial's values are suggested, and what it trains with.
+
+    Args:
+        trial: the trial.
+        parameters: parameter count of its net.
+        device: what it trains on.
+        versions: of the packages that it runs with, in one line, which a dashboard shows as it is.
+    """
+    trial.set_user_attr(_PARAMETERS, parameters)
+    trial.set_user_attr(_DEVICE, device)
+    trial.set_user_attr(_VERSIONS, versions)
+
+
+def record_resume(trial: BaseTrial, epoch: int) -> None:
+    """Write that the trial resumed from the checkpoint after this epoch."""
+    trial.set_user_attr(_RESUMED, epoch)
+
+
+def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
+    """Write what a training ended with, pruned or not; ``history`` has at least one epoch."""
+    best = max(history, key=lambda result: result.one_shot_accuracy)
+    attributes: dict[str, Any] = {
+        "best_epoch": best.epoch,
+        "verification_accuracy": best.verification_accuracy,
+        "pairs_seen": history[-1].pairs_seen,
+        "seconds": sum(result.seconds for result in history),
+        "diverged": history[-1].diverged,
+    }
+    for name, value in attributes.items():
+        trial.set_user_attr(name, value)
+    if isinstance(trial, optuna.Trial):
+        # Among the user attributes it would clutter the dashboard.
+        results = [_finite(asdict(result)) for result in history]
+        trial.storage.set_trial_system_attr(trial._trial_id, _HISTORY, results)
+
+
+def record_failure(trial: BaseTrial, reason: str) -> None:
+    """Write the error that the trial failed with; without one it counts as died, and is retried."""
+    trial.set_user_attr(_FAILURE, reason)
+
+
+def _finite(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result with None for what JSON has no number for."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in result.items()
+    }
 
 
 def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -15,7 +261,7 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     trials = study.get_trials(deepcopy=False)
     complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     if not complete:
-        reasons = {t.user_attrs["failure"] for t in trials if "failure" in t.user_attrs}
+        reasons = {record.failure for record in map(TrialRecord.of, trials) if record.failure}
         why = f" (failed: {sorted(reasons)[0]})" if reasons else ""
         raise StudyError(
             f"study {study.study_name} has {len(trials)} trials but no complete one{why}; "
@@ -39,17 +285,6 @@ def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:
     return trials[number]
 
 
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-SUGGESTED = "parameters"
-"""The user attribute, a net's parameter count, that says that all of a trial is suggested."""
-
-
-HISTORY = "history"
-"""The system attribute that keeps a trial's `EpochResult` of every epoch, as dictionaries."""
-
-
 def finished(study: optuna.Study) -> int:
     """Return how many trials count towards the total."""
     return len(study.get_trials(deepcopy=False, states=FINISHED))
@@ -57,11 +292,4 @@ def finished(study: optuna.Study) -> int:
 
 def configurations_begun(study: optuna.Study) -> int:
     """Return how many configurations the study has begun, each counted once."""
-    trials = study.get_trials(deepcopy=False)
-    return sum("retry_of" not in trial.user_attrs for trial in trials)
-
-
-def root(trial: FrozenTrial | optuna.Trial) -> int:
-    """Return the number of the trial that first tried this trial's configuration."""
-    number: int = trial.user_attrs.get("retry_of", trial.number)
-    return number
+    return sum(not record.is_retry for record in records(study))

@@ -1,4 +1,4 @@
-"""How a final fit is doing: a bar in a terminal, plain lines in a log file."""
+"""The progress of final fits: a bar in a terminal, plain lines in a log file."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from model.training.trainer import EpochResult
 
 
 class FitProgress:
-    """Shows one fit after the other while its block runs."""
+    """Shows one fit after another while its block runs."""
 
     def __init__(self, console: Console, fits: int):
         self._console, self._fits = console, fits
@@ -29,7 +29,7 @@ class FitProgress:
         self._console.print(text, markup=False, highlight=False)
 
     def __call__(self, label: str, epochs: int) -> Callable[[list[EpochResult]], None]:
-        """Begin the next fit; return what to tell of its history, after every epoch."""
+        """Begin the next fit; return the callback for its history after every epoch."""
         self._begun += 1
         label = f"{self._begun}/{self._fits} {label}"
         for task in list(self._bars.task_ids):

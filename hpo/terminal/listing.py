@@ -1,4 +1,4 @@
-"""Which studies are at hand: ``python run_study.py --list``. Reads, and changes nothing."""
+"""``python run_study.py --list``: the studies in a folder or database, and the study files."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
-    """One study in a list.
+class ListedStudy:
+    """One study of the list.
 
     Attributes:
         name: the study's.
-        kept_in: its database, without a password.
-        finished: trials that count, complete or pruned.
-        running: trials that run, or ran when their process died.
-        failed: trials that failed.
-        best: the best value, if there is one.
-        latest: when a trial last began or ended, if one did.
-        problem: why it could not be read, if so.
+        database: its URL or file, without a password.
+        finished: complete and pruned trials.
+        running: running trials, including those whose process died.
+        failed: failed trials.
+        best: best value, if any.
+        latest: when a trial last started or ended, if any did.
+        problem: why it could not be read, if it could not.
     """
 
     name: str
-    kept_in: str
+    database: str
     finished: int = 0
     running: int = 0
     failed: int = 0
@@ -41,11 +41,11 @@ class Listed:
     problem: str | None = None
 
 
-def studies_at_hand(out: Path, storage: str | None = None) -> list[Listed]:
-    """Return the studies whose folders lie in ``out``, and those in the database ``storage``.
+def list_studies(out: Path, storage: str | None = None) -> list[ListedStudy]:
+    """Return the studies with a folder in ``out``, and those in the database ``storage``.
 
     Raises:
-        StudyError: ``storage`` is not there or cannot be read.
+        StudyError: ``storage`` cannot be read.
     """
     found = []
     for file in sorted(out.glob("*/study.db")):
@@ -53,28 +53,28 @@ def studies_at_hand(out: Path, storage: str | None = None) -> list[Listed]:
             location = StudyLocation(file.parent.name, out)
             found += [one for one in _read(location) if one.name == location.name]
         except StudyError as error:
-            found.append(Listed(name=file.parent.name, kept_in=str(file), problem=str(error)))
+            found.append(ListedStudy(name=file.parent.name, database=str(file), problem=str(error)))
     if storage is not None:
         found += _read(StudyLocation("studies", out, storage))
     return found
 
 
 def print_list(console: "Console", out: Path, storage: str | None = None) -> None:
-    """Print the studies at hand and the study files that can be run.
+    """Print the studies, and the study files that can be run.
 
     Raises:
-        StudyError: ``storage`` is not there or cannot be read.
+        StudyError: ``storage`` cannot be read.
     """
     from rich.table import Table
 
     from hpo.terminal.progress import duration
 
-    studies = studies_at_hand(out, storage)
-    table = Table(title="Studies at hand")
+    studies = list_studies(out, storage)
+    table = Table(title="Studies")
     table.add_column("study", overflow="fold")
     for heading in ("finished", "running", "failed", "best", "last active"):
         table.add_column(heading, justify="right")
-    table.add_column("kept in", overflow="fold")
+    table.add_column("database", overflow="fold")
     for one in studies:
         active = "-"
         if one.latest is not None:
@@ -83,7 +83,7 @@ def print_list(console: "Console", out: Path, storage: str | None = None) -> Non
         best = "-" if one.best is None else f"{one.best:.1%}"
         counts = (one.finished, one.running, one.failed)
         row = ("?",) * 3 if one.problem else tuple(map(str, counts))
-        table.add_row(one.name, *row, best, active, one.kept_in)
+        table.add_row(one.name, *row, best, active, one.database)
     if studies:
         console.print(table)
     else:
@@ -91,9 +91,9 @@ def print_list(console: "Console", out: Path, storage: str | None = None) -> Non
     for one in studies:
         if one.problem:
             console.print(f"{one.name}: {one.problem}", markup=False, highlight=False)
-    files = Table(title="Study files, to be run by name")
+    files = Table(title="Study files")
     files.add_column("study")
-    files.add_column("what it is")
+    files.add_column("description")
     for name in sorted(available()):
         try:
             files.add_row(name, load(name).description)
@@ -102,7 +102,7 @@ def print_list(console: "Console", out: Path, storage: str | None = None) -> Non
     console.print(files)
 
 
-def _read(location: StudyLocation) -> Iterator[Listed]:
+def _read(location: StudyLocation) -> Iterator[ListedStudy]:
     from optuna import get_all_study_names, load_study
 
     storage = location.read_only()
@@ -112,7 +112,7 @@ def _read(location: StudyLocation) -> Iterator[Listed]:
             yield _listed(name, location.shown_url, trials)
 
 
-def _listed(name: str, kept_in: str, trials: "list[FrozenTrial]") -> Listed:
+def _listed(name: str, database: str, trials: "list[FrozenTrial]") -> ListedStudy:
     from optuna.trial import TrialState
 
     from hpo.study.trials import FINISHED
@@ -120,9 +120,9 @@ def _listed(name: str, kept_in: str, trials: "list[FrozenTrial]") -> Listed:
     states = Counter(trial.state for trial in trials)
     values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     times = [time for t in trials for time in (t.datetime_start, t.datetime_complete) if time]
-    return Listed(
+    return ListedStudy(
         name=name,
-        kept_in=kept_in.removeprefix("sqlite:///"),
+        database=database.removeprefix("sqlite:///"),
         finished=sum(states[state] for state in FINISHED),
         running=states[TrialState.RUNNING],
         failed=states[TrialState.FAIL],

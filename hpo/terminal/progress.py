@@ -1,6 +1,6 @@
-"""How a study is doing: bars in a terminal, plain lines in a log file.
+"""The progress of a study: bars in a terminal, plain lines in a log file.
 
-The display reads the study's database, whoever writes it: one process, several, or other machines.
+It is read from the study's database, whichever processes or machines write to it.
 """
 
 import sys
@@ -18,14 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from hpo.study.storage.retry import no_retry
-from hpo.study.trials import FINISHED
+from hpo.study.trials import FINISHED, TrialRecord
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 30.0
 
 
 def bars(console: Console) -> Progress:
-    """Return bars that a log file does not see; each task has a field ``note``."""
+    """Return bars that only show in a terminal; each task has a field ``note``."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
@@ -38,13 +38,13 @@ def bars(console: Console) -> Progress:
 
 
 class StudyProgress:
-    """Shows a study while its block runs: a bar over trials, and one over each running trial.
+    """Shows a study while its block runs: a bar of trials, and one of each running trial's epochs.
 
     Args:
         study: the study.
-        total: its trials in all.
-        epochs: of a trial, at most.
-        console: where to show it.
+        total: trials that are to finish.
+        epochs: most epochs of a trial.
+        console: to print to.
         deadline: no trial starts after this time (`time.time`), if given.
     """
 
@@ -93,7 +93,7 @@ class StudyProgress:
             with no_retry():
                 trials = _trials(self._study)
         except StorageInternalError:
-            # Whoever runs the trials says what is wrong; the display can wait.
+            # The process that runs the trials reports the error.
             return
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._shown:
@@ -134,7 +134,7 @@ class StudyProgress:
         if here <= 0:
             return f"no new trial after {duration(stop)}" if self._deadline is not None else ""
         if done != self._done_then:
-            # Between two epochs nothing new is known, so the time only runs down.
+            # The estimate changes only after an epoch; in between it counts down.
             self._done_then = done
             self._end = now + (now - self._started) / here * (self._total - done)
         left = max(0.0, self._end - now)
@@ -143,19 +143,17 @@ class StudyProgress:
 
 def describe(trial: FrozenTrial) -> str:
     """Return one line on a finished trial."""
+    record = TrialRecord.of(trial)
     if trial.state == TrialState.FAIL:
-        reason = trial.user_attrs.get("failure", "interrupted, to be tried again")
-        return f"trial {trial.number}: failed: {reason}"
+        return f"trial {trial.number}: failed: {record.failure or 'interrupted, will be retried'}"
     parts = [f"trial {trial.number}:"]
     if trial.value is not None:
         parts.append(f"{trial.value:.1%}")
     if trial.state == TrialState.PRUNED:
         parts.append("(pruned)")
-    attributes = trial.user_attrs
-    if "best_epoch" in attributes:
-        epochs = len(trial.intermediate_values)
-        parts.append(f"at epoch {attributes['best_epoch']} of {epochs},")
-    if attributes.get("diverged"):
+    if record.best_epoch is not None:
+        parts.append(f"at epoch {record.best_epoch} of {record.epochs},")
+    if record.diverged:
         parts.append("diverged,")
     if trial.duration is not None:
         parts.append(f"{duration(trial.duration.total_seconds())}")
@@ -163,7 +161,7 @@ def describe(trial: FrozenTrial) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person would say them: ``45 s``, ``3 min``, ``2:05 h``."""
+    """Return seconds in readable units: ``45 s``, ``3 min``, ``2:05 h``, ``12 days``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -174,10 +172,10 @@ def duration(seconds: float) -> str:
 
 
 def console() -> Console:
-    """Return where messages go: plain and 80 columns wide where that is not a terminal.
+    """Return the console for messages: plain and 80 columns wide outside a terminal.
 
-    A notebook is like a log file, though its output calls itself a terminal: a bar there needs
-    widgets, and goes to the wrong cell.
+    A notebook counts as a log file, although its output claims to be a terminal: bars would need
+    widgets there, and end up in the wrong cell.
     """
     terminal = sys.stdout.isatty() and sys.stdout is sys.__stdout__
     return Console(

@@ -1,53 +1,58 @@
-"""What a study is, before it runs, and what came of it, after."""
+"""The plan of a study before it runs, and its results afterwards."""
 
 from collections.abc import Iterator, Mapping
 
 import optuna
-from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
 
-from hpo.study.open import BASELINE
+from hpo.study.record import BASELINE, StudyRecord
 from hpo.study.run import StudyRun
 from hpo.study.space.catalogue import Value
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import ranked, records
 from hpo.terminal.progress import duration
 from model.hyperparameters import Hyperparameters
 from model.net.siamese import parameter_count
 
 
 def print_results(console: Console, study: optuna.Study, location: StudyLocation) -> None:
-    """Print the best five trials and the commands to type next."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    best = sorted(complete, key=lambda trial: -(trial.value or 0.0))[:5]
-    table = Table(title=f"Study {location.name}: the best {len(best)} of {len(complete)} trials")
+    """Print the best five trials and the next commands; nothing if no trial is complete."""
+    complete = ranked(records(study))
+    if not complete:
+        return
+    best = complete[:5]
+    table = Table(
+        title=f"Study {location.name}: top {len(best)} of {len(complete)} complete trials"
+    )
     for heading in ("trial", "one-shot", "verification", "epoch", "parameters", "time"):
         table.add_column(heading, justify="right")
     for trial in best:
-        attributes = trial.user_attrs
         table.add_row(
             str(trial.number),
-            f"{trial.value:.1%}",
-            f"{attributes['verification_accuracy']:.1%}",
-            str(attributes["best_epoch"]),
-            f"{attributes['parameters']:,}",
-            duration(attributes["seconds"]),
+            f"{trial.accuracy:.1%}",
+            _or_dash(trial.verification_accuracy, ".1%"),
+            _or_dash(trial.best_epoch, ""),
+            _or_dash(trial.parameters, ","),
+            duration(trial.seconds),
         )
-    if not best:
-        return
     console.print(table)
-    if (baseline := study.user_attrs.get(BASELINE)) is not None:
+    if (baseline := StudyRecord.of(study).baseline) is not None:
         console.print(
-            f"On the same validation trials {BASELINE} scores {baseline:.1%}.", highlight=False
+            f"Baseline on the same validation trials, {BASELINE}: {baseline:.1%}.", highlight=False
         )
     console.print("Next:", highlight=False)
     for command in next_commands(location):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
 def next_commands(location: StudyLocation) -> list[str]:
-    """Return what to type once a study has results."""
+    """Return the commands for a study that has results."""
     options = location.options()
     return [
         f"python -m hpo.dashboard {options}",
@@ -57,7 +62,7 @@ def next_commands(location: StudyLocation) -> list[str]:
 
 
 def print_plan(console: Console, run: StudyRun) -> None:
-    """Print what would run: the space, the budget, the nets, the time of a trial."""
+    """Print what would run: data, budget, search space, nets and their time per trial."""
     from model.training.cost import estimate_seconds
 
     config = run.config
@@ -67,21 +72,21 @@ def print_plan(console: Console, run: StudyRun) -> None:
         ("search", f"{search.trials} trials, sampler {search.sampler}, pruner {search.pruner}"),
         (
             "budget",
-            f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs a trial, "
-            f"{budget.patience} without improvement",
+            f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs per trial, "
+            f"early stopping after {budget.patience} without improvement",
         ),
     ):
         console.print(f"{label:>7}: {text}", markup=False, highlight=False)
     space = config.space()
-    table = Table(title="What is searched")
+    table = Table(title="Search space")
     table.add_column("parameter")
     table.add_column("values")
     for name, specification in space.searched.items():
         table.add_row(name, str(specification))
     console.print(table)
 
-    nets = Table(title=f"The nets, and a trial's longest time here on {run.device}")
-    for heading in ("net", "parameters", "time of a trial"):
+    nets = Table(title=f"Nets, and the longest time of a trial on this {run.device}")
+    for heading in ("net", "parameters", "time per trial"):
         nets.add_column(heading, justify="right")
     for label, hyperparameters in _nets(space):
         try:
@@ -102,7 +107,7 @@ def _nets(space: SearchSpace) -> Iterator[tuple[str, Hyperparameters]]:
 
 
 def _extreme(space: SearchSpace, sign: int) -> Hyperparameters:
-    """Return the configuration of the most (sign 1) or fewest (sign -1) parameters, or nearly."""
+    """Return the configuration with about the most (sign 1) or fewest (sign -1) parameters."""
 
     def size(values: Mapping[str, Value]) -> int:
         return sign * parameter_count(space.hyperparameters(values).architecture)

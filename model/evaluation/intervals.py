@@ -9,10 +9,10 @@ _NORMAL_95 = 1.959964
 def interval(values: Sequence[float], trials: int) -> tuple[float, float, float]:
     """Return ``(mean, low, high)``: the 95 % interval of accuracies in [0, 1] over ``trials``.
 
-    One seed: Wilson's interval for ``trials`` independent answers. Several: its half-widths and
-    that of Student's interval over the seeds, added in squares, for other trials and other seeds
-    would both have given other figures. All seeds answer the same trials, so that their number
-    does not make up for few trials: the interval is never narrower than Wilson's for one seed.
+    One seed: Wilson's interval for ``trials`` independent trials. Several: its half-widths and
+    that of Student's interval over the seeds, added in quadrature, as both the trials and the
+    seeds are samples. All seeds are scored on the same trials, so more seeds do not make up for
+    few trials: the interval is never narrower than Wilson's for one seed.
     """
     mean = math.fsum(values) / len(values)
     low, high = _wilson(mean, trials)
@@ -29,7 +29,7 @@ def _wilson(mean: float, trials: int) -> tuple[float, float]:
     centre = (mean + z2 / (2 * trials)) / (1 + z2 / trials)
     variance = mean * (1 - mean) / trials + z2 / (4 * trials**2)
     half = _NORMAL_95 * math.sqrt(max(0.0, variance)) / (1 + z2 / trials)
-    # Rounding must not put the mean outside, at 0 and at 1.
+    # At 0 and at 1, rounding must not put the mean outside.
     return min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
 
 

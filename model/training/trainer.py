@@ -21,34 +21,9 @@ from model.net.calibration import best_threshold
 from model.net.siamese import SiameseNet
 from model.training.cost import available_memory, pairs_that_fit, within_cost
 from model.training.cuda_graph import EAGER_STEPS, can_record, record
+from model.training.epoch import EpochResult
 from model.training.optimiser import Schedule, build_optimiser
 from model.training.precision import set_precision
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochResult:
-    """What one epoch gave.
-
-    Attributes:
-        epoch: counted from 1.
-        loss: mean training loss over the epoch's minibatches, without the L2 terms.
-        verification_accuracy: on the validation pairs, in [0, 1], at the threshold that suits them
-            best: scores learnt in episodes have no zero of their own.
-        one_shot_accuracy: on the validation trials, in [0, 1]; chance if diverged.
-        seconds: training and validation.
-        pairs_per_second: training alone.
-        pairs_seen: since the first epoch.
-        diverged: the loss is not finite, or the net gives every pair the same score.
-    """
-
-    epoch: int
-    loss: float
-    verification_accuracy: float
-    one_shot_accuracy: float
-    seconds: float
-    pairs_per_second: float
-    pairs_seen: int
-    diverged: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,21 +12,23 @@ from safetensors.torch import save_file
 
 from hpo.results.metrics import (
     GALLERY,
+    NET,
+    Accuracy,
     Confusion,
-    Figure,
     Gallery,
     GalleryTrial,
     Metrics,
     SeedFit,
-    figure,
     save_metrics,
 )
 from hpo.study.config import StudyConfig
 from hpo.study.files import load
 from hpo.study.open import open_study
+from hpo.study.record import record_data
 from hpo.study.run import StudyRun
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
+from model.baselines import BASELINES
 from model.net.calibration import Calibration
 from model.net.siamese import parameter_count
 
@@ -58,7 +60,7 @@ def fake_study(
     config = load(base).changed(sampler=sampler, seed=seed)
     config = config.model_copy(update={"name": location.name})
     study = open_study(StudyRun(config=config, location=location))
-    study.set_user_attr("data", {"name": "omniglot", "digest": "0123456789abcdef"})
+    record_data(study, {"name": "omniglot", "digest": "0123456789abcdef"})
     generator = np.random.default_rng(seed)
     clock, high = _START, 0.5 if sampler == "random" else 0.65
     trials, space = [], config.space()
@@ -193,24 +195,21 @@ def _seed_fit(seed: int) -> SeedFit:
     )
 
 
-def _figures(generator: np.random.Generator, seeds: int, level: float) -> list[Figure]:
+def _figures(generator: np.random.Generator, seeds: int, level: float) -> list[Accuracy]:
     def scores(mean: float, count: int = seeds) -> list[float]:
         return [float(np.clip(mean + generator.normal(0, 0.015), 0, 1)) for _ in range(count)]
 
     made = []
-    for protocol, way, trials, net, neighbour, hausdorff in (
-        ("official_runs", 20, 400, level - 0.03, 0.2175, 0.6125),
-        ("verification", None, 10_000, 0.9, 0.62, 0.7),
-        ("mnist", 10, 400, level, 0.265, 0.4),
+    for protocol, way, trials, net, baseline in (
+        ("official_runs", 20, 400, level - 0.03, 0.2175),
+        ("verification", None, 10_000, 0.9, 0.62),
+        ("mnist", 10, 400, level, 0.265),
     ):
         chance = 1 / way if way else 0.5
         common = {"protocol": protocol, "way": way, "trials": trials, "chance": chance}
-        for system, values in (
-            ("net", scores(net)),
-            ("pixel 1-NN", [neighbour]),
-            ("modified Hausdorff", [hausdorff]),
-        ):
-            made.append(figure(values, system=system, title=protocol, **common))
+        for system in (NET, *BASELINES):
+            values = scores(net) if system == NET else [baseline]
+            made.append(Accuracy.of(values, system=system, title=protocol, **common))
     for way in WAYS:
         for name in (None, *ALPHABETS):
             if name and ALPHABETS[name] < way:
@@ -218,13 +217,11 @@ def _figures(generator: np.random.Generator, seeds: int, level: float) -> list[F
             trials = 400 if name else 4000
             mean = level ** (np.log(way) / np.log(20)) + (generator.normal(0, 0.05) if name else 0)
             left_out = [other for other, count in ALPHABETS.items() if count < way]
-            for system, values in (
-                ("net", scores(mean)),
-                ("pixel 1-NN", scores(0.24 ** (np.log(way) / np.log(20)), 1)),
-                ("modified Hausdorff", scores(0.6 ** (np.log(way) / np.log(20)), 1)),
-            ):
+            for system in (NET, *BASELINES):
+                guess = 0.24 ** (np.log(way) / np.log(20))
+                values = scores(mean) if system == NET else scores(guess, 1)
                 made.append(
-                    figure(
+                    Accuracy.of(
                         values,
                         trials=trials,
                         protocol="n_way",

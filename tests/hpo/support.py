@@ -19,6 +19,7 @@ from hpo.study.config import StudyConfig
 from hpo.study.open import open_finished
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import TrialRecord
 from model.training.trainer import EpochResult
 
 SIZE = 16
@@ -166,7 +167,7 @@ def outcomes(job: Job) -> dict[str, float | None]:
     found = {}
     for trial in open_finished(job.run.location).trials:
         if trial.state.is_finished() and trial.state != TrialState.FAIL:
-            key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
+            key = json.dumps([trial.params, TrialRecord.of(trial).seed], sort_keys=True)
             assert key not in found, "a configuration finished twice"
             found[key] = trial.value
     return found

@@ -27,8 +27,9 @@ from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import MEMORY_FAILURES, Job, work
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study, remember_data
+from hpo.study.record import record_config
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import finished
+from hpo.study.trials import TrialRecord, finished
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import Trainer
 from run_study import app
@@ -66,7 +67,7 @@ def test_out_of_memory_is_recorded_and_the_next_trial_runs(
     work(replace(job, total=1))
     trials = open_finished(job.run.location).trials
     assert [trial.state.name for trial in trials] == ["FAIL"] * 5 + ["COMPLETE"]
-    assert trials[0].user_attrs["failure"].startswith(type(error).__name__)
+    assert (TrialRecord.of(trials[0]).failure or "").startswith(type(error).__name__)
     opens(job)
 
 
@@ -93,7 +94,7 @@ def test_a_net_that_blows_up_has_a_value(job: Job, monkeypatch: pytest.MonkeyPat
     for trial in open_finished(job.run.location).trials:
         assert trial.state == TrialState.COMPLETE
         assert trial.value == pytest.approx(1 / job.run.config.validation.way, abs=0.15)
-        assert trial.user_attrs["diverged"]
+        assert TrialRecord.of(trial).diverged
     opens(job)
 
 
@@ -193,42 +194,12 @@ def test_a_database_locked_for_ever_is_one_message(
     opens(job)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_database_is_one_message_and_left_alone(job: Job, share: float) -> None:
-    work(replace(job, total=1))
-    copy = tiny_job(job.run.location.folder / "copy")
-    copy.run.location.folder.mkdir(parents=True)
-    file = copy.run.location.folder / "study.db"
-    with (
-        sqlite3.connect(job.run.location.folder / "study.db") as whole,
-        sqlite3.connect(file) as other,
-    ):
-        whole.backup(other)
-    whole.close()
-    other.close()
-    before = file.read_bytes()[: int(file.stat().st_size * share)]
-    file.write_bytes(before)
-    with pytest.raises(StudyError, match=r"is damaged or no database .* left as it"):
-        open_study(copy.run)
-    assert file.read_bytes() == before
-
-
-def test_a_database_of_another_version_is_one_message(job: Job) -> None:
-    open_study(job.run)
-    connection = sqlite3.connect(job.run.location.folder / "study.db")
-    connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.a'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StudyError, match="another version of Optuna"):
-        open_study(job.run)
-
-
 def test_a_study_of_another_version_is_refused_with_the_difference(job: Job) -> None:
     study = open_study(job.run)
     remember_data(study, job.run, "one", "a" * 64)
     identity = dict(job.run.config.identity())
     del identity["validation.way"]
-    study.set_user_attr("definition", identity | {"budget.gone_since": 3})
+    record_config(study, identity | {"budget.gone_since": 3}, "", {})
     with pytest.raises(StudyError, match=r"budget\.gone_since: was 3, now not there"):
         open_study(job.run)
 
@@ -317,16 +288,3 @@ def test_a_storage_that_goes_away_is_waited_for_with_growing_pauses(
 
     assert hpo.study.storage.retry.retrying(away) == 7
     assert pauses == [0.25, 0.5, 1, 2, 4, 8, 10]
-
-
-@pytest.mark.parametrize("words", ["database or disk is full", "database disk image is malformed"])
-def test_what_never_passes_is_not_waited_for(words: str) -> None:
-    calls = []
-
-    def broken() -> None:
-        calls.append(1)
-        raise sqlite3.OperationalError(words)
-
-    with pytest.raises(sqlite3.OperationalError):
-        hpo.study.storage.retry.retrying(broken)
-    assert len(calls) == 1

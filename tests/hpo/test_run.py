@@ -20,7 +20,7 @@ def test_a_study_runs_to_its_total(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "trial 1:" in output
     study = open_finished(StudyLocation("tiny", tmp_path))
     assert len(study.trials) == 2
-    assert "Study tiny: the best 2 of 2 trials" in output
+    assert "Study tiny: top 2 of 2 complete trials" in output
     # Each with its note and its pictures.
     assert len([path for path in (tmp_path / "tiny" / "artifacts").iterdir()]) == 4
 

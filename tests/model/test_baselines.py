@@ -69,17 +69,17 @@ def test_blank_and_identical_drawings(name: str) -> None:
     drawings.ink[::2] = 0
     drawings.ink[1::2] = drawings.ink[1].clone()
     trials = generate(drawings, way=3, trials=9, variant="all_drawers", seed=0)
-    scores = BASELINES[name](trials)
+    scores = BASELINES[name].scores(trials)
     assert scores.shape == (9, 3)
     assert scores.isfinite().all()
 
 
 def test_scores_do_not_know_the_answer() -> None:
-    for scores in BASELINES.values():
+    for baseline in BASELINES.values():
         turned = type(TRIALS)(
             TRIALS.drawings, TRIALS.query, TRIALS.support.flip(1), 3 - TRIALS.answer
         )
-        assert torch.allclose(scores(turned), scores(TRIALS).flip(1))
+        assert torch.allclose(baseline.scores(turned), baseline.scores(TRIALS).flip(1))
 
 
 def test_missing_data_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

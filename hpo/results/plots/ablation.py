@@ -1,4 +1,4 @@
-"""What each change is worth, from one configuration to another."""
+"""Plot of an ablation: the accuracy after each change."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ _LABELS = {"official_runs": "official runs", "n_way": "test alphabets, all drawe
 
 @styled()
 def ladder(steps: "Sequence[Step]") -> Figure:
-    """Draw the accuracy reached with each change, the first configuration at the top.
+    """Plot the accuracy after each step, the first configuration at the top.
 
     Args:
-        steps: in their order.
+        steps: the configurations, in order.
     """
     figure, [[ax]] = axes(height=1.8 + 0.42 * len(steps))
     for i, ((protocol, label), look) in enumerate(zip(_LABELS.items(), SERIES)):

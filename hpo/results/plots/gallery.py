@@ -1,4 +1,4 @@
-"""Pictures of drawings: one-shot trials with the net's answers, confusions, conv1's filters."""
+"""Pictures of drawings: example one-shot trials, confusions, conv1 filters."""
 
 import textwrap
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from hpo.results.plots.style import BLACK, BLUE, GREY, VERMILION, axes, styled
 
 _COLUMNS = 10
 _CAPTION = 0.5
-"""Height under each drawing for its mark, in drawings."""
+"""Height below each drawing for its caption, in drawings."""
 
 
 @styled()
 def trials(shown: Sequence[GalleryTrial], ink: np.ndarray) -> Figure:
-    """Draw each trial: the query at the left, what was offered, the right and the chosen one.
+    """Draw each trial: its query, then its support with the correct and the chosen one marked.
 
     Args:
         shown: the trials.
@@ -46,7 +46,7 @@ def trials(shown: Sequence[GalleryTrial], ink: np.ndarray) -> Figure:
 
 @styled()
 def confusions(worst: Sequence[Confusion], ink: np.ndarray) -> Figure:
-    """Draw the pairs of characters that were taken for each other, worst first."""
+    """Draw pairs of confused characters, the most frequent first."""
     columns = 4
     lines = -(-len(worst) // columns)
     figure, cells = axes(lines, columns, height=1.6 * lines + 0.1)
@@ -91,8 +91,8 @@ def _mark(ax: Axes, trial: GalleryTrial, location: int, x: float, y: float) -> N
     colour, words = GREY, ""
     if right or chosen:
         colour = BLUE if right else VERMILION
-        # Words and lines tell the same as the colours.
-        words = ("✓ chosen" if chosen else "right one") if right else "✗ chosen"
+        # Words and line styles repeat the colours.
+        words = ("✓ chosen" if chosen else "correct") if right else "✗ chosen"
         line = "-" if right else (0, (2, 1))
         ax.add_patch(
             Rectangle((x, y), 1, 1, fill=False, edgecolor=colour, linewidth=2.6, linestyle=line)

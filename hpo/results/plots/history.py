@@ -1,11 +1,13 @@
-"""How a search went: best so far, what mattered, what became of each trial, what it cost."""
+"""Plots of a search: best so far, parameter importance, trial outcomes, costs."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from optuna.trial import TrialState
 
+from hpo.results.costs import CostedTrial, in_order_of_ending
 from hpo.results.history import Curve, band
 from hpo.results.plots.style import (
     BLACK,
@@ -20,7 +22,7 @@ from hpo.results.plots.style import (
     styled,
     whole_numbers,
 )
-from hpo.results.trials import TrialRecord, in_order_of_ending
+from hpo.study.trials import FINISHED
 
 _SECONDS = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
 _FLOPS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1.0, "FLOP"))
@@ -33,21 +35,21 @@ def unit(largest: float, units: Sequence[tuple[float, str]]) -> tuple[float, str
 
 @styled()
 def best_so_far(
-    groups: Mapping[str, Sequence[Curve]], trials: Sequence[TrialRecord] = ()
+    groups: Mapping[str, Sequence[Curve]], trials: Sequence[CostedTrial] = ()
 ) -> Figure:
-    """Draw the best accuracy so far against trials, seconds and operations.
+    """Plot the best accuracy so far against trials, time and training FLOP.
 
     Args:
-        groups: label -> the curves of studies that differ only by their seed; of several the mean
-            is drawn, in a band from the lowest to the highest.
-        trials: one study's, drawn as dots over the order in which they ended.
+        groups: label -> the curves of studies that differ only by seed; of several, their mean,
+            and their range as a band.
+        trials: one study's, plotted as dots in the order in which they ended.
     """
     curves = [curve for group in groups.values() for curve in group]
     seconds, seconds_name = unit(max(curve.seconds[-1] for curve in curves), _SECONDS)
     known = [curve.flops[-1] for curve in curves if curve.flops]
     panels: list[tuple[str, Callable[[Curve], Sequence[float]], float]] = [
         ("finished trials", lambda curve: curve.trials, 1.0),
-        (f"time in trials, {seconds_name}", lambda curve: curve.seconds, seconds),
+        (f"time of all trials, {seconds_name}", lambda curve: curve.seconds, seconds),
     ]
     if known:
         flops, flops_name = unit(max(known), _FLOPS)
@@ -82,11 +84,9 @@ def best_so_far(
     return figure
 
 
-def _dots(ax: Axes, trials: Sequence[TrialRecord]) -> None:
-    finished = [
-        row for row in in_order_of_ending(list(trials)) if row.state in ("COMPLETE", "PRUNED")
-    ]
-    for state in ("COMPLETE", "PRUNED"):
+def _dots(ax: Axes, trials: Sequence[CostedTrial]) -> None:
+    finished = [trial for trial in in_order_of_ending(list(trials)) if trial.state in FINISHED]
+    for state in FINISHED:
         look = STATES[state]
         dots = [
             (i + 1, row.accuracy)
@@ -100,26 +100,26 @@ def _dots(ax: Axes, trials: Sequence[TrialRecord]) -> None:
                 color=look.colour,
                 markersize=4,
                 alpha=0.55,
-                label=f"a {STATE_WORDS[state]} trial",
+                label=f"{STATE_WORDS[state]} trial",
             )
 
 
 @styled()
 def importances(values: Mapping[str, float]) -> Figure:
-    """Draw each parameter's importance, the greatest at the top."""
+    """Plot each parameter's importance, in the order given, the first at the top."""
     names = list(values)[::-1]
     figure, [[ax]] = axes(height=1.0 + 0.24 * len(names))
     bars = ax.barh(names, [values[name] for name in names], color=BLUE, height=0.7)
     ax.bar_label(bars, fmt="%.2g", padding=3, fontsize=8)
-    ax.set(xlabel="importance (all together: 1)", ylim=(-0.6, len(names) - 0.4))
+    ax.set(xlabel="importance (sums to 1)", ylim=(-0.6, len(names) - 0.4))
     ax.margins(x=0.08)
     ax.grid(False, axis="y")
     return figure
 
 
 @styled()
-def states(trials: Sequence[TrialRecord]) -> Figure:
-    """Draw when each trial ran, and after which epoch it ended, by its state."""
+def states(trials: Sequence[CostedTrial]) -> Figure:
+    """Plot when each trial ran and its last epoch, by its state."""
     figure, [[when, epochs]] = axes(1, 2, height=4.6, sharey=True, width_ratios=(3, 2))
     begun = [row for row in trials if row.started is not None]
     now = max((row.ended or row.started for row in begun if row.started), default=None)
@@ -135,15 +135,15 @@ def states(trials: Sequence[TrialRecord]) -> Figure:
         if not chosen:
             continue
         numbers = [begun[i].number for i in chosen]
-        initial_configurations = [busy(stretches[i][0]) / scale for i in chosen]
+        begins = [busy(stretches[i][0]) / scale for i in chosen]
         ends = [busy(stretches[i][1]) / scale for i in chosen]
-        when.hlines(numbers, initial_configurations, ends, color=look.colour, linewidth=1.4)
+        when.hlines(numbers, begins, ends, color=look.colour, linewidth=1.4)
         label = f"{STATE_WORDS[state]} ({len(chosen)})"
         size = 4 if len(begun) < 120 else 3
         when.plot(ends, numbers, look.marker, color=look.colour, markersize=size, label=label)
         reached = [begun[i].epochs for i in chosen]
         epochs.plot(reached, numbers, look.marker, color=look.colour, markersize=size)
-    when.set(xlabel=f"time in which some trial ran, {name}", ylabel="trial")
+    when.set(xlabel=f"time with a trial running, {name}", ylabel="trial")
     first, last = begun[0].number, begun[-1].number
     margin = 0.7 + 0.03 * (last - first)
     when.set_ylim(last + margin, first - margin)
@@ -155,7 +155,7 @@ def states(trials: Sequence[TrialRecord]) -> Figure:
 
 
 def _busy_time(stretches: Sequence[tuple[float, float]]) -> Callable[[float], float]:
-    """Return a clock that stands still while no stretch runs."""
+    """Return the function from a time to how much of the time before it the stretches cover."""
     merged: list[list[float]] = []
     for start, end in sorted(stretches):
         if merged and start <= merged[-1][1]:
@@ -166,16 +166,17 @@ def _busy_time(stretches: Sequence[tuple[float, float]]) -> Callable[[float], fl
 
 
 @styled()
-def cost(trials: Sequence[TrialRecord]) -> Figure:
-    """Draw accuracy against parameters, operations per pair, and seconds."""
+def cost(trials: Sequence[CostedTrial]) -> Figure:
+    """Plot accuracy against parameters, training FLOP per pair, and seconds."""
     figure, [row] = axes(1, 3, height=3.5, sharey=True)
-    panels: tuple[tuple[str, Callable[[TrialRecord], float | None]], ...] = (
-        ("parameters of the net", lambda trial: trial.parameters),
+    panels: tuple[tuple[str, Callable[[CostedTrial], float | None]], ...] = (
+        ("parameters", lambda trial: trial.parameters),
         ("training FLOP per pair", lambda trial: trial.flops_per_pair),
-        ("seconds of the trial", lambda trial: trial.seconds),
+        ("seconds", lambda trial: trial.seconds),
     )
     for ax, (label, value) in zip(row, panels, strict=True):
-        for state in ("PRUNED", "COMPLETE"):
+        # The complete ones lie above the pruned ones.
+        for state in reversed(FINISHED):
             look = STATES[state]
             points = [
                 (value(trial), trial.accuracy)
@@ -186,13 +187,13 @@ def cost(trials: Sequence[TrialRecord]) -> Figure:
                 continue
             name = f"{STATE_WORDS[state]} trial"
             ax.plot(*zip(*points), look.marker, color=look.colour, alpha=0.6, label=name)
-            if state == "COMPLETE":
+            if state == TrialState.COMPLETE:
                 ax.step(
                     *_frontier(points),  # type: ignore[arg-type]
                     where="post",
                     color=BLACK,
                     linewidth=1.2,
-                    label="best at this cost or less",
+                    label="best at this cost or lower",
                 )
         ax.set_xlabel(label)
         known = [x for trial in trials if (x := value(trial)) and trial.accuracy is not None]

@@ -1,10 +1,11 @@
-"""Accuracy against the number of characters offered, and for each test alphabet."""
+"""Plots of N-way accuracy: against N, and for each test alphabet."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 from matplotlib.figure import Figure
 
-from hpo.results.metrics import Figure as Score
+from hpo.results.metrics import Accuracy
 from hpo.results.plots.style import (
     BLACK,
     GREY,
@@ -17,28 +18,32 @@ from hpo.results.plots.style import (
     styled,
 )
 
-_BASELINES = (Look(GREY, "x", (0, (4, 2))), Look(BLACK, "+", (0, (1, 2))))  # type: ignore[arg-type]
+_BASELINES = (
+    Look(GREY, "x", (0, (4, 2))),  # type: ignore[arg-type]
+    Look(BLACK, "+", (0, (1, 2))),  # type: ignore[arg-type]
+    Look(GREY, "1", (0, (1, 1))),  # type: ignore[arg-type]
+)
+"""Given out in this order, and then again."""
 
 
 @styled()
 def against_way(
-    ours: Mapping[str, Sequence[Score]],
-    baselines: Mapping[str, Sequence[Score]],
+    ours: Mapping[str, Sequence[Accuracy]],
+    baselines: Mapping[str, Sequence[Accuracy]],
     published: tuple[str, Mapping[int, float]] | None,
 ) -> Figure:
-    """Draw accuracy against N, with 95 % intervals.
+    """Plot accuracy against N, with 95 % intervals.
 
     Args:
-        ours: label -> a net's figures, one per N.
-        baselines: label -> likewise, of what learns nothing.
-        published: label and accuracies in [0, 1], by how many characters were really offered; None
-            where there is nothing to compare.
+        ours: label -> a net's accuracies, one per N.
+        baselines: label -> likewise, of the baselines.
+        published: label and accuracies in [0, 1] by N; None if none are comparable.
     """
     figure, [[ax]] = axes(height=5.0)
-    looks = [*zip(ours.items(), SERIES), *zip(baselines.items(), _BASELINES)]
+    looks = [*zip(ours.items(), cycle(SERIES)), *zip(baselines.items(), cycle(_BASELINES))]
     ways = sorted({score.way or 0 for scores in ours.values() for score in scores})
     for location, ((label, scores), look) in enumerate(looks):
-        # Side by side, so that no interval hides another.
+        # Shifted sideways so that no interval hides another.
         shift = 0.14 * (location - (len(looks) - 1) / 2)
         ax.errorbar(
             [(score.way or 0) + shift for score in scores],
@@ -65,7 +70,7 @@ def against_way(
         )
     reach = [n / 10 for n in range(20, 10 * (max([*ways, *points]) + 1))]
     ax.plot(reach, [1 / n for n in reach], color=GREY, linewidth=1, label="chance, 1/N")
-    ax.set(xlabel="N, characters offered in each trial", ylabel="one-shot accuracy", ylim=(0, 1.02))
+    ax.set(xlabel="N, characters in the support set", ylabel="one-shot accuracy", ylim=(0, 1.02))
     ax.set_xticks(ways)
     percent_axis(ax.yaxis)
     legend(figure, ax, first=[*ours, *baselines])
@@ -74,23 +79,26 @@ def against_way(
 
 @styled()
 def by_alphabet(
-    way: int, ours: Mapping[str, Sequence[Score]], baseline: Sequence[Score], chance: float
+    way: int,
+    ours: Mapping[str, Sequence[Accuracy]],
+    baselines: Mapping[str, Sequence[Accuracy]],
 ) -> Figure:
-    """Draw a bar per alphabet, with 95 % intervals, for one N.
+    """Plot a bar per alphabet, with 95 % intervals, for one N.
 
     Args:
         way: the N.
-        ours: label -> a net's figures, one per alphabet, all together (None) among them.
-        baseline: pixel 1-NN's, likewise.
-        chance: what guessing scores.
+        ours: label -> a net's accuracies, one per alphabet, with None for all of them together.
+        baselines: label -> likewise, of the baselines, drawn as points.
     """
     names = list(dict.fromkeys(score.alphabet for scores in ours.values() for score in scores))
-    # The first name stands at the top.
+    # The first name is at the top.
     locations = {name: len(names) - 1 - i for i, name in enumerate(names)}
     thick = 0.78 / len(ours)
     figure, [[ax]] = axes(height=1.7 + 0.26 * len(names) * (1 + 0.45 * (len(ours) - 1)))
     hatches = (None, "////", "....", "xxxx")
-    for i, ((label, scores), look, hatch) in enumerate(zip(ours.items(), SERIES, hatches)):
+    for i, ((label, scores), look, hatch) in enumerate(
+        zip(ours.items(), cycle(SERIES), cycle(hatches))
+    ):
         shift = thick * ((len(ours) - 1) / 2 - i)
         at = [locations[score.alphabet] + shift for score in scores]
         ax.barh(
@@ -117,16 +125,17 @@ def by_alphabet(
         )
         for y, score in zip(at, scores, strict=True):
             ax.text(1.015, y, f"{100 * score.mean:.1f}", va="center", fontsize=8, clip_on=False)
-    shown = [score for score in baseline if score.alphabet in locations]
-    ax.plot(
-        [score.mean for score in shown],
-        [locations[score.alphabet] for score in shown],
-        "D",
-        color=BLACK,
-        markerfacecolor="white",
-        label="pixel 1-NN",
-    )
-    ax.axvline(chance, color=BLACK, linestyle="--", linewidth=1.2, label=f"chance, 1/{way}")
+    for (label, scores), marker in zip(baselines.items(), cycle("Ds^v")):
+        shown = [score for score in scores if score.alphabet in locations]
+        ax.plot(
+            [score.mean for score in shown],
+            [locations[score.alphabet] for score in shown],
+            marker,
+            color=BLACK,
+            markerfacecolor="white",
+            label=label,
+        )
+    ax.axvline(1 / way, color=BLACK, linestyle="--", linewidth=1.2, label=f"chance, 1/{way}")
     ax.set_yticks(
         list(locations.values()), [(name or "all together").replace("_", " ") for name in locations]
     )

@@ -1,4 +1,4 @@
-"""Accuracy over the values of parameters, one at a time and all together."""
+"""Plots of accuracy against parameter values, one parameter at a time and all together."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from hpo.results.plots.style import (
     styled,
     whole_numbers,
 )
-from hpo.results.trials import TrialRecord
+from hpo.study.trials import TrialRecord
 
 _WORDS = {"learning_rate": "learning rate", "l2": "L2", "kernel_size": "kernel, px"}
 
@@ -29,9 +29,9 @@ _WORDS = {"learning_rate": "learning rate", "l2": "L2", "kernel_size": "kernel, 
 def grid(
     rows: Sequence[TrialRecord], kinds: Sequence[Sequence[str]], layers: Sequence[str]
 ) -> Figure:
-    """Draw accuracy against ``<layer>.<kind>``: a row for each of ``kinds``, a column per layer.
+    """Plot accuracy against ``<layer>.<kind>``: a row for each of ``kinds``, a column per layer.
 
-    Later trials are lighter. Of the kinds of one row a layer has one, or its axis is left out.
+    Later trials are lighter. A layer that has none of a row's kinds leaves its axes empty.
     """
     space = _space(rows)
     figure, cells = axes(
@@ -60,7 +60,7 @@ def grid(
 
 @styled()
 def one_by_one(rows: Sequence[TrialRecord], names: Sequence[str]) -> Figure:
-    """Draw accuracy against each of the parameters ``names``, four in a line."""
+    """Plot accuracy against each of the parameters ``names``, four in a line."""
     space = _space(rows)
     lines = -(-len(names) // 4)
     figure, cells = axes(lines, 4, height=0.7 + 1.9 * lines, sharey=True)
@@ -80,27 +80,27 @@ def one_by_one(rows: Sequence[TrialRecord], names: Sequence[str]) -> Figure:
 
 @styled()
 def parallel(rows: Sequence[TrialRecord], names: Sequence[str]) -> Figure:
-    """Draw each trial as a line through its values of ``names``, the best one in black."""
+    """Plot each trial as a line through its values of ``names``, the best one in black."""
     space = _space(rows)
     figure, [[ax]] = axes(height=4.8)
     accuracies = [row.accuracy or 0.0 for row in rows]
     colours = Normalize(min(accuracies), max(max(accuracies), min(accuracies) + 0.01))
     maps = ScalarMappable(colours, COLOUR_MAP)
     colour_map = maps.get_cmap()
-    # The better lie above the worse.
+    # Better trials are drawn over worse ones.
     for row in sorted(rows, key=lambda row: row.accuracy or 0.0):
         heights = [
             _height(space[name], row.params[name]) if name in row.params else np.nan
             for name in names
         ]
         ax.plot(heights, color=colour_map(colours(row.accuracy or 0.0)), linewidth=1, alpha=0.7)
-    best = max(rows, key=lambda row: (row.counts, row.accuracy or 0.0))
+    best = max(rows, key=lambda row: (row.is_complete, row.accuracy or 0.0))
     ax.plot(
         [_height(space[n], best.params[n]) if n in best.params else np.nan for n in names],
         color=BLACK,
         linewidth=2.2,
         marker="o",
-        label=f"the best, trial {best.number}",
+        label=f"best, trial {best.number}",
     )
     for location, name in enumerate(names):
         ax.axvline(location, color="#888888", linewidth=0.8, zorder=0)
@@ -174,7 +174,7 @@ def _slice(
 
 
 def _height(distribution: BaseDistribution, value: Any) -> float:
-    """Return where ``value`` lies in its range, from 0 to 1, on the range's own scale."""
+    """Return the position of ``value`` in its range, 0 to 1, on the range's own scale."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices.index(value) / max(1, len(distribution.choices) - 1)
     low, high = distribution.low, distribution.high  # type: ignore[attr-defined]

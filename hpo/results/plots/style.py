@@ -1,7 +1,7 @@
-"""How every picture looks: colours, marks, sizes, and how it becomes a file.
+"""The style of every plot: colours, markers, sizes, and saving.
 
-Made for a column of 800 pixels and for print: the colours are Okabe and Ito's, which the
-colour-blind tell apart, and each goes with a mark and a line of its own, for want of colour.
+Made for a column of 800 pixels and for print. The colours are Okabe and Ito's, safe for colour
+blindness; each comes with its own marker and line style, so that grey print works too.
 """
 
 import io
@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
+from optuna.trial import TrialState
 from PIL import Image
 
 from data.files.atomic import write_bytes
@@ -25,15 +26,15 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
 
 COLOUR_MAP = "cividis"
-"""For numbers: the same to the colour-blind, and from dark to light in grey."""
+"""For numbers: safe for colour blindness, and dark to light in grey."""
 
 WIDTH = 8.0
 """Of every figure, in inches: 10 points of text come out at 14 pixels of an 800-pixel column."""
 _DPI = 150
 _LARGE = 150_000
-"""Bytes from which a picture gets fewer colours."""
+"""Bytes above which a picture is quantised to fewer colours."""
 _LEGEND_CHARACTERS = 88
-"""That fit one line of a legend."""
+"""Characters that fit one line of a legend."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 10,
@@ -55,7 +56,7 @@ _SETTINGS: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Look:
-    """One series' colour, mark and line."""
+    """A series' colour, marker and line style."""
 
     colour: str
     marker: str
@@ -75,28 +76,27 @@ SERIES = (
     Look(SKY, "P", (0, (3, 3))),  # type: ignore[arg-type]
     Look(BLACK, "X", (0, (1, 1))),  # type: ignore[arg-type]
 )
-"""In the order in which series are given out; after the last one they begin again."""
+"""The looks of the first, second, ... series of a plot; then they repeat."""
 
 STATES = {
-    "COMPLETE": Look(BLUE, "o"),
-    "PRUNED": Look(ORANGE, "v"),
-    "FAIL": Look(VERMILION, "X"),
-    "RUNNING": Look(GREEN, ">"),
-    "WAITING": Look(GREY, "."),
+    TrialState.COMPLETE: Look(BLUE, "o"),
+    TrialState.PRUNED: Look(ORANGE, "v"),
+    TrialState.FAIL: Look(VERMILION, "X"),
+    TrialState.RUNNING: Look(GREEN, ">"),
+    TrialState.WAITING: Look(GREY, "."),
 }
-"""By the name of a trial's state."""
 STATE_WORDS = {
-    "COMPLETE": "complete",
-    "PRUNED": "pruned",
-    "FAIL": "failed",
-    "RUNNING": "running",
-    "WAITING": "waiting",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in this style while the block runs; ``@styled()`` puts a whole function in it."""
+    """Apply this style while the block runs, or to a function as ``@styled()``."""
     with matplotlib.rc_context(_SETTINGS):
         yield
 
@@ -104,7 +104,7 @@ def styled() -> Iterator[None]:
 def axes(
     rows: int = 1, columns: int = 1, *, height: float, **options: Any
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Return a figure of full width, ``height`` inches high, and its axes row by row."""
+    """Return a figure of full width, ``height`` inches high, and its axes by row."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.07, h_pad=0.07)  # type: ignore[union-attr, call-arg]
@@ -118,7 +118,7 @@ def percent_axis(axis: Any) -> None:
 
 
 def legend(figure: Figure, ax: Axes, first: Iterable[str] = (), columns: int = 2) -> None:
-    """Put a legend of what ``ax`` shows under the figure, the labels ``first`` before others."""
+    """Put the legend of ``ax`` below the figure, the labels ``first`` before the others."""
     entries = {label: handle for handle, label in zip(*ax.get_legend_handles_labels())}
     order = [*(label for label in first if label in entries)]
     order += [label for label in entries if label not in order]
@@ -130,7 +130,7 @@ def legend(figure: Figure, ax: Axes, first: Iterable[str] = (), columns: int = 2
 
 
 def whole_numbers(axis: Any) -> None:
-    """Put ticks of an axis at whole numbers alone."""
+    """Put the ticks of an axis at integers only."""
     axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
@@ -162,7 +162,7 @@ def _short(number: float) -> str:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG, of fewer colours where it is large, so that many fit a page."""
+    """Write the figure as a PNG, with fewer colours if it is large."""
     buffer = io.BytesIO()
     with styled():
         figure.savefig(buffer, dpi=_DPI, format="png", facecolor="white")

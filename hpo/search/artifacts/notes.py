@@ -13,20 +13,19 @@ from hpo.study.open import METRIC
 from hpo.study.run import StudyRun
 from hpo.terminal.progress import duration
 from model.hyperparameters import Architecture, Hyperparameters, Recipe
-from model.net.siamese import parameter_count
 from model.training.cost import training_flops_per_pair
 from model.training.trainer import EpochResult
 
 _STANDARD_ERRORS = 2
-"""An accuracy within this many of chance does not differ from guessing."""
+"""A score within this many of chance is no better than guessing."""
 
 
 def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
-    """Return what the study is, its data, its search space, and how to resume it.
+    """Return the study's description, settings, commands and search space.
 
     Args:
         run: the study's.
-        data: the ``name`` and ``digest`` of its data set.
+        data: ``name`` and ``digest`` of its data set.
     """
     config, location = run.config, run.location
     budget, asked, search = config.budget, config.validation, config.search
@@ -34,12 +33,12 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
     facts = {
         "data": f"{data['name']} ({data['digest'][:12]}), background {config.data.background}, "
         f"{config.data.image_size} px, drawers: {config.data.drawers}",
-        "value": f"{METRIC}, the best of any epoch: {asked.trials:,} trials, {asked.way}-way, "
-        f"{asked.variant.replace('_', ' ')}; guessing scores {1 / asked.way:.1%}",
-        "a trial": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within}; "
-        f"stops after {budget.patience} without improvement",
-        "search": f"sampler {search.sampler}, pruner {search.pruner}, start-up trials "
-        f"{search.startup}, initial configurations {len(config.start)}, seed {search.seed}",
+        "objective value": f"{METRIC}, best epoch: {asked.trials:,} trials, {asked.way}-way, "
+        f"{asked.variant.replace('_', ' ')}; chance is {1 / asked.way:.1%}",
+        "budget": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within} per "
+        f"trial; early stopping after {budget.patience} without improvement",
+        "search": f"sampler {search.sampler}, pruner {search.pruner}, {search.startup} start-up "
+        f"trials, {len(config.start)} initial configurations, seed {search.seed}",
     }
     searched = config.space().searched.items()
     command = (
@@ -53,11 +52,11 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
             "",
             config.description,
             "",
-            *_table(("what", ""), facts.items()),
+            *_table(("setting", "value"), facts.items()),
             "",
-            "## Resume, or run it again",
+            "## Commands",
             "",
-            "Rerun the command to resume; with another `--out` it starts from scratch.",
+            "Rerun the first to resume the study; with another `--out` it starts from scratch.",
             "",
             "```",
             command,
@@ -80,10 +79,9 @@ def trial_note(
     config: StudyConfig,
     *,
     pruned: bool,
-    device: str,
     others: Iterable[FrozenTrial] = (),
 ) -> str:
-    """Return a trial's verdict, layers and cost.
+    """Return a trial's verdict, layers and operations; the dashboard shows its attributes itself.
 
     Args:
         number: the trial's.
@@ -91,10 +89,10 @@ def trial_note(
         history: one result per epoch, at least one.
         config: the study's.
         pruned: whether the pruner stopped it.
-        device: what it was trained on.
-        others: the study's complete trials, to say how it stands among them.
+        others: the study's complete trials, to rank it among them.
     """
-    best = max(history, key=lambda result: result.one_shot_accuracy)
+    best, last = max(history, key=lambda result: result.one_shot_accuracy), history[-1]
+    flops = training_flops_per_pair(hyperparameters.architecture)
     return "\n".join(
         [
             f"# Trial {number}: {best.one_shot_accuracy:.1%}",
@@ -107,9 +105,7 @@ def trial_note(
             "",
             _rest(hyperparameters),
             "",
-            "## Cost",
-            "",
-            *_table(("what", ""), _cost(hyperparameters.architecture, history, device).items()),
+            f"Training: {_flop(flops)} per pair, {_flop(flops * last.pairs_seen)} in total.",
             "",
         ]
     )
@@ -122,30 +118,30 @@ def verdict(
     pruned: bool,
     others: Iterable[FrozenTrial] = (),
 ) -> str:
-    """Return how a trial went, in a few sentences."""
+    """Return the outcome of a trial in a few sentences."""
     best, last = max(history, key=lambda result: result.one_shot_accuracy), history[-1]
     asked = config.validation
     chance = 1 / asked.way
     noise = _STANDARD_ERRORS * sqrt(chance * (1 - chance) / asked.trials)
     said = []
     if last.diverged:
-        said.append(f"**Diverged** in epoch {last.epoch}: its learning rates or momenta are high.")
+        said.append(f"**Diverged** in epoch {last.epoch}: learning rates or momenta too high.")
     elif pruned:
-        said.append(f"**Stopped by the pruner** after epoch {last.epoch}, behind earlier trials.")
+        said.append(f"**Pruned** after epoch {last.epoch}, behind earlier trials.")
     elif best.one_shot_accuracy <= chance + noise:
-        said.append(f"**Learned nothing**: guessing scores {chance:.1%}.")
+        said.append(f"**No better than chance**, {chance:.1%}.")
     elif best is last:
         said.append(f"**Still improving** in its last epoch, {last.epoch}.")
     else:
         said.append(f"**Best at epoch {best.epoch}** of {last.epoch}.")
     said.append(
-        f"{best.one_shot_accuracy:.1%} of {asked.trials:,} {asked.way}-way one-shot trials, "
-        f"{best.verification_accuracy:.1%} of the pairs."
+        f"{best.one_shot_accuracy:.1%} on {asked.trials:,} {asked.way}-way one-shot trials, "
+        f"{best.verification_accuracy:.1%} on verification pairs."
     )
     values = [trial.value for trial in others if trial.value is not None]
     if values and not pruned:
         ahead = sum(value > best.one_shot_accuracy for value in values)
-        said.append(f"Rank {ahead + 1} of the {len(values) + 1} trials complete when it ended.")
+        said.append(f"Rank {ahead + 1} of {len(values) + 1} complete trials when it ended.")
     return " ".join(said)
 
 
@@ -173,12 +169,20 @@ def _layers(hyperparameters: Hyperparameters) -> list[str]:
         )
         for name, (shape, map_side, count) in shapes.items()
     )
-    headings = ("layer", "shape", "map, px", "parameters", "learning rate", "momentum", "L2")
+    headings = (
+        "layer",
+        "shape",
+        "map, px",
+        "parameters",
+        "learning rate",
+        "momentum",
+        "L2",
+    )
     return _table(headings, rows)
 
 
 def _rest(hyperparameters: Hyperparameters) -> str:
-    """Return where the net or its training differs from the paper's."""
+    """Return how the net and its training differ from the paper's."""
     shown = {"image_size", "filters", "kernel_sizes", "units", "poolings"}
     changed = [
         f"{entry.name.replace('_', ' ')} {getattr(value, entry.name)}"
@@ -190,27 +194,11 @@ def _rest(hyperparameters: Hyperparameters) -> str:
         if entry.name not in shown and getattr(value, entry.name) != getattr(default, entry.name)
     ]
     return (
-        f"Unlike the paper: {', '.join(changed)}."
-        if changed
-        else "Everything else is as in the paper."
+        "Unlike the paper: " + ", ".join(changed) + "." if changed else "Otherwise as in the paper."
     )
 
 
-def _cost(
-    architecture: Architecture, history: Sequence[EpochResult], device: str
-) -> dict[str, str]:
-    seconds, pairs = sum(result.seconds for result in history), history[-1].pairs_seen
-    flops = training_flops_per_pair(architecture)
-    return {
-        "parameters": f"{parameter_count(architecture):,}",
-        "training": f"{_operations(flops)} a pair, {_operations(flops * pairs)} in all",
-        "pairs": f"{pairs:,} in {len(history)} epochs",
-        "time": f"{duration(seconds)} on {device}, "
-        f"{max(result.pairs_per_second for result in history):,.0f} pairs a second",
-    }
-
-
-def _operations(number: float) -> str:
+def _flop(number: float) -> str:
     for size, name in ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP")):
         if number >= size:
             return f"{number / size:.3g} {name}"

@@ -1,42 +1,47 @@
-"""Pictures of a trial: training curve and one-shot answers. Small files, drawn quickly."""
+"""A trial's pictures: its training curve and example one-shot trials. Small and quickly made."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from data.batches.one_shot import OneShotTrials
+from hpo.results.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    VERMILION,
+    percent_axis,
+    styled,
+    whole_numbers,
+)
 from model.evaluation.scores import one_shot_scores
 from model.net.siamese import SiameseNet
 from model.training.trainer import EpochResult
 
 ASKED = 16
-"""One-shot trials answered for the picture: of the paper's 320, a twentieth of a validation."""
+"""Trials scored for the picture: of the paper's 320, a twentieth of an epoch's validation."""
 SHOWN = 4
 _COLUMNS = 10
 _CELL, _GAP, _HEADING, _LEAST_WIDTH = 44, 6, 22, 520
-_RIGHT, _WRONG = "#0072B2", "#D55E00"
+_RIGHT, _WRONG = BLUE, VERMILION
 _FEW, _MORE = 16, 64
-"""Colours of the two pictures: few enough for files far below 60 kB."""
+"""Colours of the trials' and of the curve's picture: few enough for files far below 60 kB."""
 
 
 def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> None:
-    """Write the picture of loss and accuracies against epochs.
+    """Write a plot of loss and accuracies against epochs.
 
     Args:
         history: one result per epoch, at least one.
         chance: accuracy of guessing, in [0, 1].
         path: of the PNG.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
-
-    from hpo.results.plots.style import BLUE, GREEN, GREY, VERMILION, styled
-
     with styled():
         figure = Figure(figsize=(6.4, 3.2), dpi=100)
         canvas = FigureCanvasAgg(figure)
@@ -48,31 +53,31 @@ def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> N
         verified = [result.verification_accuracy for result in history]
         accuracy.plot(epochs, one_shot, color=BLUE, marker=marker, markersize=3, label="one-shot")
         accuracy.plot(epochs, verified, "--", color=GREEN, label="verification")
-        accuracy.axhline(chance, color=GREY, linestyle=":", linewidth=1, label="guessing")
+        accuracy.axhline(chance, color=GREY, linestyle=":", linewidth=1, label="chance")
         best = max(history, key=lambda result: result.one_shot_accuracy)
         accuracy.plot(best.epoch, best.one_shot_accuracy, "*", color=VERMILION, markersize=11)
         accuracy.set(
             xlabel="epoch", title=f"validation accuracy, best {best.one_shot_accuracy:.1%}"
         )
         accuracy.set_ylim(0, 1.02)
-        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+        percent_axis(accuracy.yaxis)
         accuracy.legend(loc="lower right", fontsize=8)
         finite = [result.loss if np.isfinite(result.loss) else np.nan for result in history]
         loss.plot(epochs, finite, color=BLUE, marker=marker, markersize=3)
         loss.set(xlabel="epoch", title="training loss")
         loss.ticklabel_format(axis="y", useOffset=False)
         for ax in (accuracy, loss):
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            whole_numbers(ax.xaxis)
         canvas.draw()
         _save(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), _MORE, path)
 
 
 def draw_answers(net: SiameseNet, trials: OneShotTrials, path: Path) -> None:
-    """Write the picture of a few one-shot answers, wrong ones first, half and half if possible.
+    """Write a picture of a few one-shot trials, errors first, half of each kind if possible.
 
     Args:
         net: the trained net, on the trials' device.
-        trials: `ASKED` of them, evenly spread, are answered.
+        trials: the trials, of which `ASKED` are scored, evenly spread.
         path: of the PNG.
     """
     number = min(ASKED, len(trials))
@@ -94,9 +99,9 @@ def draw_answers(net: SiameseNet, trials: OneShotTrials, path: Path) -> None:
     page = Image.new("RGB", (width, _HEADING + len(shown) * block), "white")
     pen = ImageDraw.Draw(page)
     legend = (
-        (f"{len(right)} of {number} right. Left: the query. ", "black"),
-        ("Blue: the right answer. ", _RIGHT),
-        ("Red, crossed: the net's answer if wrong.", _WRONG),
+        (f"{len(right)} of {number} correct. Left: the query. ", "black"),
+        ("Blue: the correct one. ", _RIGHT),
+        ("Red, crossed: the net's choice if wrong.", _WRONG),
     )
     font, x = ImageFont.load_default(12), 2
     for words, colour in legend:

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpo.search.objective import OnTrialEnd
+from hpo.study.record import StudyRecord
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
 from model.training.trainer import Trainer
@@ -50,7 +51,7 @@ def _keep_study_note(study: optuna.Study, run: StudyRun) -> None:
 
     # A person may have edited the note since it was written.
     if not get_note(study):
-        save_note(study, study_note(run, study.user_attrs["data"]))
+        save_note(study, study_note(run, StudyRecord.of(study).data or {}))
 
 
 def _keep_note(
@@ -66,7 +67,6 @@ def _keep_note(
         trainer.history,
         run.config,
         pruned=pruned,
-        device=trial.user_attrs["device"],
         others=study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)),
     )
     save_note(trial, note)

@@ -16,18 +16,16 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
 from hpo.study.storage.retry import no_retry
+from hpo.study.trials import TrialRecord, record_heartbeat
 
 HEARTBEAT_SECONDS = 10
 """How often a running trial reports that it is alive."""
 GRACE_SECONDS = 60
 """How long it may be silent before it counts as dead."""
 
-WORKER, BEATS = "worker", "heartbeats"
-"""The user attributes of a trial: the process that runs it, and how often it has said so."""
-
 
 class Heartbeat:
-    """Says, while its block runs, that ``trial`` is alive: counts up its attribute `BEATS`."""
+    """Says, while its block runs, that ``trial`` is alive: counts its heartbeats."""
 
     def __init__(self, study: optuna.Study, trial: optuna.Trial):
         self._storage, self._trial_id = study._storage, trial._trial_id
@@ -52,7 +50,7 @@ class Heartbeat:
             beats += 1
             try:
                 with no_retry():
-                    self._storage.set_trial_user_attr(self._trial_id, BEATS, beats)
+                    record_heartbeat(self._storage, self._trial_id, beats)
             except UpdateFinishedTrialError:
                 return
             except StorageInternalError:
@@ -76,14 +74,14 @@ class HeartbeatMonitor:
         now = time.monotonic()
         before, self._seen = self._seen, {}
         for trial in running:
-            beats = trial.user_attrs.get(BEATS)
+            beats = TrialRecord.of(trial).heartbeats
             last, since = before.get(trial._trial_id, (beats, now))
             self._seen[trial._trial_id] = (beats, since if last == beats else now)
         return [
             trial
             for trial in running
             if now - self._seen[trial._trial_id][1] > GRACE_SECONDS
-            or _is_gone(trial.user_attrs.get(WORKER))
+            or _is_gone(TrialRecord.of(trial).worker)
         ]
 
     def forget(self) -> None:

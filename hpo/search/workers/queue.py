@@ -11,13 +11,22 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from hpo.search.workers.heartbeat import WORKER, HeartbeatMonitor, this_process
+from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
 from hpo.study.samplers.table import trial_seed
 from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import retrying
-from hpo.study.trials import FINISHED, HISTORY, SUGGESTED, configurations_begun, root
+from hpo.study.trials import (
+    FINISHED,
+    TrialRecord,
+    configurations_begun,
+    enqueue,
+    enqueue_retry,
+    latest_attempts,
+    record_worker,
+    records,
+)
 
 ATTEMPTS = 6
 """How often a configuration is tried whose process dies: a net that kills every process that
@@ -69,7 +78,7 @@ def _next_trial(
     storage = study._storage
     with location.exclusive():
         _fail_dead(study, monitor)
-        _queue_again(study)
+        _enqueue_retries(study)
         trials = study.get_trials(deepcopy=False)
         states = Counter(trial.state for trial in trials)
         if states[TrialState.RUNNING] + sum(states[state] for state in FINISHED) >= total:
@@ -81,21 +90,20 @@ def _next_trial(
                 if ordinal < len(initial_configurations)
                 else {}
             )
-            study.enqueue_trial(values, user_attrs={"seed": trial_seed(seed, ordinal)})
+            enqueue(study, values, trial_seed(seed, ordinal))
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))[0]
         # In this order a trial that runs always says whose it is.
-        storage.set_trial_user_attr(waiting._trial_id, WORKER, this_process())
+        record_worker(storage, waiting._trial_id, this_process())
         storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
     return optuna.Trial(study, waiting._trial_id)
 
 
 def open_configurations(study: optuna.Study) -> set[int]:
-    """Return the roots of the configurations that are running, waiting or to be tried again."""
-    trials = study.get_trials(deepcopy=False)
+    """Return the original numbers of the configurations running, waiting or to be retried."""
+    trials = records(study)
     open_states = (TrialState.RUNNING, TrialState.WAITING)
-    return {root(trial) for trial in trials if trial.state in open_states} | {
-        root(trial) for trial in _to_try_again(trials)
-    }
+    pending = [trial for trial in trials if trial.state in open_states]
+    return {trial.original_number for trial in (*pending, *_to_retry(trials))}
 
 
 def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor) -> None:
@@ -108,46 +116,19 @@ def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor) -> None:
             continue
 
 
-def _queue_again(study: optuna.Study) -> None:
-    for trial in _to_try_again(study.get_trials(deepcopy=False)):
-        attributes = {"retry_of": root(trial)}
-        if "seed" in trial.user_attrs:
-            attributes["seed"] = trial.user_attrs["seed"]
-        study.add_trial(
-            optuna.trial.create_trial(
-                state=TrialState.WAITING,
-                user_attrs=attributes,
-                **_configuration(trial),
-            )
-        )
+def _enqueue_retries(study: optuna.Study) -> None:
+    trials = study.get_trials(deepcopy=False)
+    for record in _to_retry([TrialRecord.of(trial) for trial in trials]):
+        enqueue_retry(study, trials[record.number])
 
 
-def _configuration(trial: FrozenTrial) -> dict[str, Any]:
-    if SUGGESTED in trial.user_attrs:
-        return {
-            "params": trial.params,
-            "distributions": trial.distributions,
-            # Its history and its pictures, if it came so far, are made again.
-            "system_attrs": {
-                key: value
-                for key, value in trial.system_attrs.items()
-                if key != HISTORY and not key.startswith("artifacts:")
-            },
-        }
-    # It died while its parameters were being drawn. Drawn anew from its seed they come out the
-    # same, but not if the first few were given and the others took their random numbers.
-    system = trial.system_attrs
-    return {"system_attrs": {key: system[key] for key in system if key == "fixed_params"}}
-
-
-def _to_try_again(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the trials that died, whose configuration has not been queued since."""
-    attempts = Counter(root(trial) for trial in trials)
-    latest = {root(trial): trial for trial in trials}
+def _to_retry(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials whose process died and whose configuration has not been queued since."""
+    attempts = Counter(trial.original_number for trial in trials)
     return [
         trial
-        for trial in latest.values()
+        for trial in latest_attempts(trials).values()
         if trial.state == TrialState.FAIL
-        and "failure" not in trial.user_attrs
-        and attempts[root(trial)] < ATTEMPTS
+        and trial.failure is None
+        and attempts[trial.original_number] < ATTEMPTS
     ]

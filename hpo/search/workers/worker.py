@@ -17,15 +17,15 @@ from hpo.search.warm_start import initial_configurations
 from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor
 from hpo.search.workers.queue import next_trial, open_configurations
 from hpo.study.errors import StudyError
-from hpo.study.open import BASELINE, known_identity, open_study, remember_data
+from hpo.study.open import known_identity, open_study, remember_data
+from hpo.study.record import BASELINE, StudyRecord, record_baseline
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
 from hpo.study.storage.retry import no_retry, retrying
-from hpo.study.trials import FINISHED, finished, root
+from hpo.study.trials import FINISHED, finished, original_number, record_failure, records
 from hpo.training.checkpoints import Checkpoints
-from hpo.training.data import StudyData, load_data
-from model.baselines import nearest_neighbour_scores
-from model.evaluation.scores import credit
+from hpo.training.data import load_data
+from model.baselines import BASELINES
 
 FAILURES = 3
 """The study stops after this many failures in a row for one reason."""
@@ -71,8 +71,9 @@ def work(job: Job) -> None:
     study = retrying(lambda: open_study(run))
     inputs = load_data(run)
     retrying(lambda: remember_data(study, run, inputs.name, inputs.digest, inputs.path))
-    if BASELINE not in study.user_attrs:
-        retrying(lambda: study.set_user_attr(BASELINE, _baseline(inputs)))
+    if StudyRecord.of(study).baseline is None:
+        trials = inputs.validation.trials
+        retrying(lambda: record_baseline(study, BASELINES[BASELINE].accuracy(trials)))
     checkpoints = Checkpoints(run.location.checkpoints)
 
     def sweep() -> None:
@@ -91,12 +92,6 @@ def work(job: Job) -> None:
         _run_trials(job, study, objective, checkpoints)
     # A worker may have died between telling its last trial and removing its checkpoint.
     retrying(sweep)
-
-
-def _baseline(inputs: StudyData) -> float:
-    """Return the accuracy of pixel 1-NN on the validation trials."""
-    trials = inputs.validation.trials
-    return float(credit(nearest_neighbour_scores(trials), trials.answer).mean())
 
 
 def error_of(job: Job) -> str | None:
@@ -131,8 +126,8 @@ def _run_trials(
             time.sleep(_WAIT_SECONDS)
             continue
         reason = run_trial(study, trial, objective)
-        if root(trial) not in open_configurations(study):
-            checkpoints.remove(root(trial))
+        if original_number(trial) not in open_configurations(study):
+            checkpoints.remove(original_number(trial))
         if reason is not None:
             _make_room()
             _refuse_hopeless(study, before)
@@ -161,7 +156,7 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
             reason = _reason(error)
         with suppress(UpdateFinishedTrialError):
             if reason is not None:
-                trial.set_user_attr("failure", reason)
+                record_failure(trial, reason)
             study.tell(trial, value, state=state, skip_if_finished=True)
     return reason
 
@@ -169,9 +164,9 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
 def _refuse_hopeless(study: optuna.Study, before: Container[int]) -> None:
     """Raise if the latest trials, of all workers together, failed for one reason."""
     ended = [
-        trial.user_attrs.get("failure")
-        for trial in study.get_trials(deepcopy=False)
-        if trial.number not in before and (trial.state in FINISHED or "failure" in trial.user_attrs)
+        trial.failure
+        for trial in records(study)
+        if trial.number not in before and (trial.state in FINISHED or trial.failure is not None)
     ]
     reason = next((failure for failure in reversed(ended) if failure), "")
     number = MEMORY_FAILURES if _out_of_memory(reason) else FAILURES

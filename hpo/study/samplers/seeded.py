@@ -9,6 +9,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from hpo.study.trials import seed_of
+
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
@@ -42,7 +44,7 @@ class SeededSampler(BaseSampler):
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Make the sampler of this trial."""
         # A trial that someone else queued has no seed of ours.
-        self._sampler = self._make(trial.user_attrs.get("seed", trial.number))
+        self._sampler = self._make(trial.number if (seed := seed_of(trial)) is None else seed)
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(

@@ -18,6 +18,7 @@ from hpo.results.metrics import GALLERY, Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError, StudyError
 from hpo.study.open import open_as_run, open_study
+from hpo.study.trials import record_failure
 from model.evaluation.scores import credit, one_shot_scores
 from model.net.saved import load_net
 from model.predict import predict
@@ -209,7 +210,7 @@ def test_a_final_budget_of_its_own(job: Job) -> None:
 def test_only_failed_trials_are_one_message(job: Job) -> None:
     study = open_study(job.run)
     trial = study.ask()
-    trial.set_user_attr("failure", "RuntimeError: no memory")
+    record_failure(trial, "RuntimeError: no memory")
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
     with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
         fit(job)

@@ -1,3 +1,4 @@
+import base64
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_a_page_shows_any_text_as_it_is(tmp_path: Path, text: str) -> None:
     shows_as_it_is(text, tmp_path)
 
 
-@settings(max_examples=fuzz_examples() // 4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=fuzz_examples() // 4, suppress_health_check=list(HealthCheck))
 @given(st.text("ab 1.-+)(=:*_~<>[]!|#&;$\\\"'/", min_size=1).filter(str.strip))
 def test_fuzz_of_text_in_a_page(tmp_path: Path, text: str) -> None:
     shows_as_it_is(text, tmp_path)
@@ -114,3 +115,27 @@ def test_a_page_has_contents_anchors_and_aligned_cells(tmp_path: Path) -> None:
     assert first == {"style": "text-align:left"}
     assert number == {"style": "text-align:right"}
     assert long == {"class": "long"}
+
+
+def test_the_page_holds_its_pictures_and_lists_its_sections(tmp_path: Path) -> None:
+    (tmp_path / "plot.png").write_bytes(b"ink")
+    blocks = [
+        Heading(1, "Study x"),
+        Heading(2, "The search"),
+        Picture("plot.png", "A plot", "of `x`"),
+        Command("python -m hpo.report --study x"),
+    ]
+    write(blocks, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert f"data:image/png;base64,{base64.b64encode(b'ink').decode()}" in page
+    assert '<a href="#the-search">The search</a>' in page
+    assert 'id="the-search"' in page
+    assert "<title>Study x</title>" in page
+    markdown = (tmp_path / "report.md").read_text()
+    assert "![A plot](plot.png)" in markdown
+    assert "python -m hpo.report --study x\n" in markdown
+
+
+def test_a_table_s_rows_are_as_wide_as_its_headings() -> None:
+    with pytest.raises(AssertionError):
+        Table(("a", "b"), [("1",)])

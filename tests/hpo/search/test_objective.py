@@ -10,7 +10,7 @@ from hpo.search.objective import Objective
 from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_finished
 from hpo.study.samplers.table import PRUNERS
-from hpo.study.trials import HISTORY
+from hpo.study.trials import TrialRecord
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
 from model.training.trainer import EpochResult, Trainer
@@ -43,8 +43,9 @@ def test_a_diverged_trial_is_worth_chance_or_pruned(
     assert trial.value == 1 / job.run.config.validation.way
     # Complete, it would be better than all pruned ones in the eyes of a sampler.
     assert trial.state == (TrialState.PRUNED if PRUNERS[pruner].prunes else TrialState.COMPLETE)
-    assert trial.user_attrs["diverged"]
-    assert trial.system_attrs[HISTORY][0]["loss"] is None
+    record = TrialRecord.of(trial)
+    assert record.diverged
+    assert record.history[0]["loss"] is None
 
 
 def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:
     trials = open_finished(job.run.location).trials
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
     assert pruned
-    assert all(trial.system_attrs[HISTORY] for trial in pruned)
+    assert all(TrialRecord.of(trial).history for trial in pruned)
     assert len(trials) == 8
 
 
@@ -62,7 +63,7 @@ def test_a_trial_that_came_to_its_end_is_complete(tmp_path: Path, pruner: str) -
     job = tiny_job(tmp_path, 10, pruner=pruner, startup=2)
     work(job)
     for trial in open_finished(job.run.location).trials:
-        ended = len(trial.system_attrs[HISTORY]) == job.run.config.budget.epochs
+        ended = len(TrialRecord.of(trial).history) == job.run.config.budget.epochs
         assert trial.state == (TrialState.COMPLETE if ended else TrialState.PRUNED)
 
 

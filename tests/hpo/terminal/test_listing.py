@@ -10,7 +10,7 @@ from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
-from hpo.terminal.listing import studies_at_hand
+from hpo.terminal.listing import list_studies
 from run_study import app
 from tests.hpo.support import tiny_config
 
@@ -51,7 +51,7 @@ def test_a_list_of_studies_reads_and_changes_nothing(job: Job, tmp_path: Path) -
 
 
 def _named(out: Path, name: str):  # type: ignore[no-untyped-def]
-    return (one for one in studies_at_hand(out) if one.name == name)
+    return (one for one in list_studies(out) if one.name == name)
 
 
 def test_a_storage_is_listed_and_none_is_made(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_storage_is_listed_and_none_is_made(tmp_path: Path) -> None:
     assert not file.exists()
     location = StudyLocation("tiny", tmp_path, f"sqlite:///{file}")
     open_study(StudyRun(config=tiny_config(), location=location))
-    assert [one.name for one in studies_at_hand(tmp_path / "none", location.storage)] == ["tiny"]
+    assert [one.name for one in list_studies(tmp_path / "none", location.storage)] == ["tiny"]
 
 
 def test_no_command_overwrites_a_study(job: Job, tmp_path: Path) -> None:

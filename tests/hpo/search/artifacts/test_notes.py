@@ -10,24 +10,36 @@ from tests.hpo.support import epoch_result as result
 from tests.hpo.support import tiny_config
 
 
-def test_the_layers_add_up_to_the_net(job: Job) -> None:
+def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> None:
+    note = study_note(job.run, {"name": "tiny", "digest": "abcdef" * 9})
+    assert "| data | tiny (abcdefabcdef), background full, 16 px, drawers: all |" in note
+    assert "40 trials, 4-way" in note
+    assert "chance is 25.0%" in note
+    assert "1 initial configurations, seed 0" in note
+    assert f"python run_study.py {job.run.location.options()} --trials 4" in note
+    for name in job.run.config.space().searched:
+        assert f"| `{name}` | " in note
+
+
+def test_the_layers_add_up_to_the_net() -> None:
     config = tiny_config()
     hyperparameters = config.space().hyperparameters(config.space().initial_configurations[0])
-    note = trial_note(7, hyperparameters, [result(1, 0.5)], config, pruned=False, device="cpu")
-    rows = [line.split(" | ") for line in note.splitlines() if line.startswith(("| conv", "| fc"))]
-    rows += [line.split(" | ") for line in note.splitlines() if line.startswith("| output")]
+    note = trial_note(7, hyperparameters, [result(1, 0.5), result(2, 0.6)], config, pruned=False)
+    kinds = ("| conv", "| fc", "| output")
+    rows = [line.split(" | ") for line in note.splitlines() if line.startswith(kinds)]
     total = sum(int(row[3].replace(",", "")) for row in rows)
     assert total == parameter_count(hyperparameters.architecture)
     flops = training_flops_per_pair(hyperparameters.architecture)
-    assert f"{flops / 1e6:.3g} MFLOP a pair" in note
+    assert f"Training: {flops / 1e6:.3g} MFLOP per pair" in note
+    assert note.startswith("# Trial 7: 60.0%\n")
 
 
 @pytest.mark.parametrize(
     ("history", "pruned", "words"),
     [
         ([result(1, 0.5), result(2, 0.25, diverged=True)], False, "Diverged"),
-        ([result(1, 0.5)], True, "Stopped by the pruner"),
-        ([result(1, 0.25), result(2, 0.24)], False, "Learned nothing"),
+        ([result(1, 0.5)], True, "Pruned"),
+        ([result(1, 0.25), result(2, 0.24)], False, "No better than chance"),
         ([result(1, 0.5), result(2, 0.6)], False, "Still improving"),
         ([result(1, 0.7), result(2, 0.6)], False, "Best at epoch 1"),
     ],
@@ -37,14 +49,4 @@ def test_verdicts(history: list[EpochResult], pruned: bool, words: str) -> None:
     said = verdict(history, tiny_config(), pruned=pruned, others=[other])
     assert words in said
     best = max(one.one_shot_accuracy for one in history)
-    assert (f"Rank {1 + (best < 0.65)} of the 2" in said) is not pruned
-
-
-def test_a_study_s_note_says_what_it_is_and_how_to_resume_it(job: Job) -> None:
-    note = study_note(job.run, {"name": "tiny", "digest": "abcdef" * 9})
-    assert "| data | tiny (abcdefabcdef), background full, 16 px, drawers: all |" in note
-    assert f"python run_study.py {job.run.location.options()} --trials 4" in note
-    assert "40 trials, 4-way" in note
-    assert "guessing scores 25.0%" in note
-    for name in job.run.config.space().searched:
-        assert f"| `{name}` | " in note
+    assert (f"Rank {1 + (best < 0.65)} of 2" in said) is not pruned

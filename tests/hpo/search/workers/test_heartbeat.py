@@ -7,11 +7,12 @@ import pytest
 from optuna.trial import TrialState
 
 import hpo.search.workers.heartbeat
-from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor
+from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor, this_process
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
 from hpo.study.open import open_study
+from hpo.study.trials import TrialRecord, original_number, record_heartbeat, record_worker
 from tests.hpo.support import unreachable
 
 
@@ -28,8 +29,8 @@ class TestClocks:
         study = open_study(job.run)
         trial = next_trial(study, job.run.location, 1, seed=0)
         assert trial is not None
-        elsewhere = trial.user_attrs["worker"] | {"machine": "elsewhere"}
-        study._storage.set_trial_user_attr(trial._trial_id, "worker", elsewhere)
+        worker = this_process() | {"machine": "elsewhere"}
+        record_worker(study._storage, trial._trial_id, worker)
         return study, trial
 
     @pytest.mark.parametrize("jump", [-1e7, 1e7])
@@ -42,12 +43,12 @@ class TestClocks:
         monkeypatch.setattr("time.time", lambda: clock() + jump)
         for beats in range(3):
             now[0] += hpo.search.workers.heartbeat.GRACE_SECONDS - 1
-            study._storage.set_trial_user_attr(trial._trial_id, "heartbeats", beats)
+            record_heartbeat(study._storage, trial._trial_id, beats)
             assert next_trial(study, job.run.location, 1, seed=0, monitor=monitor) is None
         now[0] += hpo.search.workers.heartbeat.GRACE_SECONDS + 1
         again = next_trial(study, job.run.location, 1, seed=0, monitor=monitor)
         assert again is not None
-        assert again.user_attrs["retry_of"] == trial.number
+        assert original_number(again) == trial.number
 
     def test_silence_while_the_database_was_away_does_not_count(
         self, job: Job, now: list[float], monkeypatch: pytest.MonkeyPatch
@@ -73,7 +74,7 @@ def test_a_heartbeat_beats_and_ends_with_its_trial(
     assert trial is not None
     with Heartbeat(study, trial) as _:
         end = time.monotonic() + 30
-        while study.trials[0].user_attrs.get("heartbeats", 0) < 2 and time.monotonic() < end:
+        while TrialRecord.of(study.trials[0]).heartbeats < 2 and time.monotonic() < end:
             time.sleep(0.05)
         study.tell(trial, state=TrialState.FAIL)
-    assert study.trials[0].user_attrs["heartbeats"] >= 2
+    assert TrialRecord.of(study.trials[0]).heartbeats >= 2

@@ -12,9 +12,15 @@ from hpo.search.workers.heartbeat import HeartbeatMonitor
 from hpo.search.workers.queue import ATTEMPTS, next_trial
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.open import open_study
-from hpo.study.trials import HISTORY, SUGGESTED, finished
+from hpo.study.trials import TrialRecord, finished, original_number, record_worker
 from hpo.training.data import load_data
 from tests.hpo.support import outcomes, tiny_job
+
+
+def give_to(study: optuna.Study, trial: optuna.Trial, **changes: str) -> None:
+    """Change what the database says of the process that runs the trial."""
+    worker = TrialRecord.of(study.trials[trial.number]).worker
+    record_worker(study._storage, trial._trial_id, {**(worker or {}), **changes})
 
 
 def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
@@ -23,14 +29,13 @@ def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
     for _ in range(ATTEMPTS):
         trial = next_trial(study, job.run.location, 2, **options)
         assert trial is not None
-        assert trial.user_attrs.get("retry_of", 0) == 0
+        assert original_number(trial) == 0
         # As if its process, on this machine, had died.
-        dead = trial.user_attrs["worker"] | {"started": "0"}
-        study._storage.set_trial_user_attr(trial._trial_id, "worker", dead)
+        give_to(study, trial, started="0")
     assert len(study.trials) == ATTEMPTS
     trial = next_trial(study, job.run.location, 2, **options)
     assert trial is not None
-    assert "retry_of" not in trial.user_attrs
+    assert original_number(trial) == trial.number
     assert next_trial(study, job.run.location, 1, **options) is None
 
 
@@ -42,8 +47,7 @@ def test_a_configuration_half_drawn_is_drawn_again_the_same(tmp_path: Path) -> N
     trial = next_trial(study, broken.run.location, 2, seed=0)
     assert trial is not None
     trial.suggest_int("conv1.filters", 2, 6, step=2)
-    dead = trial.user_attrs["worker"] | {"started": "0"}
-    study._storage.set_trial_user_attr(trial._trial_id, "worker", dead)
+    give_to(study, trial, started="0")
     work(broken)
     assert outcomes(broken) == outcomes(whole)
 
@@ -57,15 +61,15 @@ def test_a_trial_tried_again_has_its_parameters_and_no_history_yet(job: Job) -> 
             state=TrialState.FAIL,
             params=first.params,
             distributions=first.distributions,
-            user_attrs={SUGGESTED: first.user_attrs[SUGGESTED]},
+            user_attrs=first.user_attrs,
             system_attrs=first.system_attrs,
         )
     )
     again = next_trial(study, job.run.location, 3, seed=0)
     assert again is not None
     assert again.params == first.params
-    assert HISTORY in first.system_attrs
-    assert HISTORY not in study.trials[again.number].system_attrs
+    assert TrialRecord.of(first).history
+    assert not TrialRecord.of(study.trials[again.number]).history
 
 
 def test_slots_are_never_given_twice(job: Job) -> None:
@@ -91,13 +95,12 @@ def test_a_silent_trial_of_another_machine_is_taken_over(
     study, monitor = open_study(job.run), HeartbeatMonitor()
     trial = next_trial(study, job.run.location, 1, seed=0)
     assert trial is not None
-    elsewhere = trial.user_attrs["worker"] | {"machine": "elsewhere"}
-    study._storage.set_trial_user_attr(trial._trial_id, "worker", elsewhere)
+    give_to(study, trial, machine="elsewhere")
     assert next_trial(study, job.run.location, 1, seed=0, monitor=monitor) is None
     time.sleep(1.1)
     again = next_trial(study, job.run.location, 1, seed=0, monitor=monitor)
     assert again is not None
-    assert again.user_attrs["retry_of"] == trial.number
+    assert original_number(again) == trial.number
     # The one taken for dead comes back: its result is not counted.
     objective = Objective(job.run, load_data(job.run))
     assert run_trial(study, trial, objective) is None

@@ -18,7 +18,7 @@ from hpo.study.files import load
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import finished
+from hpo.study.trials import TrialRecord, finished
 from tests import ROOT
 
 _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
@@ -72,7 +72,7 @@ def test_actors_finish_a_study_though_one_is_killed(smoke: Job, address: str) ->
     assert killed
     trials = open_finished(smoke.run.location).trials
     assert finished(study) == 6
-    assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) >= 2
+    assert len({(TrialRecord.of(trial).worker or {})["pid"] for trial in trials}) >= 2
 
 
 def test_an_error_of_all_actors_is_one_message(smoke: Job, address: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
 from hpo.study.samplers.table import SAMPLERS
-from hpo.study.trials import HISTORY, finished
+from hpo.study.trials import TrialRecord, finished
 from hpo.training.resumable import ResumableTraining
 from tests import ROOT
 from tests.hpo.support import outcomes, tiny_config, tiny_dataset, tiny_job
@@ -63,17 +63,18 @@ def test_a_trial_keeps_what_it_was(job: Job) -> None:
     work(replace(job, total=1))
     study = open_finished(job.run.location)
     trial = study.trials[0]
-    attributes = trial.user_attrs
-    history = trial.system_attrs[HISTORY]
+    record = TrialRecord.of(trial)
+    history = record.history
     assert trial.value == max(result["one_shot_accuracy"] for result in history)
     assert trial.intermediate_values == {r["epoch"]: r["one_shot_accuracy"] for r in history}
-    assert attributes["best_epoch"] in range(1, 4)
-    assert attributes["pairs_seen"] == history[-1]["pairs_seen"]
-    assert attributes["device"] == "cpu"
-    assert attributes["parameters"] > 0
-    assert attributes["seconds"] > 0
-    assert f"optuna {optuna.__version__}" in attributes["versions"]
-    assert 0 <= attributes["verification_accuracy"] <= 1
+    assert record.best_epoch in range(1, 4)
+    assert record.pairs_seen == history[-1]["pairs_seen"]
+    assert record.device == "cpu"
+    assert record.parameters is not None
+    assert record.parameters > 0
+    assert record.seconds > 0
+    assert f"optuna {optuna.__version__}" in (record.versions or "")
+    assert 0 <= (record.verification_accuracy or -1) <= 1
     assert study.user_attrs["data"] == {"name": "tiny", "digest": tiny_dataset().digest}
 
 
@@ -95,7 +96,7 @@ def test_failures_are_recorded_and_replaced(job: Job, monkeypatch: pytest.Monkey
     work(job)
     trials = open_finished(job.run.location).trials
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
-    assert [t.user_attrs["failure"] for t in failed] == [
+    assert [TrialRecord.of(t).failure for t in failed] == [
         "MemoryError: no room for 2",
         "MemoryError: no room for 3",
     ]
@@ -128,9 +129,10 @@ def test_a_stopped_process_loses_nothing(tmp_path: Path, number: signal.Signals)
     trials = open_finished(broken.run.location).trials
     assert [t.state.name for t in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
     again = trials[2]
-    assert again.user_attrs["retry_of"] == 1
+    record = TrialRecord.of(again)
+    assert record.original_number == 1
     assert again.params == trials[1].params
-    assert again.user_attrs["resumed_after_epoch"] >= 1
+    assert (record.resumed_after_epoch or 0) >= 1
     assert len(again.intermediate_values) == 3
     assert outcomes(broken) == outcomes(whole)
     assert not list(broken.run.location.checkpoints.iterdir())

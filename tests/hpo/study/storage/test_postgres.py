@@ -21,7 +21,7 @@ from hpo.search.workers.worker import Job, work
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import finished
+from hpo.study.trials import TrialRecord, finished
 from run_study import app
 from tests import ROOT
 from tests.hpo.postgres import PASSWORD, Server, binaries
@@ -76,7 +76,7 @@ def machine(job: Job, out: Path, epoch_seconds: float) -> subprocess.Popen[str]:
 def values(job: Job) -> dict[str, float | None]:
     found = {}
     for trial in open_finished(job.run.location).get_trials(states=(TrialState.COMPLETE,)):
-        key = json.dumps([trial.params, trial.user_attrs["seed"]], sort_keys=True)
+        key = json.dumps([trial.params, TrialRecord.of(trial).seed], sort_keys=True)
         assert key not in found
         found[key] = trial.value
     return found

@@ -1,4 +1,4 @@
-"""Searched parameters whose best values stand at an end of their range: it may be too narrow."""
+"""Parameters whose best values lie at a bound of their range, which may be too narrow."""
 
 import math
 from collections.abc import Sequence
@@ -6,40 +6,47 @@ from collections.abc import Sequence
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from hpo.reporting.document import Table
-from hpo.results.trials import TrialRecord
 from hpo.study.space.catalogue import catalogue
+from hpo.study.trials import TrialRecord
 
 _NEAR = 0.02
-"""Of a range, on its own scale, that counts as its end."""
+"""Fraction of a range, on its own scale, that counts as its bound."""
 _FEWEST = 3
-"""Whole numbers in a range; of two, each is an end."""
+"""Integers in a range below which every value is nearly a bound."""
 
 
-def at_an_end(top: Sequence[TrialRecord]) -> Table | None:
-    """Return the parameters of which all ``top`` trials stand at the same end; None if none do.
+def at_a_bound(top: Sequence[TrialRecord]) -> Table | None:
+    """Return a table of the parameters with all ``top`` trials at the same bound, None if empty.
 
-    An end beyond which no study may search is left out, for no wider range could help.
+    A bound that is the limit of what any study may search is left out: no wider range could help.
     """
     lines = []
     for name in [n for n in catalogue() if all(n in row.params for row in top)]:
         for end in ("low", "high"):
-            if all(_stands_at(row, name, end) for row in top):
+            if all(_lies_at(row, name, end) for row in top):
                 searched = top[0].distributions[name]
                 assert isinstance(searched, FloatDistribution | IntDistribution)
                 values = [row.params[name] for row in top]
                 shown = " to ".join(dict.fromkeys(f"{v:g}" for v in (min(values), max(values))))
-                lines.append((name, f"{searched.low:g} to {searched.high:g}", end + "est", shown))
+                lines.append(
+                    (
+                        name,
+                        f"{searched.low:g} to {searched.high:g}",
+                        "lower" if end == "low" else "upper",
+                        shown,
+                    )
+                )
     if not lines:
         return None
     return Table(
-        ("parameter", "searched", "at its", "values"),
+        ("parameter", "range", "bound", "values"),
         lines,
-        f"Where the best {len(top)} all stand at an end of what is searched. A wider range may "
-        "hold better values, or the study's short trials favour what learns fast.",
+        f"Parameters for which the top {len(top)} trials all lie at the same bound of the searched "
+        "range. A wider range may hold better values, or short trials favour fast starters.",
     )
 
 
-def _stands_at(row: TrialRecord, name: str, end: str) -> bool:
+def _lies_at(row: TrialRecord, name: str, end: str) -> bool:
     searched = row.distributions[name]
     if not isinstance(searched, FloatDistribution | IntDistribution):
         return False

@@ -1,0 +1,80 @@
+"""What each trial of a study cost, as far as its database alone can tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+
+from hpo.study.errors import ConfigError
+from hpo.study.record import StudyRecord
+from hpo.study.space.search_space import SearchSpace, search_space
+from hpo.study.trials import TrialRecord, records
+from model.training.cost import training_flops_per_pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostedTrial(TrialRecord):
+    """A trial with the operations of its training.
+
+    Attributes:
+        flops_per_pair: floating-point operations of training on one pair; None if not known.
+        flops: of its whole training.
+    """
+
+    flops_per_pair: int | None
+    flops: float | None
+
+
+def costed_trials(study: optuna.Study) -> list[CostedTrial]:
+    """Return every trial of the study, by number."""
+    config = StudyRecord.of(study).config or {}
+    space = _space(config)
+    pairs_per_epoch = int(config.get("budget.pairs_per_epoch", 0))
+    return [_costed(record, space, pairs_per_epoch) for record in records(study)]
+
+
+def in_order_of_ending(trials: list[CostedTrial]) -> list[CostedTrial]:
+    """Return the finished and failed trials in the order in which they ended."""
+    ended = [trial for trial in trials if trial.ended is not None]
+    return sorted(ended, key=lambda trial: (trial.ended, trial.number))
+
+
+def _costed(record: TrialRecord, space: SearchSpace | None, pairs_per_epoch: int) -> CostedTrial:
+    pairs = record.pairs_seen
+    if pairs is None:
+        # Those of a trial whose process died are counted by its retry, which resumes from them.
+        pairs = record.epochs * pairs_per_epoch if record.failure else 0
+    each = _flops_per_pair(record, space)
+    flops = None if each is None else float(each) * pairs
+    return CostedTrial(**vars(record), flops_per_pair=each, flops=flops)
+
+
+def _space(config: Mapping[str, Any]) -> SearchSpace | None:
+    """Return the search space that the study was created with, None if its database has none."""
+    prefix = "parameters."
+    raw = {
+        name.removeprefix(prefix): _as_in_a_file(specification)
+        for name, specification in config.items()
+        if name.startswith(prefix)
+    }
+    try:
+        return search_space(raw, image_size=config["data.image_size"])
+    except (ConfigError, KeyError):
+        return None
+
+
+def _as_in_a_file(specification: Mapping[str, Any]) -> Any:
+    if "value" in specification:
+        return specification["value"]
+    return {"choices" if key == "options" else key: v for key, v in specification.items()}
+
+
+def _flops_per_pair(record: TrialRecord, space: SearchSpace | None) -> int | None:
+    if space is None:
+        return None
+    try:
+        return training_flops_per_pair(space.hyperparameters(record.params).architecture)
+    except (ValueError, ConfigError):
+        # Its process died, or it failed, while its values were being suggested.
+        return None

@@ -1,0 +1,73 @@
+"""What a study's database holds about the study itself: the one place that writes and reads it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import optuna
+
+_CONFIG, _DESCRIPTION, _VERSIONS, _DATA = "definition", "description", "versions", "data"
+_ENQUEUED = "taken_over"
+
+BASELINE = "pixel 1-NN"
+"""The baseline that is scored on a study's own validation trials, and the key of its accuracy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """A study, as its database has it; what it lacks is empty or None.
+
+    Attributes:
+        config: the config's flat identity, such as ``{"search.seed": 0, ...}``; None if the study
+            was not created by this project.
+        description: of the study, one sentence.
+        versions: of the packages that it was created with, by name.
+        data: ``name`` and ``digest`` of its data set, and of a user's own folder ``source`` and,
+            where it was last found, ``path``; None until it has begun.
+        baseline: accuracy of `BASELINE` on its validation trials, in [0, 1].
+        enqueued: configurations enqueued from other studies: ``study``, ``first``, ``values``.
+    """
+
+    config: Mapping[str, Any] | None
+    description: str
+    versions: Mapping[str, str]
+    data: Mapping[str, str] | None
+    baseline: float | None
+    enqueued: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, study: optuna.Study) -> Self:
+        """Return the study's record; reads the database once."""
+        get = study.user_attrs.get
+        return cls(
+            config=get(_CONFIG),
+            description=get(_DESCRIPTION, ""),
+            versions=get(_VERSIONS, {}),
+            data=get(_DATA),
+            baseline=get(BASELINE),
+            enqueued=get(_ENQUEUED, []),
+        )
+
+
+def record_config(
+    study: optuna.Study, identity: Mapping[str, Any], description: str, versions: Mapping[str, str]
+) -> None:
+    """Write what the study is; its identity, which says that all is written, comes last."""
+    study.set_user_attr(_DESCRIPTION, description)
+    study.set_user_attr(_VERSIONS, dict(versions))
+    study.set_user_attr(_CONFIG, dict(identity))
+
+
+def record_data(study: optuna.Study, data: Mapping[str, str]) -> None:
+    """Write which data the study is trained on, as in `StudyRecord`; from now on it has begun."""
+    study.set_user_attr(_DATA, dict(data))
+
+
+def record_baseline(study: optuna.Study, accuracy: float) -> None:
+    """Write the accuracy of `BASELINE`, in [0, 1], on the study's validation trials."""
+    study.set_user_attr(BASELINE, accuracy)
+
+
+def record_enqueued(study: optuna.Study, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write all configurations enqueued from other studies; see `StudyRecord`."""
+    study.set_user_attr(_ENQUEUED, [dict(entry) for entry in entries])

@@ -1,0 +1,43 @@
+"""What the tests of a report's sections share: a folder that keeps the plots, and table rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hpo.reporting.document import Block, Heading, Picture, Table, Text
+from hpo.reporting.pictures import PictureFolder
+
+
+class KeptPictures(PictureFolder):
+    """Keeps every plot in ``figures`` by its name, and writes none."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.figures: dict[str, Figure] = {}
+
+    def add(self, figure: Figure, name: str, title: str, caption: str = "") -> Picture:
+        """Keep the plot."""
+        self.figures[name] = figure
+        return Picture(f"{name}.png", title, caption)
+
+    def legend(self, name: str) -> list[str]:
+        """Return the labels in the legend of a plot."""
+        return [text.get_text() for one in self.figures[name].legends for text in one.get_texts()]
+
+
+def cells(blocks: Sequence[Block], *starts: str) -> list[tuple[str, ...]]:
+    """Return the rows of the tables among ``blocks`` that begin with these cells."""
+    rows = [tuple(row) for block in blocks if isinstance(block, Table) for row in block.rows]
+    return [row for row in rows if row[: len(starts)] == starts]
+
+
+def prose(blocks: Sequence[Block]) -> str:
+    """Return the headings, paragraphs and captions."""
+    said = []
+    for block in blocks:
+        if isinstance(block, Heading | Text):
+            said.append(block.text)
+        elif isinstance(block, Table | Picture):
+            said.append(block.caption)
+    return "\n".join(said)

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from hpo.reporting.accuracy import accuracy, net_gallery, published_results
+from hpo.results.fits import SavedFit, find_fits
+from hpo.results.metrics import GALLERY
+from hpo.study.storage.location import StudyLocation
+from model.baselines import BASELINES
+from tests.hpo.report_support import ALPHABETS, fake_fit
+from tests.hpo.reporting.support import KeptPictures, prose
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> StudyLocation:
+    location = StudyLocation("smoke", tmp_path)
+    fake_fit(location, "final", trial=0)
+    return location
+
+
+@pytest.fixture
+def fits(location: StudyLocation) -> list[SavedFit]:
+    return find_fits(location)
+
+
+def test_accuracy_is_plotted_against_n_and_per_alphabet(
+    fits: list[SavedFit], location: StudyLocation
+) -> None:
+    pictures = KeptPictures()
+    said = prose(accuracy(fits, location, pictures))
+    assert set(pictures.figures) == {"n-way", *(f"alphabets-{n}-way" for n in (2, 5, 10, 15, 20))}
+    titles = [baseline.title for baseline in BASELINES.values()]
+    for name in pictures.figures:
+        assert set(pictures.legend(name)) >= {fits[0].label, *titles}
+    assert "4,000 trials at each N, 3 seeds" in said
+    assert "Left out, as they have fewer than 15 characters: ULOG." in said
+
+
+def test_without_a_fit_there_are_commands_and_published_results(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    pictures = KeptPictures()
+    assert "needs a final fit" in prose(accuracy([], location, pictures))
+    assert "only published results" in prose(published_results([], {}, {}))
+    assert "needs a final fit" in prose(net_gallery([], pictures))
+    assert not pictures.figures
+
+
+def test_a_protocol_without_a_test_is_named(fits: list[SavedFit]) -> None:
+    metrics = fits[0].metrics
+    left = [one for one in metrics.figures if one.protocol != "mnist"]
+    fit = SavedFit("ours", fits[0].folder, metrics.model_copy(update={"figures": left}))
+    assert "not tested on MNIST" in prose(published_results([fit], {}, metrics.data))
+    assert "not tested on" not in prose(published_results(fits, {}, metrics.data))
+
+
+def test_the_gallery_shows_trials_confusions_and_filters(fits: list[SavedFit]) -> None:
+    pictures = KeptPictures()
+    said = prose(net_gallery(fits, pictures))
+    assert set(pictures.figures) == {"one-shot-trials", "confusions", "conv1-filters"}
+    assert "64 kernels of 5 x 5 pixels" in said
+    shown = pictures.figures["one-shot-trials"].axes
+    assert [ax.get_title(loc="left").rpartition(": ")[2] for ax in shown].count("wrong") == 3
+    assert len(ALPHABETS) == 10
+
+
+def test_a_damaged_gallery_is_reported(fits: list[SavedFit]) -> None:
+    (fits[0].folder / GALLERY).write_bytes(b"broken")
+    (fits[0].folder / "model.safetensors").unlink()
+    pictures = KeptPictures()
+    said = prose(net_gallery(fits, pictures))
+    assert said.count("missing or damaged") == 2
+    assert not pictures.figures

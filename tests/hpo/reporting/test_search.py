@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from hpo.reporting.document import Block
+from hpo.reporting.search import search
+from hpo.results.costs import costed_trials
+from hpo.study.record import StudyRecord
+from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import enqueue_retry
+from tests.hpo.report_support import fake_study
+from tests.hpo.reporting.support import KeptPictures, cells, prose
+
+
+def section(tmp_path: Path, states: str, retry: bool = False) -> tuple[list[Block], KeptPictures]:
+    study = fake_study(StudyLocation("smoke", tmp_path), states, base="smoke")
+    if retry:
+        enqueue_retry(study, study.trials[states.index("D")])
+    pictures = KeptPictures()
+    config = StudyRecord.of(study).config or {}
+    return search(study, costed_trials(study), config, pictures), pictures
+
+
+def test_a_search_is_told_from_its_best_trials_to_its_costs(tmp_path: Path) -> None:
+    blocks, pictures = section(tmp_path, "CPCFCPCCFDCCCCCCR")
+    said = prose(blocks)
+    for heading in ("Trial outcomes", "Parameter importance", "Accuracy against cost"):
+        assert heading in said
+    assert "17 trials: 11 complete, 2 pruned, 3 failed, 1 running." in said
+    assert "top 5 of 11 complete trials" in said
+    assert set(pictures.figures) >= {"best-so-far", "trials", "cost", "slices-rates", "parallel"}
+    best = [row for row in cells(blocks) if row[0].startswith("trial ")]
+    accuracies = [float(row[1].split()[0]) for row in best]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert len(best) == 5
+
+
+def test_failures_and_prunings_are_counted_by_reason(tmp_path: Path) -> None:
+    blocks, _ = section(tmp_path, "CPFFDC")
+    reason = "ValueError: the loss is not finite"
+    assert cells(blocks, reason) == [(reason, "1", "2")]
+    assert any("can't allocate memory" in row[0] for row in cells(blocks))
+    assert cells(blocks, "process died or was stopped; not yet retried", "1", "4")
+    assert [row[2] for row in cells(blocks) if row[2] == "1"]
+
+
+def test_a_retried_trial_says_so(tmp_path: Path) -> None:
+    blocks, _ = section(tmp_path, "CDC", retry=True)
+    assert cells(blocks, "process died or was stopped; retried", "1", "1")
+
+
+@pytest.mark.parametrize(
+    ("states", "says"),
+    [
+        ("", "The study has no trials yet."),
+        ("C", "Importances need 10 complete trials; there are 1 so far."),
+        ("FF", "No trial is complete yet"),
+        ("R", "No trial is complete yet"),
+    ],
+)
+def test_a_search_of_any_state_has_its_section(tmp_path: Path, states: str, says: str) -> None:
+    assert says in prose(section(tmp_path, states)[0])
+
+
+def test_common_bounds_of_the_best_are_listed(tmp_path: Path) -> None:
+    study = fake_study(StudyLocation("smoke", tmp_path), "C" * 6, base="smoke")
+    first = study.trials[1]
+    drawn = first.distributions["fc.units"]
+    for _ in range(5):
+        study.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE,
+                value=1.0,
+                params=first.params | {"fc.units": drawn.high},  # type: ignore[attr-defined]
+                distributions=first.distributions,
+            )
+        )
+    blocks = search(study, costed_trials(study), {}, KeptPictures())
+    assert cells(blocks, "fc.units")[0][2] == "upper"
+    assert "number of validation trials is unknown" in prose(blocks)

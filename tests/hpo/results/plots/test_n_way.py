@@ -1,0 +1,41 @@
+from matplotlib.figure import Figure
+
+from hpo.results.metrics import NET, Accuracy
+from hpo.results.plots.n_way import against_way, by_alphabet
+
+
+def accuracy(way: int, mean: float, alphabet: str | None = None) -> Accuracy:
+    which = {"protocol": "n_way", "system": NET, "title": "", "way": way, "chance": 1 / way}
+    return Accuracy.of([mean], trials=100, alphabet=alphabet, **which)
+
+
+def labels(figure: Figure) -> list[str]:
+    return [text.get_text() for one in figure.legends for text in one.get_texts()]
+
+
+def test_every_system_has_its_line_against_n() -> None:
+    points = [accuracy(2, 0.9), accuracy(20, 0.6)]
+    nets = {f"net {i}": points for i in range(9)}
+    baselines = {f"baseline {i}": points for i in range(5)}
+    figure = against_way(nets, baselines, ("published", {3: 0.8}))
+    assert labels(figure) == [*nets, *baselines, "published", "chance, 1/N"]
+    (ax,) = figure.axes
+    assert list(ax.get_xticks()) == [2, 20]
+
+
+def test_without_comparable_results_only_ours_are_drawn() -> None:
+    figure = against_way({"net": [accuracy(2, 0.9)]}, {}, None)
+    assert labels(figure) == ["net", "chance, 1/N"]
+
+
+def test_every_system_is_shown_per_alphabet() -> None:
+    scores = [accuracy(5, 0.8), accuracy(5, 0.9, "Ge_ez"), accuracy(5, 0.7, "ULOG")]
+    # A baseline may lack alphabets, and has none that the nets lack.
+    baselines = {"few": [scores[0]], "all": [*scores, accuracy(5, 0.1, "unknown")]}
+    figure = by_alphabet(5, {f"net {i}": scores for i in range(6)}, baselines)
+    assert labels(figure) == [*(f"net {i}" for i in range(6)), "few", "all", "chance, 1/5"]
+    (ax,) = figure.axes
+    assert [name.get_text() for name in ax.get_yticklabels()] == ["all together", "Ge ez", "ULOG"]
+    assert len(ax.patches) == 6 * 3
+    points = {line.get_label(): len(line.get_xdata()) for line in ax.lines}  # type: ignore[arg-type]
+    assert (points["few"], points["all"]) == (1, 3)

@@ -1,0 +1,52 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from hpo.results.fits import find_fits, fixed_or, n_way, of_alphabets
+from hpo.study.storage.location import StudyLocation
+from tests.hpo.report_support import ALPHABETS, fake_fit
+
+
+def test_fits_are_found_the_best_configuration_s_first(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    assert find_fits(location) == []
+    fake_fit(location, "final-trial-0", trial=0)
+    fake_fit(location, "final", trial=3)
+    fake_fit(location, "final-small2", trial=3, data="omniglot-small2")
+    # The best trial, fitted once more because asked for, is the same fit.
+    fake_fit(location, "final-trial-3", trial=3)
+    (location.folder / "final-trial-5").mkdir()
+    (location.folder / "final-trial-5" / "metrics.json").write_text("{}")
+    with caplog.at_level(logging.WARNING):
+        fits = find_fits(location)
+    assert "final-trial-5" in caplog.text
+    assert [(fit.folder.name, fit.small) for fit in fits] == [
+        ("final", False),
+        ("final-small2", True),
+        ("final-trial-0", False),
+    ]
+    assert [fit.label for fit in fits] == [
+        "ours, best configuration (trial 3)",
+        "ours, best configuration (trial 3, trained on small2)",
+        "ours, paper's configuration (trial 0)",
+    ]
+
+
+def test_a_system_s_accuracies_are_picked(tmp_path: Path) -> None:
+    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=1)
+    assert [one.way for one in n_way(metrics)] == [2, 5, 10, 15, 20]
+    of_all = of_alphabets(metrics, 15)
+    # One alphabet has fewer than 15 characters.
+    assert [one.alphabet for one in of_all] == [None, *(a for a in ALPHABETS if a != "ULOG")]
+    assert {one.system for one in of_alphabets(metrics, 15, "pixel 1-NN")} == {"pixel 1-NN"}
+    assert of_alphabets(metrics, 15, "unknown") == n_way(metrics, "unknown") == []
+
+
+def test_a_number_is_searched_fixed_or_the_default(tmp_path: Path) -> None:
+    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=1)
+    assert fixed_or(metrics, {"parameters.conv1.filters": {"value": 8}}, "conv1.filters", 1) == 64
+    assert fixed_or(metrics, {"parameters.fc.units": {"value": 8}}, "fc.units", 1) == 8
+    assert fixed_or(metrics, {}, "fc.units", 1) == 1

@@ -1,0 +1,50 @@
+import io
+
+import optuna
+import pytest
+from rich.console import Console
+
+from hpo.search.workers.worker import Job
+from hpo.study.record import record_baseline
+from hpo.terminal.summary import next_commands, print_plan, print_results
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    return optuna.create_study(direction="maximize")
+
+
+def test_the_top_five_and_the_next_commands_are_printed(study: optuna.Study, job: Job) -> None:
+    for value in (0.1, 0.6, 0.2, 0.5, 0.4, 0.3):
+        study.tell(study.ask(), value)
+    study.tell(study.ask(), state=optuna.trial.TrialState.PRUNED)
+    record_baseline(study, 0.25)
+    output = io.StringIO()
+    print_results(Console(file=output, width=100), study, job.run.location)
+    said = output.getvalue()
+    assert "Study tiny: top 5 of 6 complete" in said
+    assert [said.index(f"{value}.0%") for value in (60, 50, 40, 30, 20)] == sorted(
+        said.index(f"{value}.0%") for value in (60, 50, 40, 30, 20)
+    )
+    assert "10.0%" not in said
+    assert "pixel 1-NN: 25.0%" in said
+    for command in next_commands(job.run.location):
+        assert f"  {command}" in said
+
+
+def test_without_a_complete_trial_nothing_is_printed(study: optuna.Study, job: Job) -> None:
+    output = io.StringIO()
+    print_results(Console(file=output), study, job.run.location)
+    assert output.getvalue() == ""
+
+
+def test_the_plan_has_the_search_space_and_the_nets(job: Job) -> None:
+    output = io.StringIO()
+    print_plan(Console(file=output, width=120), job.run)
+    said = output.getvalue()
+    assert "4 trials, sampler random" in said
+    assert "at most 3 epochs of 128 pairs per trial, early stopping after 3" in said
+    for name in job.run.config.space().searched:
+        assert name in said
+    for net in ("trial 0", "smallest", "largest"):
+        assert net in said
