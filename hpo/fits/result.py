@@ -10,11 +10,12 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
 
-from hpo.fits.evaluation import baseline_figures, net_figures
+from hpo.fits.evaluation import net_answers, with_baselines
 from hpo.fits.fitter import TrainedNet
 from hpo.fits.gallery import make_gallery
 from hpo.fits.held_out import load_benchmark
 from hpo.results import published
+from hpo.results.answers import accuracies, save_answers
 from hpo.results.metrics import (
     METRICS,
     NET,
@@ -103,8 +104,8 @@ class FinalFit:
             say(f"warning: no MNIST figure: {missing}")
         small = full.at(config.data.image_size, device)
         nets = [fit.net(device) for fit in self.fits]
-        figures, verified = net_figures(nets, small, self.inputs.validation)
-        figures += baseline_figures(full)
+        answers, verified = net_answers(nets, small, self.inputs.validation)
+        answers = with_baselines(answers, full)
         best = max(range(len(nets)), key=lambda i: self.validated[i])
         calibration = verified[best].calibration
         gallery, ink = make_gallery(nets[best], calibration, small, full)
@@ -124,7 +125,7 @@ class FinalFit:
                 for fit, accuracy, each in zip(self.fits, self.validated, verified, strict=True)
             ],
             selection=self.candidates,
-            figures=figures,
+            figures=accuracies(answers),
             gallery=gallery,
             versions=versions(),
         )
@@ -144,6 +145,7 @@ class FinalFit:
         save_net(folder, saved)
         export_onnx(nets[best], folder / ONNX, calibration)
         ink.save(folder)
+        save_answers(answers, folder)
         draw_curve(
             metrics.seeds,
             folder,
