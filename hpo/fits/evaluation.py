@@ -1,30 +1,27 @@
-"""The accuracies of fitted nets and of the baselines on the test alphabets."""
+"""The answers of fitted nets and of the baselines on the test alphabets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from data.batches.pairs import Pairs
-from hpo.results.metrics import NET, Accuracy
+from data.drawings import Drawings
+from hpo.results.accuracy import NET, Accuracy
+from hpo.results.answers import Answers, accuracies, as_ties
 from model.baselines import BASELINES
 from model.evaluation.protocols import Benchmark, Task, Verification, net_scores, net_verification
 from model.evaluation.scores import credit
 from model.net.siamese import SiameseNet
 from model.training.trainer import Validation
 
-_TITLES = {
-    "official_runs": "official runs, {way}-way",
-    "n_way": "{way}-way, within alphabets",
-    "mnist": "MNIST, {way}-way, no fine-tuning",
-}
 
-
-def net_figures(
+def net_answers(
     nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation
-) -> tuple[list[Accuracy], list[Verification]]:
-    """Return the nets' accuracies, one value per net, and how each verifies pairs.
+) -> tuple[list[Answers], list[Verification]]:
+    """Return the nets' answers on each task, verification last, and how each verifies pairs.
 
     Args:
         nets: one per seed.
@@ -39,77 +36,93 @@ def net_figures(
         for task, scores, column in zip(
             tests.tasks, net_scores(net, tests.tasks), credits, strict=True
         ):
-            column.append(credit(scores, task.trials.answer).double())
+            column.append(credit(scores, task.trials.answer))
         verified.append(net_verification(net, tests, validation.trials.drawings.to(device), pairs))
-    figures = []
-    for task, column in zip(tests.tasks, credits, strict=True):
-        figures += _figures(task, NET, column)
-    figures.append(
-        Accuracy.of(
-            [each.accuracy for each in verified],
-            trials=len(tests.pairs),
-            protocol="verification",
-            system=NET,
-            title="verification, same or different",
-            chance=0.5,
-        )
+    answers = [
+        _of_task(task, {NET: _rows(column)})
+        for task, column in zip(tests.tasks, credits, strict=True)
+    ]
+    names, character, drawer = _asked(tests.drawings, tests.pairs.a, tests.pairs.b)
+    verification = Answers(
+        protocol="verification",
+        way=None,
+        names=names,
+        character=character,
+        drawer=drawer,
+        run=np.zeros(len(character), int),
+        ties={NET: _rows([each.credit for each in verified])},
     )
-    return figures, verified
+    return [*answers, verification], verified
 
 
-def baseline_figures(tests: Benchmark) -> list[Accuracy]:
-    """Return the accuracies of every row of `BASELINES` on the one-shot trials.
+def with_baselines(answers: Sequence[Answers], tests: Benchmark) -> list[Answers]:
+    """Return the answers with those of every row of `BASELINES` to the one-shot trials.
 
     Args:
+        answers: to the same trials and, last, to verification pairs.
         tests: at the data's full size, as in the published results.
     """
-    figures = []
     widest = max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
-    for task in tests.tasks:
+    found = []
+    for task, known in zip(tests.tasks, answers, strict=False):
+        ties = dict(known.ties)
         for name, baseline in BASELINES.items():
             if task.protocol == "n_way" and task.trials.way != widest and not baseline.every_way:
                 continue
-            few = _few(task, baseline.max_trials)
-            scores = baseline.scores(few.trials)
-            found = _figures(few, name, [credit(scores, few.trials.answer).double()])
-            # Few trials are too few per alphabet.
-            figures += found if baseline.max_trials is None else found[:1]
-    return figures
+            chosen = _spread(len(task.trials), baseline.max_trials)
+            few = replace(
+                task.trials,
+                query=task.trials.query[chosen],
+                support=task.trials.support[chosen],
+                answer=task.trials.answer[chosen],
+            )
+            row = torch.full((len(task.trials),), torch.nan)
+            row[chosen] = credit(baseline.scores(few), few.answer).cpu().float()
+            ties[name] = _rows([row])
+        found.append(replace(known, ties=ties))
+    return [*found, *answers[len(found) :]]
 
 
-def _figures(task: Task, system: str, credits: Sequence[Tensor]) -> list[Accuracy]:
-    """Return the task's accuracy, and for N-way tasks one per alphabet."""
+def net_figures(
+    nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation
+) -> tuple[list[Accuracy], list[Verification]]:
+    """Return the accuracies of what `net_answers` returns, and how each net verifies pairs."""
+    answers, verified = net_answers(nets, tests, validation)
+    return accuracies(answers), verified
+
+
+def _of_task(task: Task, ties: Mapping[str, np.ndarray]) -> Answers:
     trials = task.trials
-    title = _TITLES[task.protocol].format(way=trials.way)
-    groups: dict[str | None, Tensor] = {None: torch.ones_like(trials.answer, dtype=torch.bool)}
-    if task.protocol == "n_way":
-        groups.update(task.alphabets())
-    return [
-        Accuracy.of(
-            [float(column[group].mean()) for column in credits],
-            trials=int(group.sum()),
-            protocol=task.protocol,
-            system=system,
-            title=f"{title}, {alphabet}" if alphabet else title,
-            way=trials.way,
-            alphabet=alphabet,
-            chance=1 / trials.way,
-            left_out=[] if alphabet else list(task.left_out),
-        )
-        for alphabet, group in groups.items()
-    ]
-
-
-def _few(task: Task, number: int | None) -> Task:
-    """Return at most ``number`` of the task's trials, spread evenly over its alphabets."""
-    trials = task.trials
-    if number is None or len(trials) <= number:
-        return task
-    chosen = torch.arange(number) * len(trials) // number
-    few = replace(
-        trials,
-        query=trials.query[chosen],
-        support=trials.support[chosen],
-        answer=trials.answer[chosen],
+    names, character, drawer = _asked(trials.drawings, trials.query)
+    run = np.zeros(len(trials), int)
+    if task.protocol == "official_runs":
+        # Each has as many queries as characters, and they stand in order.
+        run = np.arange(len(trials)) // trials.way + 1
+    return Answers(
+        protocol=task.protocol,
+        way=trials.way,
+        names=names,
+        character=character,
+        drawer=drawer,
+        run=run,
+        left_out=task.left_out,
+        ties=ties,
     )
-    return replace(task, trials=few)
+
+
+def _asked(drawings: Drawings, *index: Tensor) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Return the characters' names, and which character each drawing is of, and by whom."""
+    place = torch.stack(index, 1)
+    used, character = drawings.character[place].unique(return_inverse=True)
+    names = tuple(drawings.character_names[i] for i in used.tolist())
+    return names, character.cpu().numpy(), drawings.drawer[place].cpu().numpy()
+
+
+def _rows(credits: Sequence[Tensor]) -> np.ndarray:
+    return as_ties(torch.stack(list(credits)).cpu().double().numpy())
+
+
+def _spread(trials: int, most: int | None) -> Tensor:
+    """Return the indices of at most so many trials, spread evenly over them."""
+    number = trials if most is None else min(most, trials)
+    return torch.arange(number) * trials // number

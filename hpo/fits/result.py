@@ -10,11 +10,13 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
 
-from hpo.fits.evaluation import baseline_figures, net_figures
+from hpo.fits.evaluation import net_answers, with_baselines
 from hpo.fits.fitter import TrainedNet
 from hpo.fits.gallery import make_gallery
 from hpo.fits.held_out import load_benchmark
 from hpo.results import published
+from hpo.results.accuracy import Accuracy
+from hpo.results.answers import accuracies, save_answers
 from hpo.results.metrics import (
     METRICS,
     NET,
@@ -104,8 +106,8 @@ class FinalFit:
             say(f"warning: no MNIST figure: {missing}")
         small = full.at(config.data.image_size, device)
         nets = [fit.net(device) for fit in self.fits]
-        figures, verified = net_figures(nets, small, self.inputs.validation)
-        figures += baseline_figures(full)
+        answers, verified = net_answers(nets, small, self.inputs.validation)
+        answers = with_baselines(answers, full)
         # The first where there is nothing to choose by.
         best = max(range(len(nets)), key=lambda i: self.validated[i] or 0.0)
         calibration = verified[best].calibration
@@ -127,7 +129,7 @@ class FinalFit:
                 for fit, accuracy, each in zip(self.fits, self.validated, verified, strict=True)
             ],
             selection=self.candidates,
-            figures=figures,
+            figures=accuracies(answers),
             gallery=gallery,
             versions=versions(),
         )
@@ -147,6 +149,7 @@ class FinalFit:
         save_net(folder, saved)
         export_onnx(nets[best], folder / ONNX, calibration)
         ink.save(folder)
+        save_answers(answers, folder)
         draw_curve(
             metrics.seeds,
             folder,
@@ -181,15 +184,10 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             (baseline.title, metrics.find(figure.protocol, name, figure.way))
             for name, baseline in BASELINES.items()
         ]
-        title = (
-            figure.title.removesuffix(", within alphabets")
-            .partition(", no ")[0]
-            .partition(", same")[0]
-        )
         found = [(NET, figure), *((name, one) for name, one in others if one is not None)]
         for i, (name, one) in enumerate(found):
             table.add_row(
-                "" if i else title,
+                "" if i else _test(figure),
                 name,
                 f"{100 * one.mean:.1f}",
                 f"[{100 * one.low:.1f}, {100 * one.high:.1f}]",
@@ -203,6 +201,12 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             table.add_row("", f"without {', '.join(figure.left_out)}")
         table.add_section()
     console.print(table)
+    shown = [one for one in metrics.figures if one.system == NET and one.alphabet is None]
+    over = "; ".join(
+        f"{scope}: {', '.join(_test(one) for one in shown if one.scope == scope)}"
+        for scope in dict.fromkeys(one.scope for one in shown)
+    )
+    console.print(f"95 % intervals over {over}.", highlight=False)
     kept = next(seed for seed in metrics.seeds if seed.seed == metrics.kept_seed)
     if kept.false_accept is not None and kept.false_reject is not None:
         console.print(
@@ -211,6 +215,12 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
             highlight=False,
         )
+
+
+def _test(figure: Accuracy) -> str:
+    """Return what was tested, in a word or two."""
+    title = figure.title.removesuffix(", within alphabets")
+    return title.partition(", no ")[0].partition(", same")[0]
 
 
 def _seed_fit(fit: TrainedNet, accuracy: float | None, verified: Verification) -> SeedFit:

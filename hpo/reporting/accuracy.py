@@ -9,6 +9,7 @@ from hpo.reporting.document import Block, Heading, Text
 from hpo.reporting.missing import missing_fits
 from hpo.reporting.pictures import PictureFolder
 from hpo.results import published
+from hpo.results.accuracy import scopes
 from hpo.results.fits import SavedFit, n_way, of_alphabets
 from hpo.results.metrics import GALLERY, GalleryTrial, Metrics, Protocol
 from hpo.results.plots import gallery
@@ -44,7 +45,8 @@ def accuracy(
         if known
         else None,
     )
-    caption = f"Within alphabets. Bars: 95 % intervals. {_basis(with_ways)}"
+    over = scopes([one for fit in with_ways for one in n_way(fit.metrics)])
+    caption = f"Within alphabets. Bars: 95 % intervals over {over}. {_basis(with_ways)}"
     if known:
         caption += (
             " The README implementation's accuracies are published, without intervals; its trials "
@@ -55,7 +57,8 @@ def accuracy(
     blocks.append(Heading(2, "Accuracy per alphabet"))
     for way in first.ways():
         picture = _bars(way, with_ways)
-        caption = f"Bars: 95 % intervals. {_basis(with_ways, way)}{_left_out(first, way)}"
+        caption = "Bars: 95 % intervals, of each alphabet over other trials of it alone. "
+        caption += _basis(with_ways, way) + _left_out(first, way)
         title = f"{way}-way accuracy on each test alphabet"
         blocks.append(pictures.add(picture, f"alphabets-{way}-way", title, caption))
     return blocks

@@ -120,7 +120,7 @@ def _table(groups: Mapping[str, Sequence[_Entry]], config: Mapping[str, Any]) ->
         ("study", "at", "best accuracy", "95 % interval", "trials", "seeds"),
         lines,
         "Mean of the best one-shot validation accuracy at equal trials, time and training FLOP, as "
-        "far as every study has run.",
+        "far as every study has run. Intervals over other trials of these alphabets.",
     )
 
 

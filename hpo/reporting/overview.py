@@ -51,7 +51,8 @@ def _found(winner: TrialRecord, trials: object) -> str:
     said = f"Best trial in the search: {winner.number}, {percent(accuracy)} on validation alphabets"
     if isinstance(trials, int):
         _, low, high = interval([accuracy], trials)
-        said += f" (95 % interval {between(low, high)}; {trials:,} trials, 1 seed)"
+        said += f" (95 % interval {between(low, high)} over other trials of these alphabets; "
+        said += f"{trials:,} trials, 1 seed)"
     return f"{said}."
 
 

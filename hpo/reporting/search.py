@@ -84,8 +84,8 @@ def _best(complete: Sequence[TrialRecord], config: Mapping[str, object]) -> Tabl
         ("configuration", "accuracy", "95 % interval", "trials", "seeds", "parameters", "seconds"),
         lines,
         f"The top {len(lines)} of {len(complete)} complete trials by {way}-way one-shot accuracy "
-        "on validation alphabets. The maximum of many noisy scores is biased upwards; a final fit "
-        "is scored on fresh trials.",
+        "on validation alphabets; intervals over other trials of these alphabets. The maximum of "
+        "many noisy scores is biased upwards; a final fit is scored on fresh trials.",
     )
 
 
@@ -98,7 +98,7 @@ def _basis(config: Mapping[str, object]) -> str:
     mean, low, _ = interval([0.5], trials)
     return (
         f"Each accuracy is measured on {trials:,} validation trials with 1 seed: a 95 % interval "
-        f"of at most ± {100 * (mean - low):.1f} points."
+        f"of at most ± {100 * (mean - low):.1f} points over other trials of these alphabets."
     )
 
 

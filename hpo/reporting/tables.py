@@ -10,8 +10,8 @@ from model.baselines import BASELINES
 from model.hyperparameters import Recipe
 
 _NOT_GIVEN = "not given"
-_EVIDENCE = ("95 % interval", "trials", "seeds")
-_UNKNOWN = (_NOT_GIVEN, _NOT_GIVEN, _NOT_GIVEN)
+_EVIDENCE = ("95 % interval", "over", "trials", "seeds")
+_UNKNOWN = (_NOT_GIVEN,) * len(_EVIDENCE)
 
 
 def percent(accuracy: float) -> str:
@@ -24,19 +24,23 @@ def between(low: float, high: float) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
-def evidence(figure: Accuracy) -> tuple[str, str, str]:
-    """Return the cells beside an accuracy: its interval, trials and seeds."""
+def evidence(figure: Accuracy) -> tuple[str, str, str, str]:
+    """Return the cells beside an accuracy: its interval, what that is over, trials and seeds."""
     seeds = str(len(figure.values)) if figure.system == NET else "none"
-    return between(figure.low, figure.high), f"{figure.trials:,}", seeds
+    return between(figure.low, figure.high), figure.scope, f"{figure.trials:,}", seeds
 
 
 def in_words(figure: Accuracy) -> str:
     """Return an accuracy with its evidence, for a sentence."""
-    interval, trials, _ = evidence(figure)
+    interval, over, trials, _ = evidence(figure)
+    if figure.interval == "alphabets":
+        low, high, own = figure.narrow()
+        over += f", {between(low, high)} over {own}"
+    characters = f" of {figure.characters} characters" if figure.characters else ""
     seeds = len(figure.values)
     return (
-        f"{percent(figure.mean)} (95 % interval {interval}; {trials} trials, "
-        f"{seeds} seed{'s' * (seeds != 1)})"
+        f"{percent(figure.mean)} (95 % interval {interval} over {over}; {trials} trials"
+        f"{characters}, {seeds} seed{'s' * (seeds != 1)})"
     )
 
 
@@ -57,7 +61,10 @@ def verification(
             rows.append((fit.label, drawn, how, percent(figure.mean), *evidence(figure)))
     rows += _baselines(fits, "verification", ("none", "none"))
     return Table(
-        ("system", "training pairs", "distortions", "accuracy", "95 % interval", "pairs", "seeds"),
+        (
+            *("system", "training pairs", "distortions", "accuracy"),
+            *("95 % interval", "over", "pairs", "seeds"),
+        ),
         rows,
         "Verification on the test alphabets: same character or different? Ours: balanced pairs, "
         "with the threshold chosen on validation pairs.",
@@ -126,10 +133,10 @@ def errors(fits: Sequence[SavedFit]) -> list[Table]:
         ]
         for fit in ours:
             if (figure := fit.metrics.find("official_runs")) is not None:
-                _, trials, seeds = evidence(figure)
+                _, *rest = evidence(figure)
                 interval = between(1 - figure.high, 1 - figure.low)
                 wrong = 1 - figure.mean
-                row = (fit.label, percent(wrong), interval, trials, seeds)
+                row = (fit.label, percent(wrong), interval, *rest)
                 rows.append((100 * wrong, row))
         tables.append(
             Table(

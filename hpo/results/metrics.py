@@ -1,79 +1,26 @@
 """The results of a final fit: the content of ``final/metrics.json``.
 
 The drawings of its example trials and confusions are beside it in ``gallery.npz``, so that a
-report needs neither the data set nor the net.
+report needs neither the data set nor the net; every answer behind the accuracies is in
+``answers.npz``.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.files.atomic import write_bytes
 from data.sources.request import SplitBy
+from hpo.results.accuracy import NET, Accuracy, Protocol
 from hpo.study.errors import StudyError
-from model.evaluation.intervals import interval
 from model.net.calibration import Calibration
 
 METRICS, GALLERY = "metrics.json", "gallery.npz"
 
-Protocol = Literal["official_runs", "n_way", "verification", "mnist"]
-NET = "net"
-"""The system that is the fitted net; any other is a baseline, by its name in `BASELINES`."""
-
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Accuracy(_Record):
-    """One accuracy and the evidence behind it.
-
-    Attributes:
-        protocol: ``official_runs``: Lake's 20 runs (20-way, 400 trials); ``n_way``: random trials
-            within the test alphabets, by all drawers; ``verification``: same or different, on
-            balanced pairs of the test alphabets; ``mnist``: 10-way, digits, no fine-tuning.
-        system: `NET`, or the name of a baseline.
-        title: the protocol in words.
-        way: characters in a trial's support set, None for verification.
-        alphabet: the only test alphabet of the trials, None for all of them.
-        trials: one-shot trials, or pairs, behind each of ``values``.
-        chance: accuracy of guessing.
-        values: accuracies in [0, 1]: the net's by seed, in the order of ``Metrics.seeds``, all on
-            the same trials; a baseline's single one.
-        mean: of the values.
-        low: lower end of the 95 % interval; see `interval`.
-        high: its upper end.
-        left_out: test alphabets left out, as they have fewer than ``way`` characters.
-    """
-
-    protocol: Protocol
-    system: str
-    title: str
-    way: int | None = None
-    alphabet: str | None = None
-    trials: int
-    chance: float
-    values: list[float]
-    mean: float
-    low: float
-    high: float
-    left_out: list[str] = []
-
-    def shown(self) -> str:
-        """Return the accuracy with its evidence: ``92.0 % [89.1, 94.3] 400 x 3 seeds``."""
-        seeds = f" x {len(self.values)} seeds" if self.system == NET else ""
-        return (
-            f"{100 * self.mean:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] "
-            f"{self.trials:,}{seeds}"
-        )
-
-    @classmethod
-    def of(cls, values: Sequence[float], *, trials: int, **which: Any) -> Self:
-        """Return the accuracy of these values, one per seed; ``which`` are its other fields."""
-        mean, low, high = interval(values, trials)
-        return cls(values=list(values), trials=trials, mean=mean, low=low, high=high, **which)
 
 
 class SeedFit(_Record):

@@ -18,7 +18,7 @@ from model.evaluation.scores import (
     embed,
     error_rates,
     scores_of,
-    verification_accuracy,
+    verification_credit,
     verification_scores,
 )
 from model.net.calibration import Calibration
@@ -45,12 +45,6 @@ class Task:
     protocol: Literal["official_runs", "n_way", "mnist"]
     trials: OneShotTrials
     left_out: tuple[str, ...] = ()
-
-    def alphabets(self) -> dict[str, Tensor]:
-        """Return which trials, bool ``[T]``, are of which alphabet."""
-        drawings = self.trials.drawings
-        alphabet = drawings.alphabet[self.trials.query]
-        return {drawings.alphabet_names[int(i)]: alphabet == i for i in alphabet.unique()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,16 +163,21 @@ class Verification(NamedTuple):
     """How a net tells same from different.
 
     Attributes:
-        accuracy: on the test pairs, in [0, 1], at the calibration's shift.
+        credit: ``[B]`` of each test pair, in [0, 1], at the calibration's shift.
         calibration: fitted on validation pairs.
         false_accept: different validation pairs at or above the shift, of all different ones.
         false_reject: same validation pairs below it, of all the same ones.
     """
 
-    accuracy: float
+    credit: Tensor
     calibration: Calibration
     false_accept: float
     false_reject: float
+
+    @property
+    def accuracy(self) -> float:
+        """On the test pairs, in [0, 1]."""
+        return float(self.credit.double().mean())
 
 
 def net_verification(
@@ -197,7 +196,7 @@ def net_verification(
     false_accept, false_reject = error_rates(validation, pairs.same, calibration.shift)
     scores = verification_scores(net, tests.drawings, tests.pairs)
     return Verification(
-        accuracy=verification_accuracy(scores, tests.pairs.same, calibration.shift),
+        credit=verification_credit(scores, tests.pairs.same, calibration.shift),
         calibration=calibration,
         false_accept=false_accept,
         false_reject=false_reject,

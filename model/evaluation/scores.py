@@ -85,13 +85,18 @@ def verification_scores(net: SiameseNet, drawings: Drawings, pairs: Pairs) -> Te
     return scores_of(net, embed(net, drawings, used), place).squeeze(1)
 
 
-def verification_accuracy(scores: Tensor, same: Tensor, threshold: float = 0.0) -> float:
-    """Return the part of the pairs on whose sameness ``scores > threshold`` is right.
+def verification_credit(scores: Tensor, same: Tensor, threshold: float = 0.0) -> Tensor:
+    """Return each pair's credit ``[B]``: 1 if ``scores > threshold`` is right on its sameness.
 
-    Scores that all lie on the threshold count half, as a net that says nothing should.
+    Scores that lie on the threshold count half, as a net that says nothing should.
     """
     right = torch.where(same > 0.5, scores > threshold, scores < threshold).float()
-    return float((right + 0.5 * (scores == threshold)).mean())
+    return right + 0.5 * (scores == threshold)
+
+
+def verification_accuracy(scores: Tensor, same: Tensor, threshold: float = 0.0) -> float:
+    """Return the mean credit over the pairs, in [0, 1]."""
+    return float(verification_credit(scores, same, threshold).mean())
 
 
 def error_rates(scores: Tensor, same: Tensor, threshold: float) -> tuple[float, float]:

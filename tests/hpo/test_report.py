@@ -83,6 +83,21 @@ def test_every_accuracy_of_a_table_has_its_evidence(whole: tuple[str, dict, Path
             assert "seeds" in headings
 
 
+def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> None:
+    said = 0
+    for block in whole[0].split("\n\n"):
+        if "95 % interval" in block and not block.startswith("|"):
+            assert " over " in block, block
+            said += 1
+    tables = re.findall(r"(.*)\n\n(\|.*95 % interval.*)", whole[0])
+    for caption, headings in tables:
+        assert "| over |" in headings or "ntervals over other trials" in caption, headings
+    assert said > 10
+    assert len(tables) >= 7
+    for scope in ("alphabets at large", "these 10 alphabets", "these ten digits"):
+        assert scope in whole[0]
+
+
 @pytest.mark.parametrize(
     ("states", "says"),
     [

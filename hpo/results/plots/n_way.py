@@ -5,7 +5,7 @@ from itertools import cycle
 
 from matplotlib.figure import Figure
 
-from hpo.results.metrics import Accuracy
+from hpo.results.accuracy import Accuracy, scopes
 from hpo.results.plots.style import (
     BLACK,
     GREY,
@@ -70,7 +70,12 @@ def against_way(
         )
     reach = [n / 10 for n in range(20, 10 * (max([*ways, *points]) + 1))]
     ax.plot(reach, [1 / n for n in reach], color=GREY, linewidth=1, label="chance, 1/N")
-    ax.set(xlabel="N, characters in the support set", ylabel="one-shot accuracy", ylim=(0, 1.02))
+    over = scopes(score for scores in (*ours.values(), *baselines.values()) for score in scores)
+    ax.set(
+        xlabel=f"N, characters in the support set; 95 % intervals over {over}",
+        ylabel="one-shot accuracy",
+        ylim=(0, 1.02),
+    )
     ax.set_xticks(ways)
     percent_axis(ax.yaxis)
     legend(figure, ax, first=[*ours, *baselines])
@@ -135,6 +140,7 @@ def by_alphabet(
             markerfacecolor="white",
             label=label,
         )
+    over = scopes(score for scores in ours.values() for score in scores)
     ax.axvline(1 / way, color=BLACK, linestyle="--", linewidth=1.2, label=f"chance, 1/{way}")
     ax.set_yticks(
         list(locations.values()), [(name or "all together").replace("_", " ") for name in locations]
@@ -142,7 +148,7 @@ def by_alphabet(
     ax.set(
         xlim=(0, 1),
         ylim=(-0.6, len(names) - 0.4),
-        xlabel=f"{way}-way one-shot accuracy (at the right in %)",
+        xlabel=f"{way}-way one-shot accuracy (at the right in %); 95 % intervals over {over}",
     )
     ax.grid(False, axis="y")
     percent_axis(ax.xaxis)

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from data.batches.one_shot import OneShotTrials, generate
 from data.batches.pairs import PairSampler
 from data.split import split
-from hpo.fits.evaluation import baseline_figures, net_figures
-from hpo.results.metrics import NET, Accuracy
+from hpo.fits.evaluation import net_answers, net_figures, with_baselines
+from hpo.results.accuracy import NET, Accuracy
+from hpo.results.answers import accuracies
 from model.baselines import BASELINES, Baseline
 from model.evaluation.protocols import Benchmark, benchmark
 from model.evaluation.scores import credit, one_shot_scores
@@ -23,17 +26,25 @@ def picked(figures: list[Accuracy], system: str) -> list[tuple[int | None, str |
     return [(one.way, one.alphabet, one.trials) for one in figures if one.system == system]
 
 
-def test_each_net_has_a_value_on_every_task(tests: Benchmark) -> None:
+def tiny_nets() -> list[SiameseNet]:
     space = tiny_config().space()
     architecture = space.hyperparameters(space.initial_configurations[0]).architecture
     nets = []
     for seed in range(2):
         torch.manual_seed(seed)
         nets.append(SiameseNet(architecture))
+    return nets
+
+
+def tiny_validation() -> Validation:
     drawings = split(tiny_dataset(), "all").validation
     trials = generate(drawings, way=4, trials=8, variant="all_drawers", seed=0)
-    validation = Validation(trials, PairSampler(drawings, 0).draw(32))
-    figures, verified = net_figures(nets, tests, validation)
+    return Validation(trials, PairSampler(drawings, 0).draw(32))
+
+
+def test_each_net_has_a_value_on_every_task(tests: Benchmark) -> None:
+    nets = tiny_nets()
+    figures, verified = net_figures(nets, tests, tiny_validation())
     assert figures[-1].protocol == "verification"
     assert figures[-1].values == [each.accuracy for each in verified]
     assert picked(figures, NET) == [
@@ -60,10 +71,44 @@ def test_a_baseline_is_scored_as_its_row_says(
     monkeypatch.setitem(BASELINES, "all", Baseline(title="", scores=scores))
     few = Baseline(title="", scores=scores, max_trials=10, every_way=False)
     monkeypatch.setitem(BASELINES, "few", few)
-    figures = baseline_figures(tests)
+    nets = tiny_nets()
+    plain, _ = net_answers(nets, tests, tiny_validation())
+    answers = with_baselines(plain, tests)
+    figures = accuracies(answers)
     assert picked(figures, "all") == [(w, a, 30) for w in (2, 5) for a in (None, "f")]
     # Ten trials are too few for single alphabets.
     assert picked(figures, "few") == [(5, None, 10)]
     assert seen == [30, 30, 10]
     for figure in figures:
-        assert figure.values == [pytest.approx(figure.chance)]
+        if figure.system != NET:
+            assert figure.values == [pytest.approx(figure.chance)]
+    # The net's own answers are as they were.
+    assert accuracies(plain) == [figure for figure in figures if figure.system == NET]
+
+
+def test_every_answer_says_what_was_asked(tests: Benchmark) -> None:
+    nets = tiny_nets()
+    answers, _ = net_answers(nets, tests, tiny_validation())
+    for task, kept in zip(tests.tasks, answers, strict=False):
+        trials, drawings = task.trials, task.trials.drawings
+        for row, (query, right) in enumerate(zip(trials.query, trials.answer, strict=True)):
+            character = drawings.character_names[drawings.character[query]]
+            assert kept.names[kept.character[row, 0]] == character
+            assert kept.drawer[row, 0] == drawings.drawer[query]
+            assert 0 <= right < kept.way
+        for net, row in zip(nets, kept.credit(NET), strict=True):
+            scores = one_shot_scores(net, trials)
+            assert row == pytest.approx(credit(scores, trials.answer).numpy())
+        assert not kept.run.any()
+    pairs, character = tests.pairs, tests.drawings.character
+    kept = answers[-1]
+    assert ((kept.character[:, 0] == kept.character[:, 1]) == (pairs.same > 0.5).numpy()).all()
+    names = [tests.drawings.character_names[i] for i in character[pairs.b]]
+    assert [kept.names[i] for i in kept.character[:, 1]] == names
+
+
+def test_official_runs_are_numbered(tests: Benchmark) -> None:
+    (widest,) = (task for task in tests.tasks if task.trials.way == 5)
+    runs = replace(tests, tasks=(replace(widest, protocol="official_runs"),))
+    answers, _ = net_answers(tiny_nets(), runs, tiny_validation())
+    assert answers[0].run.tolist() == [1 + i // 5 for i in range(30)]

@@ -14,6 +14,7 @@ import hpo.training.data
 import hpo.training.resumable
 from data.dataset import Dataset
 from hpo.fits.final import FitPlan, final_fit
+from hpo.results.answers import accuracies, load_answers
 from hpo.results.metrics import GALLERY, Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError, StudyError
@@ -89,6 +90,9 @@ def test_fit_export_reload_predict(
         assert metrics.find("n_way", "pixel 1-NN", task.trials.way) is not None
     assert metrics.find("n_way", "modified Hausdorff", 5) is not None
     assert metrics.find("verification") is not None
+
+    # All accuracies follow from the answers.
+    assert accuracies(load_answers(folder)) == metrics.figures
 
     # The gallery needs nothing but its own pictures.
     ink = np.load(folder / GALLERY)["ink"]

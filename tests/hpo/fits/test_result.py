@@ -26,6 +26,9 @@ def test_accuracies_are_printed_with_baselines_and_published_ones(tmp_path: Path
             assert f"[{100 * figure.low:.1f}, {100 * figure.high:.1f}]" in said
     assert "Koch et al. 2015" in said
     assert "without ULOG" in said
+    scopes = "95 % intervals over alphabets at large: official_runs, verification, 2-way"
+    assert scopes in " ".join(said.split())
+    assert "; these ten digits: mnist." in " ".join(said.split())
 
 
 def test_a_folder_is_complete_for_its_own_fit_alone(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ from tests.hpo.reporting.support import cells
 
 @pytest.fixture
 def fits(tmp_path: Path) -> list[SavedFit]:
-    """Two final fits: of the best configuration, trial 7, and of the paper's."""
+    """Two final fits: of the best configuration, trial 7, and of the paper's, an old one."""
     location = StudyLocation("smoke", tmp_path)
     fake_fit(location, "final", trial=7)
-    fake_fit(location, "final-trial-0", trial=0, level=0.6)
+    fake_fit(location, "final-trial-0", trial=0, level=0.6, old=True)
     return find_fits(location)
 
 
@@ -65,7 +65,9 @@ def test_our_accuracies_are_those_of_the_fit_with_their_evidence(fits: list[Save
             assert found is not None
             cell = f"{100 * found.mean:.1f} %"
             span = f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
-            assert cells([table], fit.label) == [(fit.label, cell, span, "400", "3")]
+            over = "alphabets at large" if fit is fits[0] else "these alphabets"
+            over = "these ten digits" if protocol == "mnist" else over
+            assert cells([table], fit.label) == [(fit.label, cell, span, over, "400", "3")]
         for way in fit.metrics.ways():
             found = fit.metrics.find("n_way", way=way)
             assert found is not None
@@ -120,7 +122,13 @@ def test_numbers_have_their_units_and_evidence() -> None:
     which = {"protocol": "n_way", "title": "", "way": 5, "chance": 0.2}
     net = Accuracy.of([0.5, 0.7], trials=1000, system=NET, **which)
     baseline = Accuracy.of([0.5], trials=1000, system="pixel 1-NN", **which)
-    assert evidence(net)[1:] == ("1,000", "2")
-    assert evidence(baseline)[1:] == ("1,000", "none")
+    assert evidence(net)[1:] == ("these alphabets", "1,000", "2")
+    assert evidence(baseline)[1:] == ("these alphabets", "1,000", "none")
     assert in_words(net).startswith("60.0 % (95 % interval ")
-    assert in_words(net).endswith("; 1,000 trials, 2 seeds)")
+    assert in_words(net).endswith(" over these alphabets; 1,000 trials, 2 seeds)")
+    wide = {"interval": "alphabets", "alphabets": 10, "characters": 200, "low": 0.4, "high": 0.8}
+    net = Accuracy.of([0.6], trials=1000, system=NET, **which, **wide)
+    assert in_words(net) == (
+        "60.0 % (95 % interval 40.0 to 80.0 % over alphabets at large, 56.9 to 63.0 % over "
+        "these 10 alphabets; 1,000 trials of 200 characters, 1 seed)"
+    )

@@ -21,6 +21,7 @@ def test_every_system_has_its_line_against_n() -> None:
     assert labels(figure) == [*nets, *baselines, "published", "chance, 1/N"]
     (ax,) = figure.axes
     assert list(ax.get_xticks()) == [2, 20]
+    assert ax.get_xlabel().endswith("95 % intervals over these alphabets")
 
 
 def test_without_comparable_results_only_ours_are_drawn() -> None:
@@ -37,5 +38,6 @@ def test_every_system_is_shown_per_alphabet() -> None:
     (ax,) = figure.axes
     assert [name.get_text() for name in ax.get_yticklabels()] == ["all together", "Ge ez", "ULOG"]
     assert len(ax.patches) == 6 * 3
+    assert ax.get_xlabel().endswith("over these alphabets or this alphabet")
     points = {line.get_label(): len(line.get_xdata()) for line in ax.lines}  # type: ignore[arg-type]
     assert (points["few"], points["all"]) == (1, 3)

@@ -1,0 +1,107 @@
+"""One accuracy of ``metrics.json``, and what its interval is over."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from model.evaluation.intervals import interval
+
+Protocol = Literal["official_runs", "n_way", "verification", "mnist"]
+NET = "net"
+"""The system that is the fitted net; any other is a baseline, by its name in `BASELINES`."""
+
+
+class Accuracy(BaseModel):
+    """One accuracy and the evidence behind it.
+
+    Attributes:
+        protocol: ``official_runs``: Lake's 20 runs (20-way, 400 trials); ``n_way``: random trials
+            within the test alphabets, by all drawers; ``verification``: same or different, on
+            balanced pairs of the test alphabets; ``mnist``: 10-way, digits, no fine-tuning.
+        system: `NET`, or the name of a baseline.
+        title: the protocol in words.
+        way: characters in a trial's support set, None for verification.
+        alphabet: the only test alphabet of the trials, None for all of them.
+        trials: one-shot trials, or pairs, behind each of ``values``.
+        alphabets: of how many alphabets they are; None in files of earlier versions.
+        characters: of how many characters their queries are; likewise.
+        chance: accuracy of guessing.
+        values: accuracies in [0, 1]: the net's by seed, in the order of ``Metrics.seeds``, all on
+            the same trials; a baseline's single one.
+        mean: of the values.
+        low: lower end of the 95 % interval.
+        high: its upper end.
+        interval: what it is over. ``alphabets``: alphabets at large, see `alphabet_interval`.
+            ``trials``: other trials of these alphabets alone, see `interval`: of a single alphabet,
+            of MNIST, whose ten digits are no sample of digits, and all of earlier versions.
+        left_out: test alphabets left out, as they have fewer than ``way`` characters.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Protocol
+    system: str
+    title: str
+    way: int | None = None
+    alphabet: str | None = None
+    trials: int
+    alphabets: int | None = None
+    characters: int | None = None
+    chance: float
+    values: list[float]
+    mean: float
+    low: float
+    high: float
+    interval: Literal["alphabets", "trials"] = "trials"
+    left_out: list[str] = []
+
+    @property
+    def scope(self) -> str:
+        """What the interval is over, in a few words."""
+        if self.interval == "alphabets":
+            return "alphabets at large"
+        return self._own
+
+    @property
+    def _own(self) -> str:
+        if self.protocol == "mnist":
+            return "these ten digits"
+        if self.alphabet is not None or self.alphabets == 1:
+            return "this alphabet"
+        return f"these {self.alphabets} alphabets" if self.alphabets else "these alphabets"
+
+    def narrow(self) -> tuple[float, float, str]:
+        """Return the interval ``(low, high)`` over other trials of the same alphabets, and those.
+
+        It fits comparisons of nets on the same trials, and says nothing about other alphabets.
+        """
+        _, low, high = interval(self.values, self.trials)
+        return low, high, self._own
+
+    def shown(self) -> str:
+        """Return the accuracy with its evidence.
+
+        ``92.0 % [89.1, 94.3] over alphabets at large, 400 x 3 seeds``.
+        """
+        seeds = f" x {len(self.values)} seeds" if self.system == NET else ""
+        return (
+            f"{100 * self.mean:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] "
+            f"over {self.scope}, {self.trials:,}{seeds}"
+        )
+
+    @classmethod
+    def of(cls, values: Sequence[float], *, trials: int, **which: Any) -> Self:
+        """Return the accuracy of these values, one per seed; ``which`` are its other fields.
+
+        The interval is over trials, unless ``which`` has another one, ``low`` and ``high``.
+        """
+        mean, low, high = interval(values, trials)
+        return cls(
+            values=list(values), trials=trials, mean=mean, **{"low": low, "high": high, **which}
+        )
+
+
+def scopes(figures: Iterable[Accuracy]) -> str:
+    """Return what the intervals of these accuracies are over, in a few words."""
+    return " or ".join(dict.fromkeys(figure.scope for figure in figures))

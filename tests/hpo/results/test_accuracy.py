@@ -1,0 +1,49 @@
+from typing import Any
+
+import pytest
+
+from hpo.results.accuracy import NET, Accuracy, scopes
+from model.evaluation.intervals import interval
+
+
+def accuracy(**which: Any) -> Accuracy:
+    known = {"protocol": "n_way", "system": NET, "title": "", "way": 2, "chance": 0.5}
+    return Accuracy.of([0.5, 0.5], trials=4000, **{**known, **which})
+
+
+WIDE = {"interval": "alphabets", "alphabets": 10, "low": 0.4, "high": 0.65}
+
+
+def test_a_figure_says_what_it_rests_on() -> None:
+    shown = accuracy().shown()
+    assert "50.0 % [48.5, 51.5] over these alphabets, 4,000 x 2 seeds" in shown
+    shown = accuracy(system="pixel 1-NN", **WIDE).shown()
+    assert shown == "50.0 % [40.0, 65.0] over alphabets at large, 4,000"
+
+
+@pytest.mark.parametrize(
+    ("which", "scope"),
+    [
+        (WIDE, "alphabets at large"),
+        ({}, "these alphabets"),
+        ({"alphabets": 10}, "these 10 alphabets"),
+        ({"alphabets": 1}, "this alphabet"),
+        ({"alphabet": "Ge_ez"}, "this alphabet"),
+        ({"protocol": "mnist", "alphabets": 1}, "these ten digits"),
+    ],
+)
+def test_what_an_interval_is_over_is_said(which: dict[str, Any], scope: str) -> None:
+    assert accuracy(**which).scope == scope
+
+
+def test_the_narrow_interval_is_known_beside_the_wide_one() -> None:
+    _, low, high = interval([0.5, 0.5], 4000)
+    assert accuracy(**WIDE).narrow() == (low, high, "these 10 alphabets")
+    old = accuracy()
+    assert old.narrow() == (old.low, old.high, old.scope)
+
+
+def test_what_several_intervals_are_over_is_said_once() -> None:
+    assert scopes([accuracy(**WIDE)] * 2) == "alphabets at large"
+    both = scopes([accuracy(**WIDE), accuracy(), accuracy(**WIDE)])
+    assert both == "alphabets at large or these alphabets"
