@@ -101,6 +101,30 @@ def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study
     return open_study(run), run
 
 
+def on_known_data(run: StudyRun) -> StudyRun:
+    """Return ``run``; where its data set is ``auto`` and the study has begun, with the study's own.
+
+    A folder is where it was last found. Nothing is made or changed.
+
+    Raises:
+        StudyError: the study cannot be read, or its folder of images is no longer where it was.
+    """
+    file = run.location.sqlite_file()
+    if run.config.data.dataset != "auto" or (file is not None and not file.exists()):
+        return run
+    try:
+        with run.location.explained(), quiet():
+            study = optuna.load_study(
+                study_name=run.location.name, storage=run.location.read_only()
+            )
+    except KeyError:
+        return run
+    record = StudyRecord.of(study)
+    if record.data is None:
+        return run
+    return replace(run, config=run.config.changed(dataset=_last_found(record, run.location)))
+
+
 def remember_data(
     study: optuna.Study, run: StudyRun, name: str, digest: str, path: Path | None = None
 ) -> None:
