@@ -27,7 +27,7 @@ from data.sources.request import Request
 SIZE = 105  # pixels, after Omniglot
 MIN_DRAWINGS = 2  # a "same" pair needs two
 MOSTLY = 0.5  # with a larger part blank, the pictures are of a kind that is not understood here
-READING = 2  # counted up when pictures are read to other ink, so that no cache keeps the old
+READING = 3  # counted up when pictures are read to other ink, so that no cache keeps the old
 
 
 def load_folder(request: Request) -> Dataset:
