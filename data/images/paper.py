@@ -21,7 +21,7 @@ FLOOR = 16.0
 SMOOTHINGS = (1 / 800, 1 / 200)
 """Standard deviations, as parts of the longer side; the next where nothing was found with one."""
 EVEN = 0.6
-"""Light that changes by less within a stroke's largest width, in natural logarithms, has no edge."""
+"""Light has no edge where it changes by less within a stroke's largest width, in logarithms."""
 COARSE_SIDE = 128
 """At which it is seen whether ink is dark or light."""
 FLAT = 0.5
