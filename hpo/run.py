@@ -25,6 +25,7 @@ def run_study(
     ray: str | None = None,
     deadline: float | None = None,
     source: StudyLocation | None = None,
+    given: bool = True,
 ) -> bool:
     """Run the study to its total of trials, showing progress; return False if interrupted.
 
@@ -34,12 +35,14 @@ def run_study(
         ray: the address of a Ray cluster to place them on, ``local`` for a temporary one here.
         deadline: no trial starts after this time (`time.time`), if given.
         source: another study, whose best configurations are tried first.
+        given: whether the data set was asked for, and not only by the study's file; see
+            `on_known_data`.
 
     Raises:
         StudyError: the study cannot be opened or resumed.
         DataError: its data cannot be had.
     """
-    asked, run = run.config.data.dataset, on_known_data(run)
+    asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location = run.config, run.location
     total, output = config.search.trials, console()
     check(config.data.dataset)  # before anything is made for a slip of the pen
@@ -74,7 +77,9 @@ def run_study(
     return not interrupted
 
 
-def dry_run_study(run: StudyRun, source: StudyLocation | None = None) -> None:
+def dry_run_study(
+    run: StudyRun, source: StudyLocation | None = None, *, given: bool = True
+) -> None:
     """Print what `run_study` would run; a folder of images is read, and nothing is written.
 
     Raises:
@@ -82,7 +87,7 @@ def dry_run_study(run: StudyRun, source: StudyLocation | None = None) -> None:
         StudyError: there is no study ``source``, or nothing in it; or the folder of images that
             this study was begun on is no longer where it was.
     """
-    asked, run = run.config.data.dataset, on_known_data(run)
+    asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location, output = run.config, run.location, console()
     output.print(
         f"Study {location.name}, kept in {location.shown_url}: {config.description}",

@@ -278,6 +278,23 @@ def test_a_study_that_never_read_a_folder_takes_the_data_that_is_asked_for(tmp_p
     assert on_known_data(at(tiny_config(), StudyLocation("other", storage=location.url)))
 
 
+def test_a_source_of_the_study_file_is_none_that_is_asked_for(
+    letters: Path, tmp_path: Path
+) -> None:
+    arguments = ["--study", "smoke", "--device", "cpu", "--out", str(tmp_path / "out")]
+    named = [*arguments, "--dataset", str(letters), "--trials", "1"]
+    assert CliRunner().invoke(app, named).exit_code == 0
+    for more in (["--dry-run"], ["--trials", "1"]):
+        result = CliRunner().invoke(app, [*arguments, *more])
+        assert result.exit_code == 0, result.output
+        assert f"last found in {letters}" in " ".join(result.output.split())
+    study = Study("smoke", trials=1, out=tmp_path / "out", device="cpu")
+    assert study.run()
+    result = CliRunner().invoke(app, [*arguments, "--dataset", "glyphs"])
+    assert result.exit_code == 1
+    assert 'was "folder", now "glyphs"' in " ".join(result.output.split())
+
+
 def test_a_study_of_another_source_goes_on_without_naming_it(tmp_path: Path) -> None:
     location = StudyLocation("tiny", tmp_path / "out")
     assert run_study(at(on("glyphs"), location))
