@@ -73,12 +73,19 @@ def main(
 
         other = None if source is None else options.source_location(source, run.location)
         if dry_run:
-            dry_run_study(run, other)
+            dry_run_study(run, other, given=dataset is not None)
             return
         signals.raise_on_signals()
         deadline = None if timeout is None else time.time() + timeout
         try:
-            finished = run_study(run, workers=workers, ray=ray, deadline=deadline, source=other)
+            finished = run_study(
+                run,
+                workers=workers,
+                ray=ray,
+                deadline=deadline,
+                source=other,
+                given=dataset is not None,
+            )
         except KeyboardInterrupt:
             finished = False
     if not finished:

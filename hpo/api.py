@@ -144,6 +144,7 @@ class Study:
             self._run,
             workers=workers,
             source=None if source is None else source.location,
+            given=self._dataset is not None,
         )
 
     def fit(self, **plan: Any) -> "Metrics":

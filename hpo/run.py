@@ -1,16 +1,17 @@
 """A study from its config to its results: the main job."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
+from data.images.listing import shown
 from data.sources.table import check, is_folder
 from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.own_data import tell_folder
 from hpo.search.warm_start import enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
-from hpo.study.open import open_study
+from hpo.study.open import on_known_data, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.progress import StudyProgress, console
@@ -24,6 +25,7 @@ def run_study(
     ray: str | None = None,
     deadline: float | None = None,
     source: StudyLocation | None = None,
+    given: bool = True,
 ) -> bool:
     """Run the study to its total of trials, showing progress; return False if interrupted.
 
@@ -33,11 +35,14 @@ def run_study(
         ray: the address of a Ray cluster to place them on, ``local`` for a temporary one here.
         deadline: no trial starts after this time (`time.time`), if given.
         source: another study, whose best configurations are tried first.
+        given: whether the data set was asked for, and not only by the study's file; see
+            `on_known_data`.
 
     Raises:
         StudyError: the study cannot be opened or resumed.
         DataError: its data cannot be had.
     """
+    asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location = run.config, run.location
     total, output = config.search.trials, console()
     check(config.data.dataset)  # before anything is made for a slip of the pen
@@ -49,6 +54,7 @@ def run_study(
         markup=False,
         highlight=False,
     )
+    _say(output, _as_begun(asked, config.data.dataset))
     if is_folder(config.data.dataset):
         tell_folder(output, run, location.folder)
     if source is not None:
@@ -71,24 +77,35 @@ def run_study(
     return not interrupted
 
 
-def dry_run_study(run: StudyRun, source: StudyLocation | None = None) -> None:
+def dry_run_study(
+    run: StudyRun, source: StudyLocation | None = None, *, given: bool = True
+) -> None:
     """Print what `run_study` would run; a folder of images is read, and nothing is written.
 
     Raises:
         DataError: that folder cannot be used, or holds too little.
-        StudyError: there is no study ``source``, or nothing in it.
+        StudyError: there is no study ``source``, or nothing in it; or the folder of images that
+            this study was begun on is no longer where it was.
     """
+    asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location, output = run.config, run.location, console()
     output.print(
         f"Study {location.name}, kept in {location.shown_url}: {config.description}",
         markup=False,
         highlight=False,
     )
+    _say(output, _as_begun(asked, config.data.dataset))
     if is_folder(config.data.dataset):
         tell_folder(output, run)
     if source is not None:
         _say(output, proposals(source, config.space())[1])
     print_plan(output, run)
+
+
+def _as_begun(asked: str, dataset: str) -> Iterator[str]:
+    if dataset != asked:
+        where = f"the images last found in {shown(dataset)}" if is_folder(dataset) else dataset
+        yield f"Data as the study was begun on: {where}"
 
 
 def _say(output: Console, lines: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from data.errors import DataError
+from data.images.formats import WRITTEN, written_as
 from data.images.listing import shown
 from data.images.support import find_queries
 from model.errors import ModelError
@@ -108,7 +109,8 @@ def main(
         typer.Option(
             "--show",
             metavar="FILE.png",
-            help="Write a sheet of all images there, each beside what the net sees of it.",
+            help="Write a sheet of all images there, each beside what the net sees of it; also "
+            "as .jpg, .webp, ...",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -125,11 +127,20 @@ def main(
     """Say which class each image is of, from an example or a few of each class."""
     if not 0 <= threshold <= 1:
         raise typer.BadParameter(f"{threshold} is not from 0 to 1", param_hint="--threshold")
+    if show and written_as(show) is None:
+        raise typer.BadParameter(
+            f"{shown(show)}: its suffix has to name one of {', '.join(WRITTEN)}",
+            param_hint="--show",
+        )
+    bad: list[str] = []
     try:
         queries = find_queries([*query, *(more or [])])
         _check_device(device)
         if show:  # first, so that it is there to look at whatever becomes of the rest
-            _show(model, support, queries, show)
+            try:
+                _show(model, support, queries, show)
+            except DataError as error:
+                bad.append(str(error))
         classifier = Classifier(model, support, device)
         answers = [_answer(classifier, path, threshold) for path in queries]
     except (DataError, ModelError) as error:
@@ -142,7 +153,7 @@ def main(
     else:
         for answer in answers:
             answer.print_table(top)
-    bad = [answer.error for answer in answers if answer.error]
+    bad += [answer.error for answer in answers if answer.error]
     for message in bad:
         print(f"error: {message}", file=sys.stderr)
     if bad:

@@ -28,6 +28,8 @@ class Scene:
         vignette: light in the corners.
         glint: whether a spot of 5 x 5 pixels is as bright as can be.
         squares: distance of the printed lines of squared paper; 0 for none.
+        rules: the same of ruled paper.
+        printing: what the lines leave of the paper's reflectance.
         desk: width of the dark desk seen around the sheet.
         tilt: largest move of a corner by perspective, as part of the picture.
         blur: standard deviation.
@@ -43,6 +45,8 @@ class Scene:
     vignette: float = 1.0
     glint: bool = False
     squares: float = 0.0
+    rules: float = 0.0
+    printing: float = 0.75
     desk: float = 0.0
     tilt: float = 0.03
     blur: float = 1.2
@@ -67,7 +71,7 @@ SCENES: dict[str, Scene] = {
 
 def photograph(ink: Array, scene: Scene, random: np.random.Generator) -> bytes:
     """Return a JPEG file of the drawing ``ink``, uint8 ``[H, H]`` with 0 = paper, in ``scene``."""
-    sheet = scene.paper * _squares(scene)
+    sheet = scene.paper * _printed(scene)
     sheet += (scene.ink - sheet) * _laid(ink, scene, random)
     if scene.desk:
         on_sheet = np.zeros(_SHAPE, bool)
@@ -109,11 +113,12 @@ def _laid(ink: Array, scene: Scene, random: np.random.Generator) -> Array:
     return drawn
 
 
-def _squares(scene: Scene) -> Array:
+def _printed(scene: Scene) -> Array:
     """Return what the printed lines leave of the paper's reflectance, in 0..1."""
     printed = np.ones(_SHAPE, np.float32)
-    if scene.squares:
-        printed[(_X % scene.squares < 2) | (_Y % scene.squares < 2)] = 0.75
+    for distance, axes in ((scene.squares, (_X, _Y)), (scene.rules, (_Y,))):
+        for axis in axes if distance else ():
+            printed[axis % distance < 2] = scene.printing
     return printed
 
 

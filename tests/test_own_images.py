@@ -76,9 +76,9 @@ def _names(found: object) -> set[str]:
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
-        ((2, CHARACTERS, DRAWINGS), "2 alphabets with images; at least 3 are needed"),
-        ((3, 1, DRAWINGS), "1 character with images; at least 2 are needed"),
-        ((3, CHARACTERS, 1), "1 drawing; at least 2 are needed"),
+        ((2, CHARACTERS, DRAWINGS), "2 alphabets with images enough; at least 3 are needed"),
+        ((3, 1, DRAWINGS), "3 alphabets left out, without the 2 characters"),
+        ((3, CHARACTERS, 1), "without the 2 characters of 2 drawings that are needed"),
         ((3, 3, DRAWINGS), "at least 5 characters; 2 such are needed"),
     ],
 )

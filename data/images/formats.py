@@ -36,6 +36,8 @@ _NEVER = {
     "icon": ".ico .icns",
 }
 _FORMAT_OF = {s: name for name, suffixes in _SUFFIXES.items() for s in suffixes.split()}
+WRITTEN = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+"""Formats that every installation writes."""
 _NEVER_OF = {s: name for name, suffixes in _NEVER.items() for s in suffixes.split()}
 # Kinds of ISO media files, by the brands in their first bytes.
 _BRANDS = {
@@ -77,6 +79,12 @@ def format_of(head: bytes) -> str | None:
         brands = {head[place : place + 4] for place in (8, 16, 20, 24, 28)}
         return next((name for name, own in _BRANDS.items() if brands & set(own)), None)
     return None
+
+
+def written_as(path: Path) -> str | None:
+    """Return the format of `WRITTEN` that the suffix names, if it is one."""
+    name = _FORMAT_OF.get(path.suffix.lower())
+    return name if name in WRITTEN else None
 
 
 def missing(name: str | None) -> str | None:

@@ -8,14 +8,20 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from data.images.drawn import is_drawn
+
 WIDEST_STROKE = 1 / 8
 """As part of the picture's longer side; what is wider counts as shadow, or as desk."""
-LEAST_CONTRAST = 0.06
-"""Ink is at least so much darker than its paper, in natural logarithms: 6 %."""
+LEAST_CONTRAST = 0.03
+"""Ink is at least so much darker than its paper, in natural logarithms: 3 %."""
 LEAST_OVER_GRAIN = 9.0
 """And stands out from the paper's grain by so many of its standard deviations."""
 FLOOR = 16.0
 """Added to grey values of 0 to 255: below it, noise is as large as the picture."""
+SMOOTHINGS = (1 / 800, 1 / 200)
+"""Standard deviations, as parts of the longer side; the next where nothing was found with one."""
+EVEN = 0.6
+"""Light has no edge where it changes by less within a stroke's largest width, in logarithms."""
 COARSE_SIDE = 128
 """At which it is seen whether ink is dark or light."""
 FLAT = 0.5
@@ -26,7 +32,7 @@ def contrast(grey: np.ndarray) -> np.ndarray:
     """Return each pixel's contrast to the paper, float32 ``[H, W]``: 0 = paper, 1 = full ink.
 
     Whether ink is dark or light is decided once the light is taken out: whichever has more of it.
-    An empty sheet, with its grain, under any light, is all 0.
+    An empty sheet, with its grain and its printed lines, under any light, is all 0.
 
     Args:
         grey: uint8 ``[H, W]``, 255 = white.
@@ -34,20 +40,48 @@ def contrast(grey: np.ndarray) -> np.ndarray:
     counts = np.bincount(grey.ravel(), minlength=256)
     if counts.max() >= FLAT * grey.size:
         return _of_flat(grey, counts)
-    side = max(grey.shape)
-    # Grain is finer than any stroke.
-    smooth = ndimage.gaussian_filter(grey.astype(np.float32), side / 800)
-    level = np.log(smooth + FLOOR)
-    if _light_on_dark(level):
-        level = -level
+    # Grain is finer than any stroke; more of it is taken out where nothing stands out from it.
+    for smoothing in SMOOTHINGS:
+        smooth = ndimage.gaussian_filter(grey.astype(np.float32), smoothing * max(grey.shape))
+        level = np.log(smooth + FLOOR)
+        if smoothing != SMOOTHINGS[0] and not _evenly_lit(level):
+            break  # the rest of an edge would stand out too
+        if _light_on_dark(level):
+            level = -level
+        ink, top = _over_paper(level)
+        if top:
+            return ink if is_drawn(ink, level, top) else _of_other_polarity(-level)
+    return np.zeros_like(level)
+
+
+def _of_other_polarity(level: np.ndarray) -> np.ndarray:
+    """Return the contrast where the rest of a shadow or of the desk had decided the polarity."""
+    ink, top = _over_paper(level)
+    return ink if top and is_drawn(ink, level, top) else np.zeros_like(ink)
+
+
+def _over_paper(level: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the contrast of what is lower than the paper, and which difference is full contrast.
+
+    Both are 0 where nothing stands out from the paper's grain.
+    """
+    side = max(level.shape)
     ink = _closed(level, max(3, round(side * WIDEST_STROKE) | 1)) - level
     grain = ink[:: max(1, side // 256), :: max(1, side // 256)]
     middle = float(np.median(grain))
     spread = 1.48 * float(np.median(np.abs(grain - middle)))
     top = float(np.percentile(ink, 99.9)) - middle
     if top < LEAST_CONTRAST or top < LEAST_OVER_GRAIN * spread:
-        return np.zeros_like(ink)
-    return np.clip((ink - middle) / top, 0, 1)
+        return np.zeros_like(ink), 0.0
+    return np.clip((ink - middle) / top, 0, 1), top
+
+
+def _evenly_lit(level: np.ndarray) -> bool:
+    """Return whether no edge of a shadow or of the sheet is in the picture."""
+    window = max(3, round(max(level.shape) * WIDEST_STROKE) | 1)
+    paper = _closed(level, window)
+    steps = ndimage.maximum_filter(paper, window) - ndimage.minimum_filter(paper, window)
+    return bool(steps.max() < EVEN)
 
 
 def _of_flat(grey: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -61,8 +95,10 @@ def _of_flat(grey: np.ndarray, counts: np.ndarray) -> np.ndarray:
         if not 0.1 < share < 0.9:
             paper = int(values[0] if share > 0.5 else values[1])
     away = np.abs(grey.astype(np.float32) - paper)
-    top = float(away.max())
-    return away / top if top >= LEAST_CONTRAST * 255 else np.zeros_like(away)
+    top, least = float(away.max()), LEAST_CONTRAST * 255
+    # Noise at the end of the scale deviates pixel by pixel.
+    blank = top < least or ndimage.uniform_filter(away, 3).max() < least / 2
+    return np.zeros_like(away) if blank else away / top
 
 
 def _light_on_dark(level: np.ndarray) -> bool:

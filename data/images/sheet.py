@@ -1,4 +1,4 @@
-"""Sheets of pictures beside what a net sees of them, as PNG."""
+"""Sheets of pictures beside what a net sees of them, as an image file."""
 
 import io
 import math
@@ -12,7 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from data.errors import DataError
 from data.files.atomic import write_bytes
 from data.images.decode import decode_grey, read_bytes
+from data.images.formats import WRITTEN, written_as
 from data.images.ink import read_ink
+from data.images.listing import shown
 
 MOST = 240
 """Pictures on a sheet; of more, the first."""
@@ -26,36 +28,39 @@ def show_inputs(pictures: Sequence[Shown], path: Path) -> None:
     Args:
         pictures: of each its label, the original, uint8 ``[H, W]`` with 255 = white, or None to
             leave it out, and the ink read of it, uint8 ``[S, S]``, 0 = paper.
-        path: of the PNG file; only the first ``MOST`` pictures are on it, and it says so.
+        path: of the file, whose suffix names one of the formats `WRITTEN`; only the first ``MOST``
+            pictures are on it, and it says so.
 
     Raises:
         DataError: the file cannot be written.
     """
+    if (form := written_as(path)) is None:
+        raise DataError(f"{shown(path)}: no image file to write; allowed are {', '.join(WRITTEN)}")
     from matplotlib import get_data_path
 
     # Pillow's own font has Latin letters only.
     font = ImageFont.truetype(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf"), LINE * 2 // 3)
-    shown = pictures[:MOST]
-    tiles = 2 if any(original is not None for _, original, _ in shown) else 1
+    some = pictures[:MOST]
+    tiles = 2 if any(original is not None for _, original, _ in some) else 1
     width, height = tiles * (TILE + GAP) + GAP, TILE + LINE + GAP
-    columns = max(1, min(len(shown), math.ceil(math.sqrt(len(shown) * height / width * 1.5))))
-    rows = math.ceil(len(shown) / columns)
+    columns = max(1, min(len(some), math.ceil(math.sqrt(len(some) * height / width * 1.5))))
+    rows = math.ceil(len(some) / columns)
     sheet = Image.new("L", (columns * width + GAP, rows * height + LINE + GAP), 200)
     pen = ImageDraw.Draw(sheet)
-    for number, (label, original, ink) in enumerate(shown):
+    for number, (label, original, ink) in enumerate(some):
         left, top = GAP + number % columns * width, GAP + number // columns * height
         if original is not None:
             sheet.paste(_tile(original), (left, top))
         sheet.paste(_tile(255 - ink), (left + (tiles - 1) * (TILE + GAP), top))
         pen.text((left, top + TILE), _fitting(label, width - GAP, font), 0, font)
-    if len(pictures) > len(shown):
+    if len(pictures) > len(some):
         pen.text((GAP, rows * height + GAP), f"the first {MOST}; there are more", 0, font)
     file = io.BytesIO()
-    sheet.save(file, "PNG")
+    sheet.save(file, form)
     try:
         write_bytes(path, file.getvalue())
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise DataError(f"{shown(path)} cannot be written: {error.strerror or error}") from None
 
 
 def show_read(

@@ -101,6 +101,35 @@ def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study
     return open_study(run), run
 
 
+def on_known_data(run: StudyRun, *, given: bool = False) -> StudyRun:
+    """Return ``run`` on the data that its study was begun on, where none is asked for.
+
+    That is where its data set is ``auto``, and, unless it was ``given`` by an option, where the
+    study was begun on a folder of images, whatever other source its file names. The folder is
+    taken where it was last found. Nothing is made or changed.
+
+    Raises:
+        StudyError: the study cannot be read, or its folder of images is no longer where it was.
+    """
+    from data.sources.table import is_folder
+
+    file, asked = run.location.sqlite_file(), run.config.data.dataset
+    if is_folder(asked) or (given and asked != "auto") or (file is not None and not file.exists()):
+        return run
+    try:
+        with run.location.explained(), quiet():
+            study = optuna.load_study(
+                study_name=run.location.name, storage=run.location.read_only()
+            )
+    except KeyError:
+        return run
+    record = StudyRecord.of(study)
+    known = (record.config or {}).get("data.dataset", "auto")
+    if record.data is None or not (asked == "auto" or is_folder(known)):
+        return run
+    return replace(run, config=run.config.changed(dataset=_last_found(record, run.location)))
+
+
 def remember_data(
     study: optuna.Study, run: StudyRun, name: str, digest: str, path: Path | None = None
 ) -> None:

@@ -209,6 +209,31 @@ def test_show_writes_the_sheet(model: Path, support: Path, tmp_path: Path) -> No
     with Image.open(tmp_path / "seen.png") as sheet:
         assert sheet.format == "PNG"
         assert sheet.width > 2 * 105, "pairs of pictures"
+
+
+def test_a_sheet_that_cannot_be_written_costs_no_answer(
+    model: Path, support: Path, tmp_path: Path
+) -> None:
+    options = ("--model", model, "--support", support, "--query", support / "bar.png")
     code, output = run(*options, "--show", tmp_path / "no/seen.png")
     assert code == 1
-    assert "cannot be written" in " ".join(output.split())
+    assert "bar.png: bar" in output
+    assert " ".join(output.split()).count("cannot be written") == 1
+    code, output = run(*options, "--show", tmp_path / "no/seen.png", "--support", tmp_path / "none")
+    assert code == 1
+    assert output.count("error: ") == 1
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.jpg", "JPEG"), ("a.TIF", "TIFF"), ("a.gif", "GIF")])
+def test_the_sheet_is_of_the_format_that_its_name_says(
+    name: str, form: str, model: Path, support: Path, tmp_path: Path
+) -> None:
+    options = ("--model", model, "--support", support, "--query", support / "bar.png")
+    assert run(*options, "--show", tmp_path / name)[0] == 0
+    with Image.open(tmp_path / name) as sheet:
+        assert sheet.format == form
+    for wrong in ("seen", "seen.txt", "seen.svg", "seen.heic", "model"):
+        code, output = run(*options, "--show", tmp_path / wrong)
+        assert code == 2
+        assert "PNG, JPEG" in " ".join(output.replace("│", " ").split())
+        assert "bar.png: bar" not in output

@@ -163,7 +163,8 @@ def _refuse_untold(
     untold = [shown(file) for key in files if told[key] is None for file in files[key]]
     if untold:
         raise DataError(
-            f"drawers are to be read from the names, but {len(untold)} images lie in folders "
-            "whose names do not all end in _NN, a number from 1 that comes once in its folder: "
-            f"{listed(untold)}; rename them, or let drawer_names be auto or rank"
+            "--drawer-names names: every image's name has to end in _NN, a number from 1 that "
+            f"is in its folder once; not so where {len(untold)} image{'s' * (len(untold) != 1)} "
+            f"lie{'s' * (len(untold) == 1)}: {listed(untold)}; rename them, or give "
+            "--drawer-names auto or rank"
         )

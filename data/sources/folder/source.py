@@ -1,10 +1,12 @@
 """A folder of the user's own: ``<alphabet>/<character>/<image>``, or ``<character>/<image>``."""
 
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from data.dataset import ROLES, Dataset, OwnFolder, Role
 from data.errors import DataError
@@ -27,15 +29,16 @@ from data.sources.request import Request
 SIZE = 105  # pixels, after Omniglot
 MIN_DRAWINGS = 2  # a "same" pair needs two
 MOSTLY = 0.5  # with a larger part blank, the pictures are of a kind that is not understood here
-READING = 2  # counted up when pictures are read to other ink, so that no cache keeps the old
+READING = 3  # counted up when pictures are read to other ink, so that no cache keeps the old
 
 
 def load_folder(request: Request) -> Dataset:
     """Return the drawings of the folder ``request.dataset``.
 
-    Any pictures: see `read_ink`; blank ones are left out. The layout is that of `read_tree`,
-    drawers and roles are those of ``data.sources.folder.shares``. Where the folder lies, what it is
-    called, and in which normal form its names are written changes nothing.
+    Any pictures: see `read_ink`; blank ones are left out, and then what has too few drawings. The
+    layout is that of `read_tree`, drawers and roles are those of ``data.sources.folder.shares``.
+    Where the folder lies, what it is called, and in which normal form its names are written changes
+    nothing.
 
     Raises:
         DataError: there is too little in it, pictures cannot be read, or most are blank; all that
@@ -43,19 +46,20 @@ def load_folder(request: Request) -> Dataset:
     """
     root = Path(request.dataset)
     found = read_tree(root)
-    counts = {key: len(file) for key, file in _files(found.tree).items()}
-    _refuse_too_few(root, found.tree, counts)
-    tree, alphabets = _roles(root, found)
+    tree = _enough(found.tree, {key: len(files) for key, files in _files(found.tree).items()})
+    _roles(root, found, tree)  # what is refused is refused before anything is read
     drawers, named = drawers_of(tree, request.drawer_names)
     packed = cached(
         "folder",
         shown(root.resolve()),
         _state(root, tree, request),
-        lambda: _read(root, tree, drawers, request),
+        lambda: _read(root, found, tree, drawers, request),
     )
+    kept = _kept(found, tree, packed)
+    _, alphabets = _roles(root, found, kept)
     file_of = {
-        (f"{alphabet}/{character}", drawer): file
-        for (alphabet, character), files in _files(tree).items()
+        ("" if found.one_alphabet else alphabet, character, drawer): file
+        for (alphabet, character), files in _files(kept).items()
         for drawer, file in zip(drawers[alphabet, character], files, strict=True)
     }
     everyone = tuple(sorted(set(packed.drawer.tolist())))
@@ -70,9 +74,9 @@ def load_folder(request: Request) -> Dataset:
         digest=packed.digest,
         own=OwnFolder(
             path=Path(os.path.abspath(root)),
-            remarks=tuple(_remarks(found, packed, named)),
+            remarks=tuple(_remarks(found, tree, kept, packed, named)),
             files=tuple(
-                file_of[packed.character_names[c], int(d)]
+                file_of[*_own_name(found, packed.character_names[c]), int(d)]
                 for c, d in zip(packed.character, packed.drawer, strict=True)
             ),
         ),
@@ -83,20 +87,51 @@ def _files(tree: Tree) -> dict[tuple[str, str], tuple[Path, ...]]:
     return {(a, c): files for a, characters in tree.items() for c, files in characters.items()}
 
 
-def _roles(root: Path, found: FolderTree) -> tuple[Tree, dict[Role, tuple[str, ...]]]:
-    """Return the tree, a single alphabet split into one for each role, and the roles' alphabets."""
-    sizes = {alphabet: len(characters) for alphabet, characters in found.tree.items()}
+def _enough(tree: Tree, counts: Mapping[tuple[str, str], int]) -> Tree:
+    """Return what has enough drawings, of which each character has ``counts``, and characters."""
+    kept = {
+        a: {c: files for c, files in characters.items() if counts[a, c] >= MIN_DRAWINGS}
+        for a, characters in tree.items()
+    }
+    return {a: characters for a, characters in kept.items() if len(characters) >= MIN_CHARACTERS}
+
+
+def _kept(found: FolderTree, tree: Tree, packed: Packed) -> Tree:
+    """Return the part of the tree that is in ``packed``."""
+    names = {_own_name(found, name) for name in packed.character_names}
+    parts = {a: {c: f for c, f in each.items() if (a, c) in names} for a, each in tree.items()}
+    return {a: characters for a, characters in parts.items() if characters}
+
+
+def _own_name(found: FolderTree, name: str) -> tuple[str, str]:
+    """Return alphabet and character as in the folder; a single alphabet was split into roles."""
+    alphabet, _, character = name.partition("/")
+    return ("" if found.one_alphabet else alphabet), character
+
+
+def _roles(root: Path, found: FolderTree, tree: Tree) -> tuple[Tree, dict[Role, tuple[str, ...]]]:
+    """Return the tree, a single alphabet split into one for each role, and the roles' alphabets.
+
+    Raises:
+        DataError: there are too few alphabets or characters.
+    """
     try:
-        if not found.one_alphabet:
-            return found.tree, share_alphabets(sizes)
-        (characters,) = found.tree.values()
-        shares = share_characters(characters)
+        if found.one_alphabet:
+            characters = tree.get("", {})
+            shares = share_characters(characters)
+            split: Tree = {
+                role: {name: characters[name] for name in shares[role]} for role in ROLES
+            }
+            return split, {role: (role,) for role in ROLES}
+        if len(tree) < MIN_ALPHABETS:
+            raise DataError(
+                f"{len(tree)} alphabet{'s' * (len(tree) != 1)} with images enough; "
+                f"at least {MIN_ALPHABETS} are needed, to train, validate and test; {LAYOUT}"
+            )
+        return tree, share_alphabets({a: len(characters) for a, characters in tree.items()})
     except DataError as error:
-        raise DataError(
-            "\n  ".join([f"{shown(root)}: {error}", *describe(found.left_out)])
-        ) from None
-    tree: Tree = {role: {name: characters[name] for name in shares[role]} for role in ROLES}
-    return tree, {role: (role,) for role in ROLES}
+        lines = [f"{shown(root)}: {error}", *_too_few(found.tree, tree), *describe(found.left_out)]
+        raise DataError("\n  ".join(lines)) from None
 
 
 def _drawn(packed: Packed) -> dict[str, list[frozenset[int]]]:
@@ -107,51 +142,48 @@ def _drawn(packed: Packed) -> dict[str, list[frozenset[int]]]:
     return {name: [*map(frozenset, characters.values())] for name, characters in drawn.items()}
 
 
-def _refuse_too_few(root: Path, tree: Tree, counts: Mapping[tuple[str, str], int]) -> None:
-    """Refuse too few alphabets, characters or drawings; ``counts`` are of drawings that count."""
-    if 1 < len(tree) < MIN_ALPHABETS:
-        raise DataError(
-            f"{shown(root)}: {len(tree)} alphabets with images; at least {MIN_ALPHABETS} are "
-            f"needed, to train, validate and test; {LAYOUT}"
-        )
-    files = _files(tree)
-    few = [
-        f"{shown(next(iter(characters.values()))[0].parent.parent)}: {len(characters)} character "
-        f"with images; at least {MIN_CHARACTERS} are needed; {LAYOUT}"
-        for characters in tree.values()
-        if len(characters) < MIN_CHARACTERS
+def _too_few(tree: Tree, kept: Tree) -> Iterator[str]:
+    """Yield what was left out because there is too little of it."""
+    gone = {
+        alphabet: [name for name in characters if name not in kept.get(alphabet, {})]
+        for alphabet, characters in tree.items()
+    }
+    alphabets = [alphabet for alphabet in tree if alphabet and alphabet not in kept]
+    characters = [
+        f"{alphabet}/{name}".lstrip("/")
+        for alphabet, names in gone.items()
+        if alphabet not in alphabets
+        for name in names
     ]
-    for key, count in counts.items():
-        if count < MIN_DRAWINGS:
-            folder, of = shown(files[key][0].parent), len(files[key])
-            seen = "" if count == of else f" of {of}, the others being blank"
-            few.append(
-                f"{folder}: {count} drawing{'s' * (count != 1)}{seen}; "
-                f"at least {MIN_DRAWINGS} are needed"
+    for what, names, needed in (
+        ("character", characters, f"{MIN_DRAWINGS} drawings"),
+        ("alphabet", alphabets, f"{MIN_CHARACTERS} characters of {MIN_DRAWINGS} drawings"),
+    ):
+        if names:
+            yield (
+                f"{len(names)} {what}{'s' * (len(names) != 1)} left out, without the {needed} "
+                f"that are needed: {listed(names)}"
             )
-    if few:
-        raise DataError(listed(few, "\n  "))
 
 
-def _read(root: Path, tree: Tree, drawers: Drawers, request: Request) -> Packed:
-    """Return the drawings of all pictures that are not blank.
+def _read(root: Path, found: FolderTree, tree: Tree, drawers: Drawers, request: Request) -> Packed:
+    """Return the drawings of all pictures that are not blank, of characters with enough of them.
 
     Raises:
         DataError: some cannot be read, most are blank, or too few are not.
     """
     files = _files(tree)
     total = sum(map(len, files.values()))
-    rows, bad, blank = [], [], []
-    counts: Counter[tuple[str, str]] = Counter(dict.fromkeys(files, 0))
-    for i, ((alphabet, character), file, drawer) in enumerate(_pictures(files, drawers), 1):
+    bad, blank = [], []
+    rows: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = {key: [] for key in files}
+    for i, (key, file, drawer) in enumerate(_pictures(files, drawers), 1):
         try:
             ink = read_ink(file, SIZE, shown(file))
         except DataError as error:
             bad.append(str(error))
         else:
             if ink.any():
-                rows.append(LabelledRow(alphabet, character, drawer, row_of(ink, False)))
-                counts[alphabet, character] += 1
+                rows[key].append((drawer, row_of(ink, False)))
             else:
                 blank.append(shown(file.relative_to(root)))
         if request.progress:
@@ -166,8 +198,13 @@ def _read(root: Path, tree: Tree, drawers: Drawers, request: Request) -> Packed:
             f"{shown(root)}: on {len(blank)} of {total:,} images there is nothing to see, which "
             f"is most of them: {listed(blank)}; save them as dark strokes on light paper"
         )
-    _refuse_too_few(root, tree, counts)
-    return replace(pack(rows, SIZE, binary=False), blank=tuple(blank))
+    kept, _ = _roles(root, found, _enough(tree, {key: len(own) for key, own in rows.items()}))
+    labelled = (
+        LabelledRow(alphabet, character, drawer, row)
+        for alphabet, character in _files(kept)
+        for drawer, row in rows["" if found.one_alphabet else alphabet, character]
+    )
+    return replace(pack(labelled, SIZE, binary=False), blank=tuple(blank))
 
 
 def _pictures(
@@ -178,7 +215,9 @@ def _pictures(
             yield key, file, drawer
 
 
-def _remarks(found: FolderTree, packed: Packed, named: bool) -> Iterator[str]:
+def _remarks(
+    found: FolderTree, tree: Tree, kept: Tree, packed: Packed, named: bool
+) -> Iterator[str]:
     if found.one_alphabet:
         yield "a single alphabet: its characters are shared out to train, validate and test"
     yield (
@@ -186,9 +225,15 @@ def _remarks(found: FolderTree, packed: Packed, named: bool) -> Iterator[str]:
         if named
         else "drawers: not in the names, so a drawing's place in its folder stands for one"
     )
+    if found.merged:
+        yield (
+            "folders of one name, written in several Unicode forms, are read as one: "
+            f"{listed(found.merged)}"
+        )
     if packed.blank:
-        total = len(packed) + len(packed.blank)
+        total = sum(map(len, _files(tree).values()))
         yield f"{len(packed.blank)} of {total:,} left out, blank: {listed(packed.blank)}"
+    yield from _too_few(found.tree, kept)
     yield from describe(found.left_out)
 
 

@@ -27,11 +27,13 @@ class FolderTree:
         one_alphabet: whether the folder holds characters of a single alphabet, which is then
             called by no name at all, for a folder's own name may change.
         left_out: what is not used, by why.
+        merged: what several folders are read as one under, for their names are one in normal form.
     """
 
     tree: Tree
     one_alphabet: bool
     left_out: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    merged: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return sum(len(files) for characters in self.tree.values() for files in characters.values())
@@ -65,11 +67,15 @@ def read_tree(root: Path) -> FolderTree:
             f"{shown(root)}: the images lie {depth} folders deep; {LAYOUT}. Give the folder that "
             f"holds the alphabets, one of: {listed(choice)}"
         )
-    alphabets = {parts[:-1] for parts in used.values()}
+    alphabets = {tuple(name_of(Path(part)) for part in parts[:-1]) for parts in used.values()}
     tree: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    meant: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for image, parts in used.items():
         alphabet = "" if len(alphabets) == 1 else name_of(Path(parts[-2]))
-        tree[alphabet][name_of(Path(parts[-1]))].append(image)
+        character = name_of(Path(parts[-1]))
+        tree[alphabet][character].append(image)
+        meant[f"{alphabet}/{character}"].add(parts)
+        meant[alphabet].add(parts[:-1])
     left_out = dict(listing.left_out)
     if strays := tuple(image for image in folders if image not in used):
         left_out[ELSEWHERE] = strays
@@ -84,6 +90,9 @@ def read_tree(root: Path) -> FolderTree:
         },
         one_alphabet=len(alphabets) == 1,
         left_out=left_out,
+        merged=tuple(
+            sorted(name.lstrip("/") for name, folders in meant.items() if len(folders) > 1)
+        ),
     )
 
 

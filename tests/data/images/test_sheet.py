@@ -58,3 +58,6 @@ def test_the_sheet_is_bounded_and_says_so(number: int, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none/show\.png cannot be written"):
         show_inputs([("a", None, BAR)], tmp_path / "none/show.png")
+    with pytest.raises(DataError, match=r"show\.mp4: no image file to write; allowed are PNG, JP"):
+        show_inputs([("a", None, BAR)], tmp_path / "show.mp4")
+    assert not list(tmp_path.iterdir())

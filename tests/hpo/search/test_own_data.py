@@ -28,7 +28,7 @@ from hpo.search.own_data import SHEET
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.files import load
-from hpo.study.open import open_as_run, open_finished, open_study
+from hpo.study.open import on_known_data, open_as_run, open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.progress import reading
@@ -246,13 +246,60 @@ def test_a_mistyped_folder_leaves_no_study_that_misses_it(tmp_path: Path) -> Non
     assert "no complete one" in " ".join(result.output.split()), result.output
 
 
-def test_a_study_of_a_folder_run_without_it_says_how_to_name_it(
-    letters: Path, tmp_path: Path
+def test_a_study_of_a_folder_goes_on_without_naming_it(
+    letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     location = StudyLocation("tiny", tmp_path / "out")
     assert run_study(at(on(letters), location))
-    with pytest.raises(StudyError, match=r"--dataset says where the folder of images is"):
-        run_study(at(tiny_config(trials=2), location))
+    assert "last found" not in capsys.readouterr().out
+    again = at(tiny_config(trials=2), location)
+    dry_run_study(again)
+    assert "last found in" in capsys.readouterr().out
+    assert run_study(again)
+    assert f"last found in {letters}" in " ".join(capsys.readouterr().out.split())
+    assert [trial.state.name for trial in open_finished(location).trials] == ["COMPLETE"] * 2
+    moved = letters.rename(tmp_path / "moved")
+    for command in (run_study, dry_run_study):
+        with pytest.raises(StudyError, match=r"last found, in .*letters; say with --dataset"):
+            command(at(tiny_config(trials=3), location))
+    assert run_study(at(on(moved, trials=3), location))
+    assert run_study(at(tiny_config(trials=4), location))
+    assert remembered(location)["path"] == str(moved)
+    (moved / "alphabet0" / "character00" / "01.png").unlink()
+    with pytest.raises(StudyError, match=r"other data:\n.*was moved \(.*\), now moved \("):
+        run_study(at(tiny_config(trials=5), location))
+
+
+def test_a_study_that_never_read_a_folder_takes_the_data_that_is_asked_for(tmp_path: Path) -> None:
+    location = StudyLocation("tiny", tmp_path / "out")
+    open_study(at(on("lettres"), location))
+    run = at(tiny_config(), location)
+    assert on_known_data(run) == run
+    assert on_known_data(at(tiny_config(), StudyLocation("other", storage=location.url)))
+
+
+def test_a_source_of_the_study_file_is_none_that_is_asked_for(
+    letters: Path, tmp_path: Path
+) -> None:
+    arguments = ["--study", "smoke", "--device", "cpu", "--out", str(tmp_path / "out")]
+    named = [*arguments, "--dataset", str(letters), "--trials", "1"]
+    assert CliRunner().invoke(app, named).exit_code == 0
+    for more in (["--dry-run"], ["--trials", "1"]):
+        result = CliRunner().invoke(app, [*arguments, *more])
+        assert result.exit_code == 0, result.output
+        assert f"last found in {letters}" in " ".join(result.output.split())
+    study = Study("smoke", trials=1, out=tmp_path / "out", device="cpu")
+    assert study.run()
+    result = CliRunner().invoke(app, [*arguments, "--dataset", "glyphs"])
+    assert result.exit_code == 1
+    assert 'was "folder", now "glyphs"' in " ".join(result.output.split())
+
+
+def test_a_study_of_another_source_goes_on_without_naming_it(tmp_path: Path) -> None:
+    location = StudyLocation("tiny", tmp_path / "out")
+    assert run_study(at(on("glyphs"), location))
+    assert run_study(at(tiny_config(trials=2), location))
+    assert len(open_finished(location).trials) == 2
 
 
 def test_an_ablation_finds_a_moved_folder_by_its_option(letters: Path, tmp_path: Path) -> None:

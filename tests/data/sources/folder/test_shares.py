@@ -72,8 +72,13 @@ def test_an_option_decides() -> None:
     drawers, named = drawers_of(tree_of(*omniglot_like(12, range(3, 9))), "rank")
     assert not named
     assert list(drawers["a", "c0"]) == [1, 2, 3, 4, 5, 6]
-    with pytest.raises(DataError, match=r"2 images .*a\.png, b_03\.png; .*drawer_names"):
+    with pytest.raises(
+        DataError,
+        match=r"^--drawer-names names: .*2 images lie: a\.png, b_03\.png; .*--drawer-names auto",
+    ):
         drawers_of(tree_of(["x_01.png", "x_02.png"], ["a.png", "b_03.png"]), "names")
+    with pytest.raises(DataError, match=r"where 1 image lies: a\.png"):
+        drawers_of(tree_of(["x_01.png", "x_02.png"], ["a.png"]), "names")
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 10, 37])
