@@ -49,7 +49,6 @@ TESTED_ELSEWHERE = {
     "hpo.study.samplers.seeded",
     "hpo.study.space.catalogue",
     "hpo.study.space.domains",
-    "hpo.study.storage.location",
     "hpo.study.storage.lock",
     "hpo.study.storage.retry",
     "model.device",
