@@ -3,6 +3,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +15,10 @@ def omniglot_root() -> Path:
         pytest.skip("no Omniglot here: set OMNIGLOT_ROOT")
     return root
 
+
+# How long an example takes is no property of the code where other work keeps the cores busy.
+settings.register_profile("any pace", deadline=None)
+settings.load_profile("any pace")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

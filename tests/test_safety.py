@@ -85,7 +85,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
-@settings(max_examples=fuzz_examples(), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=fuzz_examples(), suppress_health_check=list(HealthCheck))
 @given(st.one_of(damaged(), st.binary(max_size=200)))
 def test_fuzz_of_a_study_file_gives_a_study_or_one_message(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "fuzz.toml"

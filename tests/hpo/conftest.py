@@ -11,7 +11,7 @@ from tests.hpo.support import tiny_dataset, tiny_job
 # Threads that wait for each other cost more than they give in nets this small.
 torch.set_num_threads(1)
 # The clock of a busy machine says nothing of an example.
-settings.register_profile("patient", deadline=None)
+settings.register_profile("patient")
 settings.load_profile("patient")
 
 

@@ -194,36 +194,6 @@ def test_a_database_locked_for_ever_is_one_message(
     opens(job)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_database_is_one_message_and_left_alone(job: Job, share: float) -> None:
-    work(replace(job, total=1))
-    copy = tiny_job(job.run.location.folder / "copy")
-    copy.run.location.folder.mkdir(parents=True)
-    file = copy.run.location.folder / "study.db"
-    with (
-        sqlite3.connect(job.run.location.folder / "study.db") as whole,
-        sqlite3.connect(file) as other,
-    ):
-        whole.backup(other)
-    whole.close()
-    other.close()
-    before = file.read_bytes()[: int(file.stat().st_size * share)]
-    file.write_bytes(before)
-    with pytest.raises(StudyError, match=r"is damaged or no database .* left as it"):
-        open_study(copy.run)
-    assert file.read_bytes() == before
-
-
-def test_a_database_of_another_version_is_one_message(job: Job) -> None:
-    open_study(job.run)
-    connection = sqlite3.connect(job.run.location.folder / "study.db")
-    connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.a'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StudyError, match="another version of Optuna"):
-        open_study(job.run)
-
-
 def test_a_study_of_another_version_is_refused_with_the_difference(job: Job) -> None:
     study = open_study(job.run)
     remember_data(study, job.run, "one", "a" * 64)
@@ -318,16 +288,3 @@ def test_a_storage_that_goes_away_is_waited_for_with_growing_pauses(
 
     assert hpo.study.storage.retry.retrying(away) == 7
     assert pauses == [0.25, 0.5, 1, 2, 4, 8, 10]
-
-
-@pytest.mark.parametrize("words", ["database or disk is full", "database disk image is malformed"])
-def test_what_never_passes_is_not_waited_for(words: str) -> None:
-    calls = []
-
-    def broken() -> None:
-        calls.append(1)
-        raise sqlite3.OperationalError(words)
-
-    with pytest.raises(sqlite3.OperationalError):
-        hpo.study.storage.retry.retrying(broken)
-    assert len(calls) == 1

@@ -4,10 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from PIL import Image, ImageDraw
 
 from data.batches.one_shot import generate
 from data.batches.pairs import PairSampler
 from model.hyperparameters import Architecture, Budget, Hyperparameters, LayerRates, Recipe
+from model.net.siamese import SiameseNet
 from model.training.trainer import Trainer, Validation
 from tests.synthetic import synthetic
 
@@ -69,3 +71,40 @@ def with_rate(hyperparameters: Hyperparameters, layer: str, **changes: float) ->
 def random_images(count: int, size: int = 16, seed: int = 0) -> torch.Tensor:
     """Return images ``[count, 1, size, size]`` of uniform noise."""
     return torch.rand(count, 1, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def alike(level: float = 0.0) -> SiameseNet:
+    """Return a net whose score is ``level`` less the distance of its embeddings."""
+    architecture = Architecture(
+        image_size=20,
+        filters=(8,),
+        kernel_sizes=(5,),
+        poolings=1,
+        units=16,
+        embedding="identity",
+        initialisation="kaiming",
+    )
+    net = SiameseNet(architecture, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        net.output.weight.fill_(-0.1)
+        net.output.bias.fill_(level)
+    return net
+
+
+SHAPES = ("bar", "cross", "ring")
+"""What `drawing` draws."""
+
+
+def drawing(shape: str, size: int = 80, shift: int = 0) -> Image.Image:
+    """Return a drawing of one of `SHAPES`, black on white, ``[size, size]``."""
+    image = Image.new("L", (size, size), 255)
+    pen = ImageDraw.Draw(image)
+    low, high, width = size // 5 + shift, size * 4 // 5 + shift, size // 12
+    if shape == "ring":
+        pen.ellipse((low, low, high, high), outline=0, width=width)
+    elif shape == "bar":
+        pen.line((size // 2, low, size // 2, high), fill=0, width=width)
+    else:
+        pen.line((low, low, high, high), fill=0, width=width)
+        pen.line((low, high, high, low), fill=0, width=width)
+    return image

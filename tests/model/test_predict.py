@@ -1,75 +1,17 @@
 import json
-import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 from data.images.support import find_support
-from model.hyperparameters import Architecture
-from model.net.calibration import Calibration
 from model.net.saved import CONFIG, SavedNet, save_net
-from model.net.siamese import SiameseNet
 from model.predict import app, predict
-
-
-def alike(level: float = 0.0) -> SiameseNet:
-    """Return a net whose score is ``level`` less the distance of its embeddings."""
-    architecture = Architecture(
-        image_size=20,
-        filters=(8,),
-        kernel_sizes=(5,),
-        poolings=1,
-        units=16,
-        embedding="identity",
-        initialisation="kaiming",
-    )
-    net = SiameseNet(architecture, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        net.output.weight.fill_(-0.1)
-        net.output.bias.fill_(level)
-    return net
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A net with which like goes with like."""
-    save_net(tmp_path / "model", SavedNet(net=alike()))
-    return tmp_path / "model"
-
-
-def drawing(shape: str, size: int = 80, shift: int = 0) -> Image.Image:
-    image = Image.new("L", (size, size), 255)
-    pen = ImageDraw.Draw(image)
-    low, high, width = size // 5 + shift, size * 4 // 5 + shift, size // 12
-    if shape == "ring":
-        pen.ellipse((low, low, high, high), outline=0, width=width)
-    elif shape == "bar":
-        pen.line((size // 2, low, size // 2, high), fill=0, width=width)
-    else:
-        pen.line((low, low, high, high), fill=0, width=width)
-        pen.line((low, high, high, low), fill=0, width=width)
-    return image
-
-
-SHAPES = ("bar", "cross", "ring")
-
-
-@pytest.fixture
-def support(tmp_path: Path) -> Path:
-    folder = tmp_path / "support"
-    (folder / "ring").mkdir(parents=True)
-    drawing("bar").save(folder / "bar.png")
-    drawing("cross").save(folder / "cross.jpg")
-    drawing("ring").save(folder / "ring" / "1.png")
-    drawing("ring", 120, 2).save(folder / "ring" / "2.png")
-    (folder / "notes.txt").write_text("not a class")
-    return folder
+from tests.model.support import SHAPES, alike, drawing
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -170,26 +112,6 @@ def test_a_class_that_is_there_twice_is_refused(model: Path, support: Path) -> N
     assert "bar is there twice" in " ".join(output.split())
 
 
-@pytest.mark.parametrize("level", [-60.0, 0.0, 100.0])
-def test_ranks_by_logit_whatever_its_level(tmp_path: Path, support: Path, level: float) -> None:
-    """A sigmoid of 100 is 1 for all classes: the first name would win."""
-    folder = tmp_path / "drifted"
-    save_net(
-        folder, SavedNet(net=alike(level), calibration=Calibration(shift=level - 1, scale=2.0))
-    )
-    for shape in SHAPES:
-        query = tmp_path / f"{shape}.png"
-        drawing(shape, 100, 2).save(query)
-        (ranked,) = predict(folder, support, [query])
-        assert ranked[0].name == shape
-        assert len({one.similarity for one in ranked}) == len(SHAPES)
-        logits = [one.logit for one in ranked]
-        assert logits == sorted(logits, reverse=True)
-        assert abs(logits[0] - level) < 20
-        expected = torch.tensor([2 * (logit - level + 1) for logit in logits]).sigmoid()
-        assert [one.similarity for one in ranked] == pytest.approx(expected.tolist(), abs=1e-4)
-
-
 @pytest.mark.parametrize(
     ("level", "threshold"), [(100.0, 1.0), (28.0, 1 - 1e-12), (-27.0, 1e-12), (-800.0, 0.0)]
 )
@@ -210,15 +132,6 @@ def test_a_net_saved_without_calibration_ranks_right_and_says_so(
     similarities = [one["similarity"] for one in answer["ranked"]]
     assert similarities == sorted(set(similarities), reverse=True)
     assert all(0 < one < 1 for one in similarities)
-
-
-def test_an_old_threshold_is_where_a_half_is(tmp_path: Path, support: Path) -> None:
-    folder = tmp_path / "old"
-    save_net(folder, SavedNet(net=alike(), calibration=None, threshold=0.2))
-    (ranked,) = predict(folder, support, [support / "bar.png"])
-    shift = math.log(0.2 / 0.8)
-    expected = [1 / (1 + math.exp(shift - one.logit)) for one in ranked]
-    assert [one.similarity for one in ranked] == pytest.approx(expected)
 
 
 def test_what_no_class_reaches_is_unknown(model: Path, support: Path, tmp_path: Path) -> None:

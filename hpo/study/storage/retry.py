@@ -25,13 +25,13 @@ _Result = TypeVar("_Result")
 def retrying(do: Callable[[], _Result]) -> _Result:
     """Return ``do()``, tried again with growing pauses while the database is away.
 
-    ``do`` must bear to be repeated. Within another `patiently` it is that one that tries again,
-    as a whole; within `impatient` nothing is.
+    ``do`` must bear to be repeated. Within another `retrying` it is that one that tries again, as
+    a whole; within `no_retry` nothing is.
 
     Raises:
         Exception: what ``do`` raised last, if it never passes or lasts too long.
     """
-    if getattr(_thread, "impatient", False):
+    if getattr(_thread, "no_retry", False):
         return do()
     end: float | None = None
     pause, told = _FIRST_PAUSE, False
@@ -58,7 +58,7 @@ def retrying(do: Callable[[], _Result]) -> _Result:
 @contextmanager
 def no_retry() -> Iterator[None]:
     """Let this thread's troubles with the database show at once while the block runs."""
-    before = getattr(_thread, "impatient", False)
+    before = getattr(_thread, "no_retry", False)
     _thread.no_retry = True
     try:
         yield

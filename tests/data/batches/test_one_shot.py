@@ -40,7 +40,7 @@ def check(trials: OneShotTrials, way: int, variant: Variant) -> None:
     seed=st.integers(0, 2**31),
     way=st.integers(2, 5),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_trials_are_what_they_should_be(
     variant: Variant, characters: tuple[int, ...], missing: float, seed: int, way: int
 ) -> None:

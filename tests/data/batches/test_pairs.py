@@ -30,7 +30,7 @@ def shuffled(drawings: Drawings, seed: int = 0) -> Drawings:
 
 
 @given(ALPHABETS, st.integers(2, 5), st.integers(0, 2**31), st.integers(1, 60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_pairs_are_what_they_say(
     characters: tuple[int, ...], drawers: int, seed: int, half: int
 ) -> None:
@@ -46,7 +46,7 @@ def test_pairs_are_what_they_say(
 
 
 @given(ALPHABETS, st.lists(st.integers(1, 20), min_size=1, max_size=5), st.integers(1, 4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_alphabet_gives_the_same_number(
     characters: tuple[int, ...], batches: list[int], rounds: int
 ) -> None:
@@ -66,7 +66,7 @@ def test_every_alphabet_gives_the_same_number(
 
 # Torch's generator of the CPU takes the low 32 bits of a seed.
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_draws_are_a_function_of_the_seed(seed: int, other: int) -> None:
     drawings = synthetic((4, 5), 4, size=2)
     fresh = PairSampler(drawings, seed).draw(50)
@@ -129,7 +129,7 @@ def test_refuses_what_makes_no_pairs() -> None:
 
 
 @given(ALPHABETS, st.integers(0, 2**31), st.booleans(), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_episodes(
     characters: tuple[int, ...], seed: int, across: bool, data: st.DataObject
 ) -> None:

@@ -106,7 +106,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=fuzz_examples(), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=fuzz_examples(), suppress_health_check=list(HealthCheck))
 @given(st.one_of(damaged(SEEDS), st.binary(max_size=200)))
 @pytest.mark.filterwarnings("ignore")
 def test_fuzz_gives_files_or_a_data_error(tmp_path: Path, content: bytes) -> None:

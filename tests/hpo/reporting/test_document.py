@@ -95,7 +95,7 @@ def test_a_page_shows_any_text_as_it_is(tmp_path: Path, text: str) -> None:
     shows_as_it_is(text, tmp_path)
 
 
-@settings(max_examples=fuzz_examples() // 4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=fuzz_examples() // 4, suppress_health_check=list(HealthCheck))
 @given(st.text("ab 1.-+)(=:*_~<>[]!|#&;$\\\"'/", min_size=1).filter(str.strip))
 def test_fuzz_of_text_in_a_page(tmp_path: Path, text: str) -> None:
     shows_as_it_is(text, tmp_path)

@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.study.config import StudyConfig
-from hpo.study.errors import ConfigError, StudyError
+from hpo.study.errors import ConfigError
 from hpo.study.files import available, load
-from hpo.study.name import check_name
 from hpo.study.samplers.table import SAMPLERS
-from hpo.study.storage.location import StudyLocation
 
 STUDIES = ("beyond", "beyond-105", "beyond-70", "beyond-unaided", "compact", "paper", "smoke")
 
@@ -82,52 +80,6 @@ def test_mistakes_are_named_with_what_is_allowed(
         assert word in message
 
 
-def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text('base = "smoke"\n[budget]\nepochs = 5\n[parameters]\n"fc.units" = 64\n')
-    mine, smoke = load(str(path)), load("smoke")
-    assert mine.name == "mine"
-    mine_is, smoke_is = mine.identity(), smoke.identity()
-    assert {key for key in mine_is if mine_is[key] != smoke_is[key]} == {
-        "budget.epochs",
-        "parameters.fc.units",
-        "start.0",
-    }
-    assert smoke_is["start.0"].keys() - mine_is["start.0"].keys() == {"fc.units"}
-    # A file as base is looked for beside the one that names it, and starts replace starts.
-    further = tmp_path / "further.toml"
-    further.write_text('base = "mine.toml"\nstart = []\n[search]\nseed = 3\n')
-    assert load(str(further)).budget.epochs == 5
-    assert load(str(further)).search.seed == 3
-    assert not load(str(further)).start
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("base = 3", ["base = 3", "name a study"]),
-        ('base = "smok"', ["base", 'no study "smok"', 'did you mean "smoke"']),
-        ('base = "gone.toml"', ["gone.toml", "cannot be read"]),
-        ('base = "mine.toml"', ["mine.toml", "leads back"]),
-        ('base = "../../etc/X.toml"', ["base", '"X" cannot name a study']),
-        ('base = "smoke"\n[budget]\nepochs = 0', ["budget.epochs", "0"]),
-        ('base = "smoke"\n[[start]]\n"net.poolings" = 2', ["start.0: net.poolings is fixed"]),
-        ('bas = "smoke"', ['unknown key "bas"', 'did you mean "base"']),
-    ],
-)
-def test_mistakes_about_a_base_are_named(tmp_path: Path, text: str, words: list[str]) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(text)
-    with pytest.raises(ConfigError) as refused:
-        load(str(path))
-    assert all(word in str(refused.value) for word in words), str(refused.value)
-
-
-def test_unaided_search_starts_from_the_paper_alone() -> None:
-    unaided, beyond = load("beyond-unaided").identity(), load("beyond").identity()
-    assert unaided == {k: v for k, v in beyond.items() if k not in ("start.1", "start.2")}
-
-
 def test_conditions_must_name_what_is_there(tmp_path: Path) -> None:
     line = '"recipe.way" = {{ low = 5, high = 30, when = {{ {} }} }}'
     for when, words in [
@@ -138,28 +90,6 @@ def test_conditions_must_name_what_is_there(tmp_path: Path) -> None:
         path = altered(tmp_path, ('"net.poolings" = 2', '"net.poolings" = 2\n' + line.format(when)))
         with pytest.raises(ConfigError, match=words):
             load(str(path))
-
-
-def test_unknown_study_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match='did you mean "compact"'):
-        load("compct")
-    with pytest.raises(ConfigError, match="cannot be read"):
-        load("no/such.toml")
-
-
-@given(st.text())
-def test_names_cannot_leave_their_folder(name: str) -> None:
-    try:
-        check_name(name)
-    except ConfigError:
-        return
-    assert Path(StudyLocation(name, Path("/out")).folder).resolve().parent == Path("/out")
-
-
-@pytest.mark.parametrize("name", ["../x", "/x", "a/b", ".", "..", ".x", "", "A", "a\n", "a\\b"])
-def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError):
-        check_name(name)
 
 
 values = st.recursive(
@@ -212,14 +142,3 @@ def test_identity_holds_all_but_total_and_description() -> None:
     assert smoke.identity() == smoke.changed(trials=99).identity()
     assert smoke.identity() != smoke.changed(seed=1).identity()
     assert smoke.identity()["parameters.conv4.momentum"] == {"low": 0.0, "high": 0.99, "log": False}
-
-
-@pytest.mark.parametrize("url", ["nonsense", "mysql://u@h/d", "sqlite://", "sqlite:///:memory:"])
-def test_storages_that_cannot_hold_a_study_are_refused(url: str) -> None:
-    with pytest.raises(StudyError, match="--storage"):
-        StudyLocation("x", storage=url)
-
-
-def test_passwords_are_never_shown() -> None:
-    location = StudyLocation("x", storage="postgresql+psycopg://me:secret@nowhere/db")
-    assert "secret" not in location.shown_url + location.options() + location._safe("secret!")

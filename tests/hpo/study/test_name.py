@@ -16,3 +16,9 @@ def test_study_names_cannot_leave_their_folder(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("name", ["compact", "beyond-70", "7", "a.b_c"])
 def test_a_plain_name_is_returned(name: str) -> None:
     assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", ".", "..", ".x", "", "A", "a\n", "a\\b"])
+def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError):
+        check_name(name)

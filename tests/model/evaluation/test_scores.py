@@ -149,7 +149,7 @@ SCORES: Any = st.lists(
 
 
 @given(SCORES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_best_threshold_is_as_good_as_any(pairs: list[tuple[float, bool]]) -> None:
     """Ties, all alike, all different: against every cut there is."""
     scores = torch.tensor([score for score, _ in pairs])

@@ -27,7 +27,7 @@ def drawn(level: float, spread: float, number: int = 400) -> tuple[torch.Tensor,
 
 
 @given(PAIRS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_similarities_are_monotone_distinct_and_in_range(pairs: list[tuple[float, bool]]) -> None:
     """In float32, from well below the lowest score to well above the highest."""
     scores, same = columns(pairs)
@@ -52,7 +52,7 @@ def test_similarities_are_monotone_distinct_and_in_range(pairs: list[tuple[float
     st.lists(st.sampled_from([-1e30, -3.0, 0.0, 5.0, 1e30, math.inf, -math.inf, math.nan])),
     st.sampled_from(["all", "none", "some"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_hostile_scores_give_numbers(scores: list[float], which: str) -> None:
     same = torch.tensor([float(which == "all" or (which == "some" and i % 3 == 0)) for i in scores])
     calibration = Calibration.fit(torch.tensor(scores), same)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from data.dataset import ROLES, Dataset
 from data.sources.glyphs.alphabets import ALPHABETS
-from data.sources.glyphs.shapes import distance, distinct, prune, strokes, thin
+from data.sources.glyphs.shapes import distance, strokes
 from data.sources.glyphs.source import DRAWERS, draw, hand
 
 
@@ -76,29 +76,3 @@ def test_drawing_is_repeatable_and_hands_differ() -> None:
     assert np.array_equal(one, again)
     assert (one[0] != one[1]).any()
     assert hand(3).pen == hand(3).pen != hand(4).pen
-
-
-def test_thinning_leaves_lines() -> None:
-    thick = np.zeros((105, 105), bool)
-    thick[20:80, 45:57] = True
-    line = prune(thin(thick))
-    assert 40 < line.sum() < 70
-    assert line.sum(1).max() <= 2
-    dot = np.zeros((105, 105), bool)
-    dot[50:56, 50:56] = True
-    assert thin(dot).any()
-    assert prune(thin(thick | dot)).sum() >= line.sum()
-
-
-def test_pruning_keeps_true_ends() -> None:
-    comb = np.zeros((105, 105), bool)
-    comb[50, 20:80] = True
-    comb[46:50, 50] = True  # a spur
-    pruned = prune(comb)
-    assert not pruned[46:49, 50].any()
-    assert pruned[50, 20:80].all()
-
-
-def test_near_twins_are_dropped() -> None:
-    shapes = strokes("DejaVuSans", [ord("x"), 0x445, ord("o")])  # Latin and Cyrillic x
-    assert distinct(shapes, 2.5) == [0, 2]

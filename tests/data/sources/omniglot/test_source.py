@@ -14,7 +14,7 @@ from PIL import Image
 from data.dataset import Dataset
 from data.errors import DataError, DataUnavailable
 from data.images.ink import read_ink
-from data.sources.omniglot.facts import BACKGROUND, EVALUATION, RUN_ALPHABETS
+from data.sources.omniglot.facts import BACKGROUND, EVALUATION
 from data.sources.omniglot.source import BACKGROUND_SETS, load_part, locate
 from data.sources.request import Request
 from data.sources.table import load
@@ -64,21 +64,6 @@ class TestFigures:
         dataset = load("omniglot", omniglot_root, background, download=False, size=35)
         assert dataset.name == f"omniglot-{background}"
         assert len(dataset.drawings.of_alphabets(dataset.alphabets["train"])) == characters * 20
-
-    def test_official_runs(self, omniglot: Dataset) -> None:
-        runs = omniglot.official_runs
-        assert runs is not None
-        assert runs.drawings is omniglot.drawings
-        assert runs.support.shape == (400, 20)
-        d = omniglot.drawings
-        right = runs.support.gather(1, runs.answer[:, None]).squeeze(1)
-        assert torch.equal(d.character[runs.query], d.character[right])
-        assert bool((runs.query != right).all())
-        assert bool((d.alphabet[runs.support] == d.alphabet[runs.query][:, None]).all())
-        assert int(d.drawer[torch.cat([runs.query, runs.support.flatten()])].max()) <= 8
-        of_runs = d.alphabet[runs.query[::20]].tolist()
-        names = [d.alphabet_names[i] for i in of_runs]
-        assert sorted(names) == sorted(RUN_ALPHABETS * 2)
 
     def test_pixel_nearest_neighbour_gives_the_published_figure(self, omniglot: Dataset) -> None:
         runs = omniglot.official_runs
@@ -164,19 +149,6 @@ class TestCopies:
         half.write_bytes(whole[: len(whole) // 2])
         with pytest.raises(DataError, match="not a whole zip archive"):
             load_part(half, SMALL1)
-
-    def test_runs_with_wrong_labels_are_refused(self, tmp_path: Path, omniglot_root: Path) -> None:
-        for name in ("images_background_small1", "images_evaluation"):
-            (tmp_path / f"{name}.zip").symlink_to(archive(omniglot_root, name))
-        with zipfile.ZipFile(archive(omniglot_root, "all_runs")) as file:
-            runs = {i.filename: file.read(i) for i in file.infolist() if not i.is_dir()}
-        labels = "run07/class_labels.txt"
-        first, second, *rest = runs[labels].decode().splitlines()
-        a, b = first.split(), second.split()
-        mixed = [f"{a[0]} {b[1]}", f"{b[0]} {a[1]}", *rest]
-        write_zip(tmp_path / "all_runs.zip", {**runs, labels: "\n".join(mixed).encode()})
-        with pytest.raises(DataError, match="not the 20 official runs"):
-            load("omniglot", tmp_path, "small1", download=False)
 
     def test_missing_runs_are_a_warning(
         self,

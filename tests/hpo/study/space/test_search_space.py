@@ -1,7 +1,6 @@
 import json
 import pickle
 from collections import Counter
-from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -10,9 +9,8 @@ from optuna.trial import FixedTrial
 from hpo.study.config import StudyConfig
 from hpo.study.errors import ConfigError
 from hpo.study.files import available, load
-from hpo.study.space.catalogue import catalogue
 from hpo.study.space.search_space import SearchSpace
-from model.hyperparameters import MAX_DEPTH, Architecture, Bounds, LayerRates, Recipe
+from model.hyperparameters import MAX_DEPTH, Architecture
 from model.net.siamese import SiameseNet
 from tests.hpo.support import tiny_config
 
@@ -112,11 +110,6 @@ def test_names_of_the_contract() -> None:
     assert set(load("paper").space().distributions()) == expected | {"fc.units"}
 
 
-def test_exact_names_go_before_patterns() -> None:
-    space = SearchSpace({**LAYER, "conv2.filters": 7}, image_size=105)
-    assert space.hyperparameters({}).architecture.filters == (4, 7, 4, 4)
-
-
 def test_deeper_nets_have_parameters_of_their_own() -> None:
     searched = {"conv*.filters": {"low": 2, "high": 4}, "net.depth": {"low": 1, "high": MAX_DEPTH}}
     parameters = {**LAYER, **searched, "net.padding": "same", "net.poolings": 2}
@@ -162,37 +155,6 @@ def test_conditions_in_a_circle_are_refused() -> None:
     }
     with pytest.raises(ConfigError, match="depends on itself"):
         SearchSpace(parameters, image_size=105)
-
-
-@pytest.mark.parametrize("name", catalogue())
-def test_no_parameter_is_dead(name: str) -> None:
-    parameter = catalogue()[name]
-    depth = max(4, parameter.depth)
-    base = {**LAYER, "net.depth": depth, "net.padding": "same", "recipe.batch": "episodes"}
-    values = parameter.options or ((2, 3) if parameter.kind == "int" else (0.25, 0.75))
-    made = [
-        SearchSpace({**base, name: value}, image_size=105).hyperparameters({}) for value in values
-    ]
-    for i, one in enumerate(made):
-        assert all(one != other for other in made[i + 1 :])
-
-
-def test_bounds_stand_beside_the_fields() -> None:
-    def bounds(owner: type, field: str) -> Bounds:
-        hint = get_type_hints(owner, include_extras=True)[field]
-        return next(each for each in get_args(hint) if isinstance(each, Bounds))
-
-    for name, owner, field in [
-        ("net.dropout", Architecture, "dropout"),
-        ("fc.units", Architecture, "units"),
-        ("recipe.splice", Recipe, "splice"),
-        ("conv6.momentum", LayerRates, "momentum"),
-    ]:
-        parameter, expected = catalogue()[name], bounds(owner, field)
-        assert (parameter.low, parameter.high) == (expected.low, expected.high)
-        for beyond in (expected.low - 1, expected.high + 1):
-            with pytest.raises(ValueError, match=f"from {expected.low:g} to {expected.high:g}"):
-                parameter.check(beyond)
 
 
 def test_a_space_is_built_once_for_all_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:

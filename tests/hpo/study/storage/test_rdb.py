@@ -1,84 +1,39 @@
 import sqlite3
-import subprocess
-import sys
-import threading
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
+from hpo.search.workers.worker import Job, work
 from hpo.study.errors import StudyError
-from hpo.study.storage.lock import file_lock
-from hpo.study.storage.retry import passes
-
-HOLDS = """
-import sys, time
-from pathlib import Path
-from hpo.study.storage.lock import file_lock
-with file_lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
+from hpo.study.open import open_study
+from tests.hpo.support import tiny_job
 
 
-def test_one_thread_at_a_time_holds_the_lock(tmp_path: Path) -> None:
-    inside, most = 0, 0
-    count = threading.Lock()
-
-    def work() -> None:
-        nonlocal inside, most
-        for _ in range(5):
-            with file_lock(tmp_path / "study.db"):
-                with count:
-                    inside += 1
-                    most = max(most, inside)
-                threading.Event().wait(0.002)
-                with count:
-                    inside -= 1
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == 1
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_database_is_one_message_and_left_alone(job: Job, share: float) -> None:
+    work(replace(job, total=1))
+    copy = tiny_job(job.run.location.folder / "copy")
+    copy.run.location.folder.mkdir(parents=True)
+    file = copy.run.location.folder / "study.db"
+    with (
+        sqlite3.connect(job.run.location.folder / "study.db") as whole,
+        sqlite3.connect(file) as other,
+    ):
+        whole.backup(other)
+    whole.close()
+    other.close()
+    before = file.read_bytes()[: int(file.stat().st_size * share)]
+    file.write_bytes(before)
+    with pytest.raises(StudyError, match=r"is damaged or no database .* left as it"):
+        open_study(copy.run)
+    assert file.read_bytes() == before
 
 
-def test_a_process_that_is_killed_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "study.db"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDS, file], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 0.2)
-        with pytest.raises(StudyError) as caught, file_lock(file):
-            raise AssertionError("two hold the lock")
-        for part in (f"database {file} cannot be used", f"{file}.lock", "seconds", "stop it"):
-            assert part in str(caught.value)
-        # Whoever waits for its turn under `patiently` goes on waiting.
-        assert passes(caught.value)
-        # Another study's lock is another's.
-        with file_lock(tmp_path / "other.db"):
-            pass
-    finally:
-        holder.kill()
-        holder.communicate()
-    with file_lock(file):
-        pass
-
-
-def test_it_is_let_go_after_an_error_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 0.2)
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt), file_lock(tmp_path / "study.db"):
-            raise KeyboardInterrupt
-
-
-def test_the_lock_file_of_an_earlier_version_is_taken_as_it_is(tmp_path: Path) -> None:
-    earlier = sqlite3.connect(f"{tmp_path / 'study.db'}.lock", isolation_level=None)
-    earlier.execute("CREATE TABLE content (x)")
-    earlier.close()
-    with file_lock(tmp_path / "study.db"):
-        pass
-    with sqlite3.connect(f"{tmp_path / 'study.db'}.lock") as kept:
-        assert kept.execute("SELECT count(*) FROM content").fetchone() == (0,)
-    kept.close()
+def test_a_database_of_another_version_is_one_message(job: Job) -> None:
+    open_study(job.run)
+    connection = sqlite3.connect(job.run.location.folder / "study.db")
+    connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.a'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StudyError, match="another version of Optuna"):
+        open_study(job.run)

@@ -1,0 +1,84 @@
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from hpo.study.errors import StudyError
+from hpo.study.storage.lock import file_lock
+from hpo.study.storage.retry import passes
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from hpo.study.storage.lock import file_lock
+with file_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_one_thread_at_a_time_holds_the_lock(tmp_path: Path) -> None:
+    inside, most = 0, 0
+    count = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(5):
+            with file_lock(tmp_path / "study.db"):
+                with count:
+                    inside += 1
+                    most = max(most, inside)
+                threading.Event().wait(0.002)
+                with count:
+                    inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+
+
+def test_a_process_that_is_killed_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "study.db"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDS, file], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 0.2)
+        with pytest.raises(StudyError) as caught, file_lock(file):
+            raise AssertionError("two hold the lock")
+        for part in (f"database {file} cannot be used", f"{file}.lock", "seconds", "stop it"):
+            assert part in str(caught.value)
+        # Whoever waits for its turn under `retrying` goes on waiting.
+        assert passes(caught.value)
+        # Another study's lock is another's.
+        with file_lock(tmp_path / "other.db"):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with file_lock(file):
+        pass
+
+
+def test_it_is_let_go_after_an_error_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 0.2)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), file_lock(tmp_path / "study.db"):
+            raise KeyboardInterrupt
+
+
+def test_the_lock_file_of_an_earlier_version_is_taken_as_it_is(tmp_path: Path) -> None:
+    earlier = sqlite3.connect(f"{tmp_path / 'study.db'}.lock", isolation_level=None)
+    earlier.execute("CREATE TABLE content (x)")
+    earlier.close()
+    with file_lock(tmp_path / "study.db"):
+        pass
+    with sqlite3.connect(f"{tmp_path / 'study.db'}.lock") as kept:
+        assert kept.execute("SELECT count(*) FROM content").fetchone() == (0,)
+    kept.close()

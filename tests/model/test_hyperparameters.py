@@ -1,0 +1,79 @@
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.hyperparameters import Architecture, Recipe
+from model.net.siamese import SiameseNet
+from tests.model.support import tiny_hyperparameters
+
+
+def test_a_fit_kept_before_there_was_a_zoom_is_found() -> None:
+    """Its key has no such field; a configuration that zooms has another key."""
+    before = asdict(tiny_hyperparameters())
+    del before["recipe"]["zoom"]
+    assert tiny_hyperparameters().identity() == before
+    assert tiny_hyperparameters(zoom=0.5).identity()["recipe"]["zoom"] == 0.5
+
+
+def test_the_papers_net_by_hand() -> None:
+    """Figure 4 of the paper: 105 - 96/48 - 42/21 - 18/9 - 6."""
+    architecture = Architecture()
+    assert architecture.map_sizes() == ((96, 48), (42, 21), (18, 9), (6, 6))
+    assert architecture.layers == ("conv1", "conv2", "conv3", "conv4", "fc", "output")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"filters": (8, 8)}, "2 filter counts and 4 kernel sizes"),
+        ({"filters": (), "kernel_sizes": ()}, "0 filter counts"),
+        ({"stride": 0}, "a stride of 0"),
+        ({"kernel_sizes": (10, 7, 4, 19)}, "conv4 with kernel 19 leaves no pixels of a 105 px"),
+        ({"image_size": 1}, "conv1 with kernel 10"),
+    ],
+)
+def test_shapes_that_cannot_be_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Architecture(**changes)
+
+
+@given(
+    st.integers(5, 200), st.integers(1, 4), st.integers(1, 8), st.sampled_from(["same", "valid"])
+)
+def test_sizes_are_those_of_the_maps(size: int, kernel: int, stride: int, padding: Any) -> None:
+    try:
+        architecture = Architecture(
+            image_size=size,
+            filters=(2, 2),
+            kernel_sizes=(kernel, kernel),
+            stride=stride,
+            poolings=1,
+            padding=padding,
+            units=2,
+        )
+    except ValueError:
+        return
+    with torch.device("meta"):
+        net, image = SiameseNet(architecture), torch.empty(1, 1, size, size)
+    assert net(image, image).shape == (1,)
+    assert net.fc.in_features == 2 * architecture.map_sizes()[-1][1] ** 2
+
+
+def test_recipes_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="episode loss needs"):
+        Recipe(loss="episode")
+    with pytest.raises(ValueError, match="splice needs"):
+        Recipe(splice=0.5)
+    assert Recipe(pairs=100).pairs_per_batch == 100
+    assert Recipe(batch="episodes", episodes=3, way=7).pairs_per_batch == 21
+
+
+def test_every_layer_has_rates_and_nothing_else_has() -> None:
+    whole = tiny_hyperparameters()
+    for rates in ({}, {**whole.rates, "conv9": whole.rates["fc"]}):
+        with pytest.raises(ValueError, match="but the layers are"):
+            replace(whole, rates=rates)
