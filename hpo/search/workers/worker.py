@@ -142,14 +142,14 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
             state = TrialState.COMPLETE
         except TrialPruned:
             state = TrialState.PRUNED
-        except StorageInternalError:
+        except (StorageInternalError, StudyError):
             raise
         except UpdateFinishedTrialError:
             # Presumed dead and retried by another process, whose result counts.
             return None
         except KeyboardInterrupt:
             # Failed without a reason, it is retried. Untold, its process is soon found dead.
-            with no_retry(), suppress(StorageInternalError, UpdateFinishedTrialError):
+            with no_retry(), suppress(StorageInternalError, UpdateFinishedTrialError, StudyError):
                 study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             raise
         except Exception as error:

@@ -117,6 +117,17 @@ class StudyLocation:
         with self.explained():
             return open_database(self.url, self.sqlite_file())
 
+    def make_folder(self) -> None:
+        """Make the folder of the database's file, if it is a file.
+
+        Raises:
+            StudyError: it cannot be made.
+        """
+        file = self.sqlite_file()
+        if file is not None:
+            with self.explained():
+                file.parent.mkdir(parents=True, exist_ok=True)
+
     def read_only(self) -> "RDBStorage":
         """Return the database as it is; a file is neither made nor changed.
 

@@ -18,13 +18,44 @@ class RetryingStorage(RDBStorage):
 
     To repeat one is harmless, for it sets a value or reads. Making a trial is not among them: that
     is repeated by whoever claims the trial, as a whole and under the lock.
+
+    A SQLite file that is removed or replaced can still be written to, and all of it is lost; so
+    each step ends in a `StudyError` where that has happened.
     """
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], file: Path | None):
+        super().__init__(url, engine_kwargs)
+        self._file = file and file.absolute()
+        self._identity = file and sqlite.identity(file)
+
+    def refuse_if_gone(self) -> None:
+        """Raise a `StudyError` if the file is not the one that was opened."""
+        if self._file is None:
+            return
+        try:
+            if sqlite.identity(self._file) == self._identity:
+                return
+            what = "replaced"
+        except FileNotFoundError:
+            what = "removed"
+        except OSError:
+            return  # not to be told, and waited for like any disk that is away
+        raise StudyError(
+            f"the study's database {self._file} was {what} while the study ran, so nothing is kept "
+            "from here on. Put it back, or a backup, then rerun the command"
+        )
 
 
 def _retrying(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def repeated(self: RetryingStorage, *arguments: Any, **options: Any) -> Any:
-        return retrying(lambda: method(self, *arguments, **options))
+        def once() -> Any:
+            self.refuse_if_gone()
+            result = method(self, *arguments, **options)
+            self.refuse_if_gone()
+            return result
+
+        return retrying(once)
 
     return repeated
 
@@ -72,7 +103,8 @@ def open_database(url: str, file: Path | None) -> RetryingStorage:
     else:
         arguments = _server_arguments(url)
     try:
-        return RetryingStorage(url, {"connect_args": arguments, "pool_pre_ping": file is None})
+        engine = {"connect_args": arguments, "pool_pre_ping": file is None}
+        return RetryingStorage(url, engine, file)
     except RuntimeError as error:
         raise StudyError(
             f"{file or 'the database'} was made by another version of Optuna: {error}"
