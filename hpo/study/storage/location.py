@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -116,6 +116,15 @@ class StudyLocation:
 
         with self.explained():
             return open_database(self.url, self.sqlite_file())
+
+    def absolute(self) -> "StudyLocation":
+        """Return the same place with paths that mean the same in any process."""
+        file = self.sqlite_file()
+        storage = self.storage
+        if storage is not None and file is not None:
+            url = self._url().set(database=str(file.absolute()))
+            storage = url.render_as_string(hide_password=False)
+        return replace(self, out=self.out.absolute(), storage=storage)
 
     def make_folder(self) -> None:
         """Make the folder of the database's file, if it is a file.
