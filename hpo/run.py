@@ -1,5 +1,6 @@
 """A study from its config to its results: the main job."""
 
+import time
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
@@ -11,9 +12,11 @@ from hpo.search.own_data import tell_folder
 from hpo.search.warm_start import enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
+from hpo.study.errors import StudyError
 from hpo.study.open import on_known_data, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import finished
 from hpo.terminal.progress import StudyProgress, console
 from hpo.terminal.summary import print_plan, print_results
 
@@ -39,7 +42,7 @@ def run_study(
             `on_known_data`.
 
     Raises:
-        StudyError: the study cannot be opened or resumed.
+        StudyError: the study cannot be opened or resumed, or what its workers made is not in it.
         DataError: its data cannot be had.
     """
     asked, run = run.config.data.dataset, on_known_data(run, given=given)
@@ -71,7 +74,13 @@ def run_study(
         except KeyboardInterrupt:
             interrupted = True
     with location.explained():
+        done = finished(study)
         print_results(output, study, location)
+    if not interrupted and done < total and (deadline is None or time.time() < deadline):
+        raise StudyError(
+            f"the workers ended, but {location.shown_url} holds {done} of {total} finished trials. "
+            "Where is what they made? --out and --storage must mean the same on every machine"
+        )
     if interrupted:
         output.print("Interrupted. Rerun the command to resume.", highlight=False)
     return not interrupted
