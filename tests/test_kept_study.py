@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import hpo
+from hpo.final_fit import app as final_fit
 from hpo.report import app as report
 from hpo.search.workers import heartbeat
 from model.predict import app as predict
@@ -73,6 +74,15 @@ def test_it_is_reported(kept: Path) -> None:
     assert f"{study.best.value:.1%}".rstrip("%") in page
     # The net's verification accuracy, from its metrics.json.
     assert "64.6 %" in page
+
+
+def test_its_final_fit_is_known_again(kept: Path) -> None:
+    arguments = ["--study", str(kept / "kept.toml"), "--out", str(kept.parent), "--device", "cpu"]
+    before = (kept / "final" / "metrics.json").read_bytes()
+    result = CliRunner().invoke(final_fit, [*arguments, "--top", "1", "--seeds", "1"])
+    assert result.exit_code == 0, result.output
+    assert "Fitted already" in result.output
+    assert (kept / "final" / "metrics.json").read_bytes() == before
 
 
 def test_its_final_net_predicts(kept: Path, tmp_path: Path) -> None:

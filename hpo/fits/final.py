@@ -104,7 +104,10 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             f"study's data is {inputs.name}; leave it out"
         )
     config, identity = run.config, known_identity(study, run.config)
-    configurations = [repr(config.space().hyperparameters(t.params)) for t in trials]
+    # As it was before there was a zoom, so that the fits of then are known again.
+    configurations = [
+        repr(config.space().hyperparameters(t.params)).replace(", zoom=0.0", "") for t in trials
+    ]
     digest = hashlib.sha256(
         json.dumps(
             [

@@ -188,9 +188,9 @@ def _refuse_other_config(known: Any, now: dict[str, Any], location: StudyLocatio
         if _shown(known, key) != _shown(now, key)
     ]
     raise StudyError(
-        f"study {location.name} was started with another definition:\n"
+        f"study {location.name} was started with other settings:\n"
         + "\n".join(lines)
-        + "\nGo on with the first one, or start anew with another --out or file name"
+        + "\nResume it with those, or start another study: another --out or file name"
         + (known.get("data.dataset") == FOLDER != now.get("data.dataset"))
         * "; --dataset says where the folder of images is"
     )
