@@ -19,6 +19,13 @@ LINES, LINE = 5, 1 / 16
 """So many parallel lines across all that stands out are printed; a straight piece, as part of the
 picture's longer side."""
 
+APART, TWO_LEVELS = 0.5, 4.0
+"""Bold ink differs from its paper by so much, in logarithms, and by so many of the standard
+deviations that either has."""
+BOLD, AT_EDGE, FILLED = 1 / 16, 0.1, 0.85
+"""Its strokes hold a square of this part of the longer side; it takes less of the picture's edge,
+and less of its own bounding box, or it is the desk, a shadow, or a sheet."""
+
 _AROUND = np.ones((3, 3))
 
 
@@ -86,3 +93,48 @@ def _goes_on(spot: np.ndarray, level: np.ndarray, tolerance: float) -> bool:
     side = max(2, round(max(level.shape) * WIDE))
     square = ndimage.minimum_filter(region, side, mode="constant")
     return bool(edge.mean() > SEEN_BEYOND or square.any())
+
+
+def bold(level: np.ndarray) -> np.ndarray:
+    """Return the contrast of ink too wide to be told from light: all 0 but where there is such.
+
+    A picture of two levels, of which one lies within the other, has no light in it: stamps, blobs,
+    bold letters, cropped close.
+
+    Args:
+        level: float ``[H, W]``, in natural logarithms.
+    """
+    blank = np.zeros_like(level)
+    threshold = _between(level)
+    dark = level < threshold
+    edge = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
+    ink = dark if edge.mean() < 0.5 else ~dark
+    if not ink.any() or ink.all():
+        return blank
+    here, there = level[ink], level[~ink]
+    apart = abs(float(here.mean() - there.mean()))
+    down, across = ndimage.find_objects(ink.astype(np.int8))[0]
+    box = (down.stop - down.start) * (across.stop - across.start)
+    width = max(2, round(max(ink.shape) * BOLD))
+    if (
+        apart < max(APART, TWO_LEVELS * max(float(here.std()), float(there.std())))
+        or min(edge.mean(), 1 - edge.mean()) > AT_EDGE
+        or ink.sum() > FILLED * box
+        or ndimage.minimum_filter(ink, width, mode="constant").sum() < LEAST_STROKES * ink.sum()
+    ):
+        return blank
+    away = (level - there.mean()) / (here.mean() - there.mean())
+    return np.clip(away, 0, 1).astype(level.dtype)
+
+
+def _between(level: np.ndarray) -> float:
+    """Return the level that best parts the picture in two, by Otsu's criterion (1979)."""
+    counts, bounds = np.histogram(level, 128)
+    middle = (bounds[1:] + bounds[:-1]) / 2
+    below = counts.cumsum()
+    above = below[-1] - below
+    sums = (counts * middle).cumsum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = sums / below - (sums[-1] - sums) / above
+    best = np.nan_to_num(below * above * apart**2)[:-1].argmax()
+    return float(bounds[best + 1])

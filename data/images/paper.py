@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from data.images.drawn import is_drawn
+from data.images.drawn import bold, is_drawn
 
 WIDEST_STROKE = 1 / 8
 """As part of the picture's longer side; what is wider counts as shadow, or as desk."""
@@ -51,13 +51,13 @@ def contrast(grey: np.ndarray) -> np.ndarray:
         ink, top = _over_paper(level)
         if top:
             return ink if is_drawn(ink, level, top) else _of_other_polarity(-level)
-    return np.zeros_like(level)
+    return bold(level)
 
 
 def _of_other_polarity(level: np.ndarray) -> np.ndarray:
     """Return the contrast where the rest of a shadow or of the desk had decided the polarity."""
     ink, top = _over_paper(level)
-    return ink if top and is_drawn(ink, level, top) else np.zeros_like(ink)
+    return ink if top and is_drawn(ink, level, top) else bold(level)
 
 
 def _over_paper(level: np.ndarray) -> tuple[np.ndarray, float]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from data.images.drawn import LINES, is_drawn
+from data.images.drawn import LINES, bold, is_drawn
+from data.images.paper import contrast
 
 H, W = 240, 320
 Y, X = np.mgrid[0:H, 0:W]
@@ -63,3 +64,31 @@ def test_grain_is_no_stroke() -> None:
     grain = np.random.default_rng(0).standard_normal((H, W))
     assert not drawn(grain < -1, 5 + grain)
     assert drawn(STROKE, 5 - STROKE + grain / 20)
+
+
+def stamp(noise: float, seed: int = 0) -> np.ndarray:
+    """Return a grey picture ``[60, 60]`` of a bold L, a quarter of its side wide, cropped close."""
+    grey = np.full((60, 60), 210.0)
+    grey[6:54, 6:21] = grey[39:54, 6:54] = 50
+    grey += noise * np.random.default_rng(seed).standard_normal(grey.shape)
+    return np.clip(grey, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("noise", [0.0, 4.0, 12.0])
+@pytest.mark.parametrize("light", [False, True])
+def test_bold_ink_is_no_shadow(noise: float, light: bool) -> None:
+    grey = 255 - stamp(noise) if light else stamp(noise)
+    found = contrast(grey)
+    drawn = stamp(0) < 100
+    assert found[drawn].mean() > 0.9
+    assert found[~drawn].mean() < 0.1
+
+
+def test_light_and_sheets_are_not_bold_ink() -> None:
+    rows = np.linspace(0, 1, 60)[:, None] * np.ones(60)
+    shadow = np.where(rows > 0.6, np.log(50.0), np.log(200.0))
+    sheet = np.full((60, 60), np.log(60.0))
+    sheet[10:50, 8:52] = np.log(210.0)
+    for level in (shadow, sheet, np.log(50 + 150 * rows), np.zeros((60, 60))):
+        assert not bold(level).any()
+        assert not bold(-level).any()

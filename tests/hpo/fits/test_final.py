@@ -7,7 +7,6 @@ import numpy as np
 import optuna
 import pytest
 import torch
-from PIL import Image
 
 import hpo.fits.held_out
 import hpo.training.data
@@ -25,6 +24,7 @@ from model.net.saved import load_net
 from model.predict import predict
 from model.training.trainer import EpochResult, Trainer
 from tests.hpo.support import tiny_dataset
+from tests.model.support import SHAPES, drawing
 
 PLAN = FitPlan(top=2, seeds=2)
 
@@ -107,8 +107,8 @@ def test_fit_export_reload_predict(
     # A stranger's images.
     support = tmp_path / "support"
     support.mkdir()
-    for i in range(3):
-        Image.fromarray(255 - ink[i]).resize((60, 60)).save(support / f"{i}.png")
+    for i, shape in enumerate(SHAPES):
+        drawing(shape, 60).save(support / f"{i}.png")
     (answer,) = predict(folder, support, [support / "1.png"])
     assert {one.name for one in answer} == {"0", "1", "2"}
 

@@ -17,7 +17,6 @@ import hpo.fits.held_out
 import hpo.search.own_data
 import hpo.training.data
 from data.errors import DataError
-from data.sources.request import DRAWER_NAMES
 from hpo.api import Study
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.fits.final import FitPlan, final_fit
@@ -328,7 +327,6 @@ def test_the_object_of_a_notebook_takes_a_moved_folder(letters: Path, tmp_path: 
 
 
 def test_drawer_names_are_known_alike_everywhere(letters: Path) -> None:
-    assert hpo.study.config.DRAWER_NAMES == DRAWER_NAMES
     auto = on(letters, drawer_names="auto").identity()
     assert auto == on(letters).identity()
     assert "data.drawer_names" not in auto
