@@ -1,5 +1,7 @@
 """The study's lock: one process at a time, on this machine or on a server."""
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import sqlalchemy
 from filelock import FileLock, Timeout
 
+from data.files.atomic import write_bytes
 from hpo.study.errors import StudyError
 
 LOCK_SECONDS = 120.0
@@ -40,6 +43,34 @@ def file_lock(file: Path) -> Iterator[None]:
         ) from error
     with held:
         yield
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a folder of results for oneself among the processes of all machines that share it.
+
+    Raises:
+        StudyError: another process or thread holds it; says which.
+        OSError: the files ``<folder>.lock`` and ``<folder>.writer`` beside it cannot be made.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    writer = folder.with_name(f"{folder.name}.writer")
+    try:
+        held = FileLock(folder.with_name(f"{folder.name}.lock")).acquire(timeout=0)
+    except Timeout:
+        try:
+            name = writer.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            name = "another process"
+        raise StudyError(
+            f"{folder} is being written by {name}; run the command again when that has ended"
+        ) from None
+    with held:
+        write_bytes(writer, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        try:
+            yield
+        finally:
+            writer.unlink(missing_ok=True)
 
 
 @contextmanager
