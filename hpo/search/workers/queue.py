@@ -1,8 +1,8 @@
 """The queue of trials: who runs which one, up to the total, and retries of dead ones.
 
 A worker takes a trial under the study's lock, so that any number of processes end at exactly the
-total. All state is in the trials themselves, and after each step any other process can continue,
-so that a process may die anywhere.
+total; and no trial is given twice even where the lock fails. All state is in the trials themselves,
+and after each step any other process can continue, so that a process may die anywhere.
 """
 
 import logging
@@ -95,11 +95,12 @@ def _next_trial(
                 else {}
             )
             enqueue(study, values, trial_seed(seed, ordinal))
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))[0]
-        # In this order a trial that runs always says whose it is.
-        record_worker(storage, waiting._trial_id, this_process())
-        storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
-    return optuna.Trial(study, waiting._trial_id)
+        for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            # Should another process be here too, the lock broken, one alone is given the trial.
+            if storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
+                record_worker(storage, waiting._trial_id, this_process())
+                return optuna.Trial(study, waiting._trial_id)
+    return None
 
 
 def open_configurations(study: optuna.Study) -> set[int]:

@@ -104,3 +104,21 @@ def test_a_folder_of_results_has_one_writer_who_is_named(tmp_path: Path) -> None
         with folder_lock(folder):
             pass
     assert not list(folder.parent.glob("*.writer"))
+
+
+def test_a_file_has_one_lock_under_every_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 0.1)
+    file = tmp_path / "one" / "study.db"
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "other" / "study.db").symlink_to(file)
+    (tmp_path / "linked").symlink_to(tmp_path / "one")
+    monkeypatch.chdir(tmp_path / "one")
+    names = [tmp_path / "other" / "study.db", tmp_path / "linked" / "study.db", Path("study.db")]
+    with file_lock(file):
+        for name in names:
+            with pytest.raises(StudyError, match="another process has held"), file_lock(name):
+                raise AssertionError("two hold the lock")
+    assert sorted(path.name for path in tmp_path.rglob("*.lock")) == ["study.db.lock"]
