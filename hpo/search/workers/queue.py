@@ -7,7 +7,8 @@ and after each step any other process can continue, so that a process may die an
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import optuna
@@ -26,6 +27,7 @@ from hpo.study.trials import (
     enqueue_retry,
     latest_attempts,
     record_given_up,
+    record_stopped,
     record_worker,
     records,
 )
@@ -109,6 +111,15 @@ def open_configurations(study: optuna.Study) -> set[int]:
     open_states = (TrialState.RUNNING, TrialState.WAITING)
     pending = [trial for trial in trials if trial.state in open_states]
     return {trial.original_number for trial in (*pending, *_to_retry(trials))}
+
+
+def release(study: optuna.Study, processes: Collection[Mapping[str, Any]]) -> None:
+    """End the running trials of processes that were stopped on request, to be tried again."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if TrialRecord.of(trial).worker in processes:
+            with suppress(UpdateFinishedTrialError):
+                record_stopped(study._storage, trial._trial_id)
+                study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
 
 def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor) -> None:

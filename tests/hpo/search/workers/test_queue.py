@@ -10,8 +10,8 @@ import pytest
 from optuna.trial import TrialState
 
 from hpo.search.objective import Objective
-from hpo.search.workers.heartbeat import HeartbeatMonitor
-from hpo.search.workers.queue import ATTEMPTS, next_trial
+from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
+from hpo.search.workers.queue import ATTEMPTS, next_trial, release
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.open import open_study
 from hpo.study.storage.location import StudyLocation
@@ -193,6 +193,18 @@ def test_a_trial_is_claimed_once_though_the_lock_be_broken(
         thread.join()
     assert len(claimed) > 3
     assert len(set(claimed)) == len(claimed)
+
+
+def test_trials_of_processes_stopped_on_request_are_released(job: Job) -> None:
+    study = open_study(job.run)
+    mine, other = (next_trial(study, job.run.location, 4, seed=0) for _ in range(2))
+    assert mine is not None
+    assert other is not None
+    give_to(study, other, machine="elsewhere")
+    release(study, [this_process()])
+    first, second = records(study)
+    assert (first.state, first.stopped) == (TrialState.FAIL, True)
+    assert (second.state, second.stopped) == (TrialState.RUNNING, False)
 
 
 def test_a_silent_trial_of_another_machine_is_taken_over(
