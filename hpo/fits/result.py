@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
 
+from data.files.atomic import remove
 from hpo.fits.evaluation import net_answers, with_baselines
 from hpo.fits.fitter import TrainedNet
 from hpo.fits.gallery import make_gallery
@@ -135,7 +136,7 @@ class FinalFit:
         )
         folder.mkdir(parents=True, exist_ok=True)
         # Without its metrics a folder counts as unfinished, whatever else of an older fit it has.
-        (folder / METRICS).unlink(missing_ok=True)
+        remove(folder / METRICS)
         provenance = {
             "study": metrics.study,
             "trial": metrics.trial,
