@@ -185,8 +185,11 @@ def _fit(
         fit = fitter.fit(hyperparameters, budget, seed, tell)
         fits.append(fit)
         validated.append(one_shot_accuracy(fit.net(run.device), fresh))
+        if fit.retry_of is not None:
+            again = "; so did the retry" if fit.collapsed else ""
+            progress.say(f"seed {seed} collapsed, retried with seed {fit.seed}{again}")
         progress.say(
-            f"seed {seed}: {validated[-1]:.1%} of {len(fresh):,} validation trials, "
+            f"seed {fit.seed}: {validated[-1]:.1%} of {len(fresh):,} validation trials, "
             f"epoch {fit.best_epoch} of {len(fit.history)}, {duration(fit.seconds)}"
         )
     result = FinalFit(

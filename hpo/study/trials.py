@@ -56,6 +56,7 @@ class TrialRecord:
         seconds: of training and validation; of a trial that failed with an error, all of its time;
             0 otherwise, for a retry from the checkpoint of a dead process counts them all.
         diverged: whether its training diverged.
+        collapsed: whether it fell back to chance and was ended; it counts with its best epoch.
         failure: the error that it failed with; None if it did not fail, or if its process died.
         original_number: the first trial of its configuration: its own number unless it is a retry.
         resumed_after_epoch: the epoch whose checkpoint it resumed from, if it did.
@@ -81,6 +82,7 @@ class TrialRecord:
     pairs_seen: int | None
     seconds: float
     diverged: bool
+    collapsed: bool
     failure: str | None
     original_number: int
     resumed_after_epoch: int | None
@@ -113,6 +115,7 @@ class TrialRecord:
             pairs_seen=get("pairs_seen"),
             seconds=get("seconds", lasted),
             diverged=get("diverged", False),
+            collapsed=get("collapsed", False),
             failure=get(_FAILURE),
             original_number=original_number(trial),
             resumed_after_epoch=get(_RESUMED),
@@ -231,6 +234,8 @@ def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
         "seconds": sum(result.seconds for result in history),
         "diverged": history[-1].diverged,
     }
+    if history[-1].collapsed:
+        attributes["collapsed"] = True
     for name, value in attributes.items():
         trial.set_user_attr(name, value)
     if isinstance(trial, optuna.Trial):
