@@ -41,8 +41,8 @@ def choose(
         mean, low, high = interval(scores, len(fresh))
         progress.say(
             f"trial {trial.number}: {trial.value or 0.0:.1%} in the search, retrained {mean:.1%} "
-            f"[{low:.1%}, {high:.1%}], {len(fresh):,} trials x {len(scores)} seeds, "
-            f"{pairs[0]:,} pairs{f', {collapsed} collapsed' * bool(collapsed)}"
+            f"[{low:.1%}, {high:.1%}] over these alphabets, {len(fresh):,} trials x "
+            f"{len(scores)} seeds, {pairs[0]:,} pairs{f', {collapsed} collapsed' * bool(collapsed)}"
         )
         candidates.append(
             Candidate(
