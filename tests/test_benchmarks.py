@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
+from tests.benchmarks import intervals
 from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.inputs import trials_of
 from tests.benchmarks.photographs import BOTH, CLEAN, answers
@@ -31,6 +32,13 @@ def test_the_harness_runs_at_toy_size(tmp_path: Path, capsys: pytest.CaptureFixt
     for row in rows:
         assert row["values"], row["what"]
         assert row["what"] in printed
+
+
+def test_the_coverage_of_intervals_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert intervals.main(["--replications", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 + len(intervals.SPREADS) * len(intervals.DESIGNS) * 2 * 2
+    assert all(line.count("(") == len(intervals.METHODS) for line in lines[2:-1])
 
 
 @pytest.mark.parametrize("row", [CLEAN, "cast shadow", BOTH])

@@ -196,6 +196,9 @@ def _fit(
         tell = progress(f"trial {chosen.number}, seed {seed}", budget.epochs)
         fit = fitter.fit(hyperparameters, budget, seed, tell)
         fits.append(fit)
+        if fit.retry_of is not None:
+            again = "; so did the retry" if fit.collapsed else ""
+            progress.say(f"seed {seed} collapsed, retried with seed {fit.seed}{again}")
         if inputs.keep == "best":
             validated.append(one_shot_accuracy(fit.net(run.device), fresh))
             scored = f"{validated[-1]:.1%} of {len(fresh):,} validation trials, "
@@ -203,7 +206,7 @@ def _fit(
             validated.append(None)
             scored = ""
         progress.say(
-            f"seed {seed}: {scored}"
+            f"seed {fit.seed}: {scored}"
             f"epoch {fit.best_epoch} of {len(fit.history)}, {duration(fit.seconds)}"
         )
     result = FinalFit(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,8 @@ from model.training.trainer import EpochResult
 
 _RESULT = ("history", "best_epoch", "best_parameters")
 """What is kept of a finished fit: it needs no optimiser, and is recognised by having none."""
+_RETRY = 500_000
+"""From a seed to that of its retry, which nothing else uses."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,6 +33,8 @@ class TrainedNet:
         best_epoch: the epoch that was kept, counted from 1: that of the best one-shot validation
             accuracy, or the last; see `StudyData.keep`.
         parameters: the net's state after it.
+        retry_of: the seed that collapsed, and that this one was trained instead of; None if none.
+        lost: the seconds that it took.
     """
 
     hyperparameters: Hyperparameters
@@ -38,11 +42,18 @@ class TrainedNet:
     history: tuple[EpochResult, ...]
     best_epoch: int
     parameters: Mapping[str, Tensor]
+    retry_of: int | None = None
+    lost: float = 0.0
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the training ended because it diverged, or fell back to chance."""
+        return self.history[-1].diverged or self.history[-1].collapsed
 
     @property
     def seconds(self) -> float:
-        """Of training and validation."""
-        return sum(result.seconds for result in self.history)
+        """Of training and validation, that of a seed that collapsed before included."""
+        return self.lost + sum(result.seconds for result in self.history)
 
     def net(self, device: torch.device | str = "cpu") -> SiameseNet:
         """Return the net of the kept epoch, set to evaluation."""
@@ -72,12 +83,27 @@ class Fitter:
     ) -> TrainedNet:
         """Return the fit of this configuration, budget and seed.
 
+        A fit that collapses is retried once with another seed, and the retry returned.
+
         Args:
             hyperparameters: what to train.
             budget: how long.
             seed: the same seed gives the same fit.
             on_epoch: called with the history so far, after every epoch.
         """
+        first = self._fit(hyperparameters, budget, seed, on_epoch)
+        if not first.collapsed:
+            return first
+        second = self._fit(hyperparameters, budget, seed + _RETRY, on_epoch)
+        return replace(second, retry_of=first.seed, lost=first.seconds)
+
+    def _fit(
+        self,
+        hyperparameters: Hyperparameters,
+        budget: Budget,
+        seed: int,
+        on_epoch: Callable[[list[EpochResult]], None],
+    ) -> TrainedNet:
         parts = [
             self.identity,
             self.inputs.digest,

@@ -173,7 +173,8 @@ def complete(folder: Path, digest: str) -> Metrics | None:
 
 def print_figures(console: Console, metrics: Metrics) -> None:
     """Print, in percent, accuracies of the net, the baselines and comparable published ones."""
-    table = Table(title=f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets")
+    title = f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets"
+    table = Table(title=f"{title}; {metrics.collapses}" if metrics.collapses else title)
     for heading, justify in _COLUMNS:
         table.add_column(heading, justify=justify)
     if is_uncommitted(metrics.versions.get("revision", "")):
@@ -236,6 +237,8 @@ def _seed_fit(fit: TrainedNet, accuracy: float | None, verified: Verification) -
         pairs_seen=fit.history[-1].pairs_seen,
         seconds=fit.seconds,
         history=[asdict(result) for result in fit.history],
+        collapsed=fit.collapsed,
+        retry_of=fit.retry_of,
     )
 
 

@@ -30,18 +30,19 @@ def choose(
     """
     candidates, seconds = [], 0.0
     for trial, budget in zip(trials, budgets, strict=True):
-        scores, pairs = [], []
+        scores, pairs, collapsed = [], [], 0
         for seed in seeds:
             tell = progress(f"candidate trial {trial.number}, seed {seed}", budget.epochs)
             fit = fitter.fit(space.hyperparameters(trial.params), budget, seed, tell)
             scores.append(one_shot_accuracy(fit.net(fresh.drawings.device), fresh))
             pairs.append(fit.history[-1].pairs_seen)
+            collapsed += fit.collapsed
             seconds += fit.seconds
         mean, low, high = interval(scores, len(fresh))
         progress.say(
             f"trial {trial.number}: {trial.value or 0.0:.1%} in the search, retrained {mean:.1%} "
-            f"[{low:.1%}, {high:.1%}], {len(fresh):,} trials x {len(scores)} seeds, "
-            f"{pairs[0]:,} pairs"
+            f"[{low:.1%}, {high:.1%}] over these alphabets, {len(fresh):,} trials x "
+            f"{len(scores)} seeds, {pairs[0]:,} pairs{f', {collapsed} collapsed' * bool(collapsed)}"
         )
         candidates.append(
             Candidate(
@@ -50,6 +51,7 @@ def choose(
                 scores=scores,
                 trials=len(fresh),
                 pairs_seen=pairs[0],
+                collapsed=collapsed,
                 mean=mean,
                 low=low,
                 high=high,

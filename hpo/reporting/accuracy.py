@@ -57,8 +57,10 @@ def accuracy(
     blocks.append(Heading(2, "Accuracy per alphabet"))
     for way in first.ways():
         picture = _bars(way, with_ways)
-        caption = "Bars: 95 % intervals, of each alphabet over other trials of it alone. "
-        caption += _basis(with_ways, way) + _left_out(first, way)
+        caption = (
+            "Bars: 95 % intervals, of each alphabet over other trials of it alone, of all together "
+            f"over {over}. {_basis(with_ways, way)}{_left_out(first, way)}"
+        )
         title = f"{way}-way accuracy on each test alphabet"
         blocks.append(pictures.add(picture, f"alphabets-{way}-way", title, caption))
     return blocks

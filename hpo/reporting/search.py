@@ -118,6 +118,9 @@ def _outcomes(trials: list[CostedTrial], pictures: PictureFolder) -> list[Block]
     counts = {word: sum(t.state == state for t in trials) for state, word in STATE_WORDS.items()}
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     blocks: list[Block] = [Text(f"{len(trials)} trial{'s' * (len(trials) != 1)}: {said}.")]
+    if collapsed := [trial for trial in trials if trial.collapsed]:
+        said = "Trained until they fell back to chance, and counted with their best epoch before: "
+        blocks.append(Text(f"{said}{_named(collapsed)}."))
     if any(trial.started for trial in trials):
         caption = "Left: when each trial ran, without the time in which none did. Right: the last "
         caption += "epoch it completed; a pruned trial was stopped after that epoch."
@@ -153,6 +156,10 @@ def _table_of_failed(trials: Sequence[TrialRecord]) -> Table:
         for reason, group in sorted(reasons.items(), key=lambda item: -len(item[1]))
     ]
     return Table(("reason", "count", "trials"), lines, "Failed trials.")
+
+
+def _named(trials: Sequence[TrialRecord]) -> str:
+    return f"trial{'s' * (len(trials) != 1)} {_numbers(trials)}"
 
 
 def _numbers(trials: Sequence[TrialRecord], most: int = 10) -> str:

@@ -79,17 +79,6 @@ class Accuracy(BaseModel):
         _, low, high = interval(self.values, self.trials)
         return low, high, self._own
 
-    def shown(self) -> str:
-        """Return the accuracy with its evidence.
-
-        ``92.0 % [89.1, 94.3] over alphabets at large, 400 x 3 seeds``.
-        """
-        seeds = f" x {len(self.values)} seeds" if self.system == NET else ""
-        return (
-            f"{100 * self.mean:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}] "
-            f"over {self.scope}, {self.trials:,}{seeds}"
-        )
-
     @classmethod
     def of(cls, values: Sequence[float], *, trials: int, **which: Any) -> Self:
         """Return the accuracy of these values, one per seed; ``which`` are its other fields.

@@ -56,8 +56,13 @@ def _label(metrics: Metrics) -> str:
     names = {(True, True): "best and the paper's", (True, False): "best", (False, True): "paper's"}
     name = names.get((metrics.title == "best", metrics.trial == 0), "another")
     background = metrics.data["name"].partition("omniglot-")[2] * comparable(metrics.data)
-    learnt = f", trained on {background}" if background else ""
-    return f"ours, {name} configuration (trial {metrics.trial}{learnt})"
+    notes = [f"trial {metrics.trial}"]
+    if background:
+        notes.append(f"trained on {background}")
+    # Beside every mean that is shown of it.
+    if metrics.collapses:
+        notes.append(metrics.collapses)
+    return f"ours, {name} configuration ({', '.join(notes)})"
 
 
 def of_alphabets(metrics: Metrics, way: int, system: str = NET) -> list[Accuracy]:

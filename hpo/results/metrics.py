@@ -42,9 +42,12 @@ class SeedFit(_Record):
         verification_threshold: similarity in [0, 1] above which two drawings count as the same
             character: 0.5 if calibrated, else chosen on validation pairs.
         pairs_seen: in training.
-        seconds: training and validation.
+        seconds: training and validation, those of the seed that it replaces included.
         history: one `EpochResult` per epoch, as a dictionary; None where a number
             is not finite.
+        collapsed: whether its training diverged or fell back to chance; its weights are those of
+            the best epoch before.
+        retry_of: the seed that collapsed, and that this one replaces; None if none.
     """
 
     seed: int
@@ -58,6 +61,8 @@ class SeedFit(_Record):
     pairs_seen: int
     seconds: float
     history: list[dict[str, Any]]
+    collapsed: bool = False
+    retry_of: int | None = None
 
 
 class Candidate(_Record):
@@ -69,6 +74,7 @@ class Candidate(_Record):
         scores: one-shot accuracies on fresh validation trials, one per retraining.
         trials: fresh validation trials behind each score.
         pairs_seen: by the first retraining; None in files of earlier versions.
+        collapsed: of the scores, how many are of trainings that collapsed, their retries too.
         mean: of the scores; the candidate with the highest was chosen.
         low: lower end of the 95 % interval.
         high: its upper end.
@@ -79,6 +85,7 @@ class Candidate(_Record):
     scores: list[float]
     trials: int
     pairs_seen: int | None = None
+    collapsed: int = 0
     mean: float
     low: float
     high: float
@@ -186,6 +193,16 @@ class Metrics(_Record):
     figures: list[Accuracy]
     gallery: Gallery
     versions: dict[str, str]
+
+    @property
+    def collapses(self) -> str:
+        """How many seeds collapsed, and how many of them a retry replaced; empty if none."""
+        replaced = sum(fit.retry_of is not None and not fit.collapsed for fit in self.seeds)
+        count = replaced + sum(fit.collapsed for fit in self.seeds)
+        if not count:
+            return ""
+        said = f"{count} of {len(self.seeds)} seeds collapsed"
+        return f"{said}, {replaced} replaced by a retry" if replaced else said
 
     def find(
         self,

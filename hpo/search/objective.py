@@ -103,7 +103,8 @@ class Objective:
     def _report(self, trial: BaseTrial, trainer: Trainer, result: EpochResult) -> bool:
         """Report an epoch; return whether the trial is to be pruned after it.
 
-        Without a pruner, a diverged trial is complete, with the accuracy of chance.
+        Without a pruner, a diverged trial is complete, with the accuracy of its best epoch, which
+        is chance if it never learnt. So is a collapsed one, with any pruner.
         """
         trial.report(result.one_shot_accuracy, result.epoch)
         # A finished trial keeps its value, whatever others have. A diverged one has none to speak

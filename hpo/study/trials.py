@@ -56,6 +56,7 @@ class TrialRecord:
         seconds: of training and validation; of a trial that failed with an error, all of its time;
             0 otherwise, for a retry from the checkpoint of a dead process counts them all.
         diverged: whether its training diverged.
+        collapsed: whether it fell back to chance and was ended; it counts with its best epoch.
         failure: the error that it failed with; None if it did not fail, or if its process died.
         stopped: whether its process was asked to stop, by Ctrl-C or SIGTERM.
         original_number: the first trial of its configuration: its own number unless it is a retry.
@@ -82,6 +83,7 @@ class TrialRecord:
     pairs_seen: int | None
     seconds: float
     diverged: bool
+    collapsed: bool
     failure: str | None
     stopped: bool
     original_number: int
@@ -115,6 +117,7 @@ class TrialRecord:
             pairs_seen=get("pairs_seen"),
             seconds=get("seconds", lasted),
             diverged=get("diverged", False),
+            collapsed=get("collapsed", False),
             failure=get(_FAILURE),
             stopped=get(_STOPPED, False),
             original_number=original_number(trial),
@@ -229,6 +232,8 @@ def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
         "seconds": sum(result.seconds for result in history),
         "diverged": history[-1].diverged,
     }
+    if history[-1].collapsed:
+        attributes["collapsed"] = True
     for name, value in attributes.items():
         trial.set_user_attr(name, value)
     if isinstance(trial, optuna.Trial):

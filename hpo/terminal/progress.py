@@ -156,6 +156,8 @@ def describe(trial: FrozenTrial) -> str:
         parts.append(f"at epoch {record.best_epoch} of {record.epochs},")
     if record.diverged:
         parts.append("diverged,")
+    if record.collapsed:
+        parts.append("collapsed,")
     if trial.duration is not None:
         parts.append(f"{duration(trial.duration.total_seconds())}")
     return " ".join(parts)

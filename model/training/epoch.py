@@ -17,6 +17,7 @@ class EpochResult:
         pairs_per_second: training alone.
         pairs_seen: since the first epoch.
         diverged: the loss is not finite, or the net gives every pair the same score.
+        collapsed: the last epoch of a training that fell back to chance, see `epochs_at_chance`.
     """
 
     epoch: int
@@ -27,3 +28,4 @@ class EpochResult:
     pairs_per_second: float
     pairs_seen: int
     diverged: bool
+    collapsed: bool = False

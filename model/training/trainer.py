@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -19,6 +19,7 @@ from model.evaluation.scores import all_scores, credit, verification_accuracy
 from model.hyperparameters import Budget, Hyperparameters
 from model.net.calibration import best_threshold
 from model.net.siamese import SiameseNet
+from model.training.collapse import COLLAPSE_EPOCHS, epochs_at_chance
 from model.training.cost import available_memory, pairs_that_fit, within_cost
 from model.training.cuda_graph import EAGER_STEPS, can_record, record
 from model.training.epoch import EpochResult
@@ -106,7 +107,10 @@ class Trainer:
         self.best_parameters: dict[str, Tensor] = {}
 
     def epochs(self) -> Iterator[EpochResult]:
-        """Yield one result per epoch until the budget, the patience or the net gives out."""
+        """Yield one result per epoch until the budget, the patience or the net gives out.
+
+        The last epoch of a training that is at chance again is marked as collapsed.
+        """
         while not self.finished():
             result = self._epoch(len(self.history))
             self.history.append(result)
@@ -119,6 +123,12 @@ class Trainer:
                 self.best_parameters = {
                     name: value.detach().clone() for name, value in self.net.state_dict().items()
                 }
+            trials = self.validation.trials
+            at_chance = epochs_at_chance(
+                self.history, self.hyperparameters.recipe, way=trials.way, trials=len(trials)
+            )
+            if at_chance >= COLLAPSE_EPOCHS or (at_chance and self.finished()):
+                result = self.history[-1] = replace(result, collapsed=True)
             yield result
 
     def finished(self) -> bool:
@@ -130,6 +140,7 @@ class Trainer:
         spent = sum(result.seconds for result in self.history)
         return (
             last.diverged
+            or last.collapsed
             or last.epoch >= self.budget.epochs
             or last.epoch - best.epoch >= self.budget.patience
             or (self.budget.seconds is not None and spent >= self.budget.seconds)

@@ -10,7 +10,7 @@ from data.batches.one_shot import generate
 from data.batches.pairs import PairSampler
 from model.hyperparameters import Architecture, Budget, Hyperparameters, LayerRates, Recipe
 from model.net.siamese import SiameseNet
-from model.training.trainer import Trainer, Validation
+from model.training.trainer import EpochResult, Trainer, Validation
 from tests.synthetic import synthetic
 
 TINY = Architecture(
@@ -62,6 +62,26 @@ def tiny_trainer(
         device=device,
         keep=keep,
     )
+
+
+def scripted(trainer: Trainer, accuracies: list[float], seconds: float = 1.0) -> None:
+    """Let the trainer's epochs have these results, and weights that tell them apart."""
+
+    def epoch(number: int) -> EpochResult:
+        with torch.no_grad():
+            trainer.net.output.bias.fill_(number + 1)
+        return EpochResult(
+            epoch=number + 1,
+            loss=1.0,
+            verification_accuracy=0.5,
+            one_shot_accuracy=accuracies[number],
+            seconds=seconds,
+            pairs_per_second=1.0,
+            pairs_seen=number,
+            diverged=False,
+        )
+
+    trainer._epoch = epoch  # type: ignore[method-assign]
 
 
 def with_rate(hyperparameters: Hyperparameters, layer: str, **changes: float) -> Hyperparameters:

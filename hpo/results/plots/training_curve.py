@@ -27,9 +27,10 @@ def draw_curve(seeds: Sequence[SeedFit], folder: Path, title: str, chance: float
             pairs = [epoch["pairs_seen"] for epoch in seed.history]
             style: dict[str, Any] = {"color": look.colour, "marker": "o" if len(pairs) == 1 else ""}
             style["linestyle"] = look.line
+            label = f"seed {seed.seed}" + ", collapsed" * seed.collapsed
             losses = [float("nan") if e["loss"] is None else e["loss"] for e in seed.history]
             scores = [epoch["one_shot_accuracy"] for epoch in seed.history]
-            loss.plot(pairs, losses, **style, label=f"seed {seed.seed}")
+            loss.plot(pairs, losses, **style, label=label)
             accuracy.plot(pairs, scores, **style)
             best = seed.best_epoch - 1
             accuracy.plot(pairs[best], scores[best], "o", color=look.colour, markersize=7, zorder=3)

@@ -126,6 +126,11 @@ def verdict(
     said = []
     if last.diverged:
         said.append(f"**Diverged** in epoch {last.epoch}: learning rates or momenta too high.")
+    elif last.collapsed:
+        said.append(
+            f"**Collapsed**: back at chance in epoch {last.epoch}. It counts with its best epoch, "
+            f"{best.epoch}."
+        )
     elif pruned:
         said.append(f"**Pruned** after epoch {last.epoch}, behind earlier trials.")
     elif best.one_shot_accuracy <= chance + noise:

@@ -201,6 +201,30 @@ def test_another_background_is_learnt_from_into_a_folder_of_its_own(
         fit(job, FitPlan(seeds=1, background="small"))
 
 
+def test_a_collapsed_seed_is_retried_and_told(
+    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    epoch = Trainer._epoch
+
+    def collapse(self: Trainer, number: int) -> EpochResult:
+        diverged = number == 1 and self.seed in (0, 1, 500_001)
+        return replace(epoch(self, number), diverged=diverged)
+
+    work(replace(job, total=1))
+    monkeypatch.setattr(Trainer, "_epoch", collapse)
+    metrics = fit(job, FitPlan(trial=0, seeds=3))
+    assert [(s.seed, s.retry_of, s.collapsed) for s in metrics.seeds] == [
+        (500_000, 0, False),
+        (500_001, 1, True),
+        (2, None, False),
+    ]
+    assert load_metrics(job.run.location.folder / "final-trial-0") == metrics
+    output = " ".join(capsys.readouterr().out.split())
+    assert "seed 0 collapsed, retried with seed 500000 " in output
+    assert "seed 1 collapsed, retried with seed 500001; so did the retry" in output
+    assert "2 of 3 seeds collapsed, 1 replaced by a retry" in output
+
+
 def test_minutes_become_epochs(job: Job) -> None:
     work(replace(job, total=1))
     started = time.monotonic()

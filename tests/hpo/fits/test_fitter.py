@@ -94,6 +94,45 @@ def test_an_interrupted_fit_is_resumed(job: Job, fitter: Fitter, trained: list[i
     assert same(resumed, fit(job, other))
 
 
+def collapsing(monkeypatch: pytest.MonkeyPatch, *seeds: int) -> None:
+    """Let the trainings of these seeds fall to chance after their first epoch."""
+    epoch = Trainer._epoch
+
+    def collapse(self: Trainer, number: int) -> EpochResult:
+        result = epoch(self, number)
+        if self.seed not in seeds:
+            return replace(result, loss=0.5)
+        chance = 1 / self.validation.trials.way
+        return replace(result, loss=1.0, one_shot_accuracy=chance if number else 0.95)
+
+    monkeypatch.setattr(Trainer, "_epoch", collapse)
+
+
+def test_a_fit_that_collapses_is_retried_once_with_another_seed(
+    job: Job, fitter: Fitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collapsing(monkeypatch, 0)
+    fitted = fit(job, fitter)
+    assert (fitted.seed, fitted.retry_of, fitted.collapsed) == (500_000, 0, False)
+    assert fitted.seconds > sum(result.seconds for result in fitted.history)
+    assert same(fitted, fit(job, fitter, seed=500_000))
+    healthy = fit(job, fitter, seed=1)
+    assert (healthy.seed, healthy.retry_of, healthy.lost) == (1, None, 0)
+
+
+def test_a_fit_that_collapses_twice_says_so(
+    job: Job, fitter: Fitter, monkeypatch: pytest.MonkeyPatch, trained: list[int]
+) -> None:
+    collapsing(monkeypatch, 0, 500_000)
+    fitted = fit(job, fitter)
+    assert (fitted.seed, fitted.retry_of, fitted.collapsed) == (500_000, 0, True)
+    assert fitted.best_epoch == 1
+    assert trained == [1, 2, 3, 1, 2, 3]
+    # Both are kept.
+    fit(job, fitter)
+    assert len(trained) == 6
+
+
 def test_no_fit_is_taken_for_another(job: Job, fitter: Fitter, trained: list[int]) -> None:
     fit(job, fitter)
     fit(job, fitter, seed=1)

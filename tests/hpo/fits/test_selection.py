@@ -26,6 +26,7 @@ class FakeFit:
         self.score = (hyperparameters.architecture.units + seed) / 100
         self.history = [epoch_result(n + 1, self.score) for n in range(budget.epochs)]
         self.seconds = 2.0 * budget.epochs
+        self.collapsed = hyperparameters.architecture.units == 24 and seed == 2
 
     def net(self, device: object) -> float:
         return self.score
@@ -79,6 +80,8 @@ def test_the_best_of_the_retrained_comes_first(job: Job, monkeypatch: pytest.Mon
     assert (first.trials, first.pairs_seen) == (4000, 256)
     assert seconds == 2 * 2.0 * (1 + 2 + 3)
     assert "trial 1: 80.0% in the search, retrained 33.0%" in output
+    assert [candidate.collapsed for candidate in candidates] == [0, 1, 0]
+    assert output.count("1 collapsed") == 1
 
 
 def test_of_equals_the_search_decides(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
@@ -43,6 +45,17 @@ def test_failures_and_prunings_are_counted_by_reason(tmp_path: Path) -> None:
     assert any("can't allocate memory" in row[0] for row in cells(blocks))
     assert cells(blocks, "process died or was stopped; not yet retried", "1", "4")
     assert [row[2] for row in cells(blocks) if row[2] == "1"]
+
+
+def test_collapsed_trials_are_named(tmp_path: Path) -> None:
+    blocks, _ = section(tmp_path, "CCC")
+    assert "fell back to chance" not in prose(blocks)
+    trials = costed_trials(fake_study(StudyLocation("two", tmp_path), "CCC", base="smoke"))
+    trials[1] = replace(trials[1], collapsed=True)
+    said = prose(search(optuna.create_study(), trials, {}, KeptPictures()))
+    assert "until they fell back to chance, and counted with their best epoch before: trial 1." in (
+        said
+    )
 
 
 def test_a_retried_trial_says_so(tmp_path: Path) -> None:

@@ -14,13 +14,6 @@ def accuracy(**which: Any) -> Accuracy:
 WIDE = {"interval": "alphabets", "alphabets": 10, "low": 0.4, "high": 0.65}
 
 
-def test_a_figure_says_what_it_rests_on() -> None:
-    shown = accuracy().shown()
-    assert "50.0 % [48.5, 51.5] over these alphabets, 4,000 x 2 seeds" in shown
-    shown = accuracy(system="pixel 1-NN", **WIDE).shown()
-    assert shown == "50.0 % [40.0, 65.0] over alphabets at large, 4,000"
-
-
 @pytest.mark.parametrize(
     ("which", "scope"),
     [

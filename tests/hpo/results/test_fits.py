@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from hpo.results.fits import find_fits, fixed_or, n_way, of_alphabets
+from hpo.results.metrics import save_metrics
 from hpo.study.storage.location import StudyLocation
 from tests.hpo.report_support import ALPHABETS, fake_fit
 
@@ -33,6 +34,22 @@ def test_fits_are_found_the_best_configuration_s_first(
         "ours, best configuration (trial 3, trained on small2)",
         "ours, paper's configuration (trial 0)",
     ]
+
+
+def test_a_fit_s_name_tells_of_collapsed_seeds(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    metrics = fake_fit(location, "final", trial=3)
+    one, two, three = metrics.seeds
+    for changes, words in (
+        ({}, ""),
+        ({"collapsed": True}, ", 1 of 3 seeds collapsed"),
+        ({"collapsed": True, "retry_of": 5}, ", 1 of 3 seeds collapsed"),
+        ({"retry_of": 5}, ", 1 of 3 seeds collapsed, 1 replaced by a retry"),
+    ):
+        seeds = [one, two.model_copy(update=changes), three]
+        save_metrics(metrics.model_copy(update={"seeds": seeds}), location.folder / "final")
+        (fit,) = find_fits(location)
+        assert fit.label == f"ours, best configuration (trial 3{words})"
 
 
 def test_a_system_s_accuracies_are_picked(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_finished
 from hpo.study.samplers.table import PRUNERS
 from hpo.study.trials import TrialRecord
+from hpo.terminal.progress import describe
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
 from model.training.trainer import EpochResult, Trainer
@@ -46,6 +47,28 @@ def test_a_diverged_trial_is_worth_chance_or_pruned(
     record = TrialRecord.of(trial)
     assert record.diverged
     assert record.history[0]["loss"] is None
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_a_collapsed_trial_ends_is_marked_and_is_worth_its_best_epoch(
+    tmp_path: Path, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = tiny_job(tmp_path, pruner=pruner)
+    way = job.run.config.validation.way
+    epoch = Trainer._epoch
+
+    def collapse(self: Trainer, number: int) -> EpochResult:
+        accuracy = 1 / way if number else 0.95
+        return replace(epoch(self, number), loss=1.0, one_shot_accuracy=accuracy)
+
+    monkeypatch.setattr(Trainer, "_epoch", collapse)
+    work(replace(job, total=1))
+    (trial,) = open_finished(job.run.location).trials
+    record = TrialRecord.of(trial)
+    assert record.collapsed
+    assert not record.diverged
+    assert (trial.state, trial.value, record.best_epoch) == (TrialState.COMPLETE, 0.95, 1)
+    assert "collapsed" in describe(trial)
 
 
 def test_pruned_trials_count_and_keep_their_history(tmp_path: Path) -> None:

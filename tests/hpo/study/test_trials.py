@@ -1,5 +1,7 @@
 """The typed view of a trial's attributes: written, read, and under the keys of old databases."""
 
+from dataclasses import replace
+
 import optuna
 import pytest
 from optuna.trial import FixedTrial, TrialState, create_trial
@@ -86,6 +88,17 @@ def test_what_is_written_is_read(study: optuna.Study) -> None:
     assert record.epochs == 3
     assert [result["loss"] for result in record.history] == [0.7, 0.5, None]
     assert record.is_complete
+
+
+def test_a_collapsed_trial_is_marked_and_others_are_not(study: optuna.Study) -> None:
+    assert not told(study).collapsed
+    trial = study.ask()
+    record_result(trial, [*history()[:2], replace(history()[2], collapsed=True)])
+    study.tell(trial, 0.8)
+    record = records(study)[-1]
+    assert record.collapsed
+    assert record.accuracy == 0.8
+    assert record.history[-1]["collapsed"]
 
 
 def test_the_keys_are_those_of_earlier_versions(study: optuna.Study) -> None:

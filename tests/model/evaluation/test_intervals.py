@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from model.evaluation.intervals import alphabet_interval, interval
 from tests.benchmarks.intervals import DESIGNS, SPREADS, Design, coverage, over_trials
@@ -63,13 +64,29 @@ def test_alphabets_are_what_counts_and_not_trials() -> None:
 
 
 def test_seeds_that_differ_widen_it_and_others_do_not() -> None:
+    """Beside the interval of the seeds' mean answers, which knows alphabets alone."""
     rng = np.random.default_rng(0)
     row = (rng.random(24) < 0.8).astype(float)
     one = alphabet_interval(row[None], ALPHABET, CHARACTER)
     assert alphabet_interval(np.stack([row] * 3), ALPHABET, CHARACTER) == pytest.approx(one)
-    far = np.stack([row, row, np.zeros(24)])
-    low, high = alphabet_interval(far, ALPHABET, CHARACTER)
-    assert high - low > one[1] - one[0]
+    for bad, wider in ((np.zeros(24), True), (np.roll(row, 1), False)):
+        seeds = np.stack([row, row, bad])
+        low, high = alphabet_interval(seeds, ALPHABET, CHARACTER)
+        of_mean = alphabet_interval(seeds.mean(0)[None], ALPHABET, CHARACTER)
+        assert (high - low > of_mean[1] - of_mean[0] + 0.05) is wider
+        assert (low, high) == pytest.approx(of_mean) or wider
+
+
+def test_what_seeds_differ_by_is_added_to_what_alphabets_do() -> None:
+    """By hand: alphabets give 1/12 / 4, seeds 1/8 / 2, and nothing is left to chance."""
+    half, none = [1.0, 0.0] * 3, [0.0] * 6
+    credit = np.array([[1.0] * 12 + half * 2, half * 2 + none * 2])
+    low, high = alphabet_interval(credit, ALPHABET, CHARACTER)
+    variance = 1 / 48 + 1 / 16
+    freedom = variance**2 / ((1 / 48) ** 2 / 3 + (1 / 16) ** 2)
+    trials, z = 0.25 / variance, float(t.ppf(0.975, freedom))
+    width = z * (0.25 / trials + z**2 / (4 * trials**2)) ** 0.5 / (1 + z**2 / trials)
+    assert (low, high) == (pytest.approx(0.5 - width), pytest.approx(0.5 + width))
 
 
 def test_alphabets_alike_by_luck_leave_the_characters_variance() -> None:

@@ -12,7 +12,14 @@ import torch
 from model.evaluation.scores import one_shot_accuracy
 from model.hyperparameters import Hyperparameters, LayerRates
 from model.training.trainer import EpochResult, Trainer, episode_loss
-from tests.model.support import LAYERS, TINY, tiny_hyperparameters, tiny_trainer, with_rate
+from tests.model.support import (
+    LAYERS,
+    TINY,
+    scripted,
+    tiny_hyperparameters,
+    tiny_trainer,
+    with_rate,
+)
 
 GOLDEN = Path(__file__).with_name("golden_curve.json")
 
@@ -60,6 +67,7 @@ def test_one_result_per_epoch(way: str) -> None:
         assert result.seconds > 0
         assert result.pairs_per_second > 0
         assert not result.diverged
+        assert not result.collapsed
 
 
 def test_training_learns() -> None:
@@ -160,26 +168,6 @@ def test_every_field_of_a_configuration_changes_the_training() -> None:
     for name, end in zip(CHANGES, ends[1:], strict=True):
         assert end != ends[0], name
     assert len(set(ends)) == len(ends), "two of them train the same"
-
-
-def scripted(trainer: Trainer, accuracies: list[float], seconds: float = 1.0) -> None:
-    """Let the trainer's epochs have these results, and weights that tell them apart."""
-
-    def epoch(number: int) -> EpochResult:
-        with torch.no_grad():
-            trainer.net.output.bias.fill_(number + 1)
-        return EpochResult(
-            epoch=number + 1,
-            loss=1.0,
-            verification_accuracy=0.5,
-            one_shot_accuracy=accuracies[number],
-            seconds=seconds,
-            pairs_per_second=1.0,
-            pairs_seen=number,
-            diverged=False,
-        )
-
-    trainer._epoch = epoch  # type: ignore[method-assign]
 
 
 def test_the_best_epoch_is_kept() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import optuna
 import pytest
 
@@ -38,6 +40,11 @@ def test_the_layers_add_up_to_the_net() -> None:
     ("history", "pruned", "words"),
     [
         ([result(1, 0.5), result(2, 0.25, diverged=True)], False, "Diverged"),
+        (
+            [result(1, 0.5), replace(result(2, 0.25), collapsed=True)],
+            False,
+            "**Collapsed**: back at chance in epoch 2. It counts with its best epoch, 1.",
+        ),
         ([result(1, 0.5)], True, "Pruned"),
         ([result(1, 0.25), result(2, 0.24)], False, "No better than chance"),
         ([result(1, 0.5), result(2, 0.6)], False, "Still improving"),
