@@ -123,7 +123,7 @@ class Study:
         Raises:
             StudyError: there is none yet.
         """
-        from hpo.study.trials import complete_trials
+        from hpo.study.record import complete_trials
 
         return complete_trials(self.optuna)[0]
 

@@ -78,8 +78,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     from hpo.fits.result import complete, print_figures
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
+    from hpo.study.record import complete_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
-    from hpo.study.trials import complete_trials, trial_numbered
     from hpo.terminal.fit_progress import FitProgress
     from hpo.terminal.progress import console, reading
     from hpo.training.checkpoints import Checkpoints

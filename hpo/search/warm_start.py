@@ -68,8 +68,7 @@ def proposals(source: "StudyLocation", space: SearchSpace) -> tuple[list[Fitted]
         StudyError: there is no such study, or it has no complete trial.
     """
     from hpo.study.open import open_finished
-    from hpo.study.record import StudyRecord
-    from hpo.study.trials import complete_trials
+    from hpo.study.record import StudyRecord, complete_trials
 
     other = open_finished(source)
     fixed = _fixed(StudyRecord.of(other).config or {})

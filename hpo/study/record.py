@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from hpo.study.errors import StudyError
+from hpo.study.trials import TrialRecord
 
 _CONFIG, _DESCRIPTION, _VERSIONS, _DATA = "definition", "description", "versions", "data"
 _ENQUEUED = "taken_over"
@@ -71,3 +75,36 @@ def record_baseline(study: optuna.Study, accuracy: float) -> None:
 def record_enqueued(study: optuna.Study, entries: Sequence[Mapping[str, Any]]) -> None:
     """Write all configurations enqueued from other studies; see `StudyRecord`."""
     study.set_user_attr(_ENQUEUED, [dict(entry) for entry in entries])
+
+
+def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the complete trials, the best first, no configuration twice.
+
+    Raises:
+        StudyError: there is none.
+    """
+    trials = study.get_trials(deepcopy=False)
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    if not complete:
+        reasons = {record.failure for record in map(TrialRecord.of, trials) if record.failure}
+        why = f" (failed: {sorted(reasons)[0]})" if reasons else ""
+        raise StudyError(
+            f"study {study.study_name} has {len(trials)} trials but no complete one{why}; "
+            "run it until it has"
+        )
+    ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
+    return [t for i, t in enumerate(ranked) if all(t.params != o.params for o in ranked[:i])]
+
+
+def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:
+    """Return a trial whose configuration is known.
+
+    Raises:
+        StudyError: there is none of this number.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        raise StudyError(f"there is no trial {number}; the study has {len(trials)}, from 0")
+    if not trials[number].params:
+        raise StudyError(f"trial {number} has no configuration yet; run the study first")
+    return trials[number]

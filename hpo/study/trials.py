@@ -15,8 +15,6 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
 
-from hpo.study.errors import StudyError
-
 if TYPE_CHECKING:
     from model.training.epoch import EpochResult
 
@@ -258,39 +256,6 @@ def record_stopped(storage: BaseStorage, trial_id: int) -> None:
 def record_given_up(storage: BaseStorage, trial_id: int, reason: str) -> None:
     """Write why the configuration of a trial whose process died is not tried again."""
     storage.set_trial_user_attr(trial_id, _FAILURE, reason)
-
-
-def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the complete trials, the best first, no configuration twice.
-
-    Raises:
-        StudyError: there is none.
-    """
-    trials = study.get_trials(deepcopy=False)
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
-    if not complete:
-        reasons = {record.failure for record in map(TrialRecord.of, trials) if record.failure}
-        why = f" (failed: {sorted(reasons)[0]})" if reasons else ""
-        raise StudyError(
-            f"study {study.study_name} has {len(trials)} trials but no complete one{why}; "
-            "run it until it has"
-        )
-    ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
-    return [t for i, t in enumerate(ranked) if all(t.params != o.params for o in ranked[:i])]
-
-
-def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:
-    """Return a trial whose configuration is known.
-
-    Raises:
-        StudyError: there is none of this number.
-    """
-    trials = study.get_trials(deepcopy=False)
-    if not 0 <= number < len(trials):
-        raise StudyError(f"there is no trial {number}; the study has {len(trials)}, from 0")
-    if not trials[number].params:
-        raise StudyError(f"trial {number} has no configuration yet; run the study first")
-    return trials[number]
 
 
 def finished(study: optuna.Study) -> int:

@@ -1,12 +1,20 @@
 import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
 
+from hpo.study.errors import StudyError
 from hpo.study.record import (
     BASELINE,
     StudyRecord,
+    complete_trials,
     record_baseline,
     record_config,
     record_data,
     record_enqueued,
+    trial_numbered,
+)
+from hpo.study.trials import (
+    record_failure,
 )
 from model.baselines import BASELINES
 
@@ -35,3 +43,28 @@ def test_what_is_written_is_read_under_the_keys_of_earlier_versions() -> None:
 
 def test_the_study_s_own_baseline_is_a_row_of_the_table() -> None:
     assert BASELINE in BASELINES
+
+
+def test_the_best_configurations_are_different_ones(study: optuna.Study) -> None:
+    space = {"x": optuna.distributions.FloatDistribution(0, 1)}
+    for value, x in ((0.4, 0.1), (0.9, 0.5), (0.8, 0.5)):
+        study.add_trial(create_trial(value=value, params={"x": x}, distributions=space))
+    assert [trial.number for trial in complete_trials(study)] == [1, 0]
+    assert trial_numbered(study, 2).params == {"x": 0.5}
+
+
+def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> None:
+    trial = study.ask()
+    record_failure(trial, "RuntimeError: no memory")
+    study.tell(trial, state=TrialState.FAIL)
+    with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
+        complete_trials(study)
+    with pytest.raises(StudyError, match="no trial 3"):
+        trial_numbered(study, 3)
+    with pytest.raises(StudyError, match="trial 0 has no configuration"):
+        trial_numbered(study, 0)
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    return optuna.create_study(direction="maximize")

@@ -6,10 +6,8 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial, TrialState, create_trial
 
-from hpo.study.errors import StudyError
 from hpo.study.trials import (
     TrialRecord,
-    complete_trials,
     configurations_begun,
     enqueue,
     enqueue_retry,
@@ -26,7 +24,6 @@ from hpo.study.trials import (
     record_worker,
     records,
     seed_of,
-    trial_numbered,
 )
 from model.training.trainer import EpochResult
 
@@ -177,23 +174,3 @@ def test_complete_trials_are_ranked_and_counted(study: optuna.Study) -> None:
     study.add_trial(create_trial(state=TrialState.FAIL))
     assert [record.number for record in ranked(records(study))] == [1, 2, 0]
     assert finished(study) == 4
-
-
-def test_the_best_configurations_are_different_ones(study: optuna.Study) -> None:
-    space = {"x": optuna.distributions.FloatDistribution(0, 1)}
-    for value, x in ((0.4, 0.1), (0.9, 0.5), (0.8, 0.5)):
-        study.add_trial(create_trial(value=value, params={"x": x}, distributions=space))
-    assert [trial.number for trial in complete_trials(study)] == [1, 0]
-    assert trial_numbered(study, 2).params == {"x": 0.5}
-
-
-def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> None:
-    trial = study.ask()
-    record_failure(trial, "RuntimeError: no memory")
-    study.tell(trial, state=TrialState.FAIL)
-    with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
-        complete_trials(study)
-    with pytest.raises(StudyError, match="no trial 3"):
-        trial_numbered(study, 3)
-    with pytest.raises(StudyError, match="trial 0 has no configuration"):
-        trial_numbered(study, 0)
