@@ -200,6 +200,7 @@ def test_nothing_that_is_left_names_this_machine(left: Left) -> None:
     }
     files = sorted(path for path in left.folder.rglob("*") if path.is_file())
     assert {path.name for path in files} == {
+        "answers.npz",
         "config.json",
         "gallery.npz",
         "metrics.json",
