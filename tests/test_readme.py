@@ -1,7 +1,7 @@
-"""Every command and every line of Python that the README shows, run in its order.
+"""Every command and every line of Python that a README shows, run in their order.
 
 A small study stands in for the big ones, a file of SQLite for a server; what is left out is said
-at its place. The commands are read from the README itself.
+at its place. The commands are read from the pages themselves.
 """
 
 import os
@@ -25,7 +25,8 @@ from tests import ROOT
 from tests.photographs import MILD, SHADOW, photograph
 from tests.test_own_images import draw
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", *(f"{room}/README.md" for room in ("studies", "data", "hpo", "tests")))
+README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 SMALL = """
 [data]
 dataset = "glyphs"
@@ -71,16 +72,16 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    """Return the commands of the README's blocks and lines, without comments, in order.
+    """Return the commands of the pages' blocks and lines, without comments, in order.
 
-    A line of the text that says again what a block says is left out.
+    What a page or a line of the text says again is left out.
     """
     found: list[str] = []
     for block, line in re.findall(r"^```bash\n(.*?)^```|`([^`\n]+)`", README, re.DOTALL | re.M):
         for one in block.splitlines() or [line]:
             bare = one.partition("#")[0].strip()
             known = re.match(r"(\w+=\S+ )?(python|pip|pytest|srun|bash|optuna-dashboard)\b", bare)
-            if known and (block or bare not in found):
+            if known and bare not in found:
                 found.append(bare)
     return found
 
@@ -128,6 +129,8 @@ def adapted(command: str) -> list[str]:
     command = command.replace("/shared/studies", "shared").replace(" --quick", "")
     command = command.replace("tests.benchmarks", "tests.benchmarks --toy")
     command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
+    if re.fullmatch(r"\S+ (run_study\.py|-m hpo\.\w+|-m model\.predict)", command):
+        command += " --help"  # named, not shown
     if "run_study" in command and "--study" not in command and "--list" not in command:
         command += " --study compact.toml"
     return shlex.split(command)
@@ -248,15 +251,16 @@ def test_notebook(there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [out for out in outputs if "image/png" in out.get("data", {})] == outputs[-1:]
 
 
-def test_study_files(there: Path) -> None:
-    """Every key and value of the study file that is shown is allowed."""
-    (lines,) = blocks("toml")
-    shown, small = tomllib.loads(lines), tomllib.loads(SMALL)
-    for section in shown:
-        assert section in small
-    parameters = {**small["parameters"], **shown["parameters"]}
+def test_study_files() -> None:
+    """Every key and value of the study files that are shown is allowed."""
     from hpo.study.config import StudyConfig
 
-    budget = {**small["budget"], **shown["budget"]}
-    made = {**small, "budget": budget, "parameters": parameters, "name": "mine", "start": ()}
-    assert StudyConfig.model_validate(made).space().searched["recipe.way"]
+    small = tomllib.loads(SMALL)
+    for lines in blocks("toml"):
+        made = {**small, "name": "mine", "start": ()}
+        for section, keys in tomllib.loads(lines).items():
+            if section == "base":
+                assert keys in STUDIES
+            else:
+                made[section] = {**small[section], **keys}
+        assert StudyConfig.model_validate(made).space().searched["recipe.way"]
