@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hpo.terminal import options, signals
+from hpo.terminal.named import named_study, source_location
 
 app = options.command_app()
 
@@ -43,6 +44,7 @@ def main(
         bool,
         typer.Option("--list", help="Print the studies at hand and the study files, and end."),
     ] = False,
+    version: options.Version = False,
 ) -> None:
     """Search the hyperparameters of a siamese one-shot net, as Koch et al. (2015) did.
 
@@ -55,7 +57,7 @@ def main(
 
             print_list(console(), out, storage)
             return
-        run = options.named_study(
+        run = named_study(
             study,
             device,
             out=out,
@@ -71,7 +73,7 @@ def main(
         # Torch takes seconds to import, which a wrong option should not cost.
         from hpo.run import dry_run_study, run_study
 
-        other = None if source is None else options.source_location(source, run.location)
+        other = None if source is None else source_location(source, run.location)
         if dry_run:
             dry_run_study(run, other, given=dataset is not None)
             return

@@ -6,6 +6,7 @@ import typer
 
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.terminal import options
+from hpo.terminal.named import named_study
 
 app = options.command_app()
 
@@ -47,7 +48,7 @@ def main(
     Rerun the command to resume.
     """
     with options.reported():
-        run = options.named_study(study, device, out=out, storage=storage, data_root=data_root)
+        run = named_study(study, device, out=out, storage=storage, data_root=data_root)
         plan = AblationPlan(trial=trial, minutes=minutes, seeds=seeds)
         with options.interruptible(), run.location.explained():
             ablation(run, plan, dataset)
