@@ -165,22 +165,34 @@ class StudyConfig(_Section):
         return flat
 
 
-def validated(raw: Mapping[str, Any], source: str) -> StudyConfig:
+_MODELS: Mapping[str, Any] = {
+    "data": Data,
+    "budget": TrialBudget,
+    "validation": Validation,
+    "search": Search,
+    "final": FinalBudget,
+}
+SECTIONS = {name: list(model.model_fields) for name, model in _MODELS.items()}
+"""The keys of each section of a study file but ``[parameters]``."""
+
+
+def validated(raw: Mapping[str, Any], source: str = "") -> StudyConfig:
     """Return the config of ``raw``, the content of a study file.
 
     Raises:
-        ConfigError: it is wrong; says in ``source``, which key and why.
+        ConfigError: it is wrong; says in ``source``, if given, which key and why.
     """
+    where = f"{source}: " if source else ""
     try:
         config = StudyConfig.model_validate(
             {**raw, "start": tuple(raw["start"])} if isinstance(raw.get("start"), list) else raw
         )
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_explain(error)}") from None
+        raise ConfigError(f"{where}{_explain(error)}") from None
     try:
         config.space()
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        raise ConfigError(f"{where}{error}") from None
     return config
 
 
