@@ -16,6 +16,7 @@ app = options.command_app()
         "python run_study.py --trials 200",
         "python run_study.py --study smoke --trials 3",
         "python run_study.py --study paper --dry-run",
+        "python run_study.py --study compact --set budget.epochs=4 --set 'conv*.filters=64'",
         "python run_study.py --study beyond --from compact",
         "python run_study.py --list",
     )
@@ -26,6 +27,7 @@ def main(
     timeout: options.Timeout = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    settings: options.Set = None,
     dataset: options.Dataset = None,
     data_root: options.DataRoot = None,
     drawer_names: options.DrawerNames = None,
@@ -63,6 +65,7 @@ def main(
             out=out,
             storage=storage,
             data_root=data_root,
+            settings=settings,
             dataset=dataset,
             drawer_names=drawer_names,
             sampler=sampler,

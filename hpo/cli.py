@@ -6,30 +6,13 @@ own, which ``python -m`` would import in place of ours.
 
 import os
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from hpo.terminal import options
-
-
-class Row(NamedTuple):
-    """A command: the module whose ``app`` it is, and what it does."""
-
-    module: str
-    summary: str
-
-
-COMMANDS = {
-    "run": Row("run_study", "Search hyperparameters: run a study, or resume it."),
-    "fit": Row("hpo.final_fit", "Retrain the best configuration at full length, and test it."),
-    "report": Row("hpo.report", "Write a report on a study."),
-    "dashboard": Row("hpo.dashboard", "Show a study in the browser."),
-    "ablate": Row("hpo.ablation", "Measure what each change of configuration is worth."),
-    "predict": Row("model.predict", "Classify images with a fitted net."),
-    "baselines": Row("model.baselines", "Score the baselines on Omniglot's official runs."),
-}
+from hpo.terminal.commands import COMMANDS, SCRIPT
 
 
 class _Commands(TyperGroup):
@@ -48,10 +31,10 @@ class _Commands(TyperGroup):
 
 def _named_here(examples: str) -> str:
     """Return the examples of a module's help as they are typed here."""
-    examples = examples.replace("python run_study.py --list", "siamese-hpo list")
+    examples = examples.replace("python run_study.py --list", f"{SCRIPT} list")
     for name, row in COMMANDS.items():
         for own in (f"python -m {row.module}", f"python {row.module}.py"):
-            examples = examples.replace(own, f"siamese-hpo {name}")
+            examples = examples.replace(own, f"{SCRIPT} {name}")
     return examples
 
 
@@ -93,7 +76,7 @@ def main() -> None:
     """Run the command that the process was started with."""
     # Neither may Python's helper processes, of workers and their like, import the user's modules.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
-    _group()(prog_name="siamese-hpo")
+    _group()(prog_name=SCRIPT)
 
 
 if __name__ == "__main__":

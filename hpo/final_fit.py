@@ -82,6 +82,7 @@ def main(
     ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    settings: options.Set = None,
     dataset: options.LastFound = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
@@ -101,7 +102,9 @@ def main(
         background=background,
     )
     with options.reported():
-        run = named_study(study, device, out=out, storage=storage, data_root=data_root)
+        run = named_study(
+            study, device, out=out, storage=storage, data_root=data_root, settings=settings
+        )
         with options.interruptible(), run.location.explained():
             final_fit(run, plan, dataset)
 

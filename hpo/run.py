@@ -13,7 +13,7 @@ from hpo.search.warm_start import enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
-from hpo.study.open import on_known_data, open_study
+from hpo.study.open import on_known_data, open_study, remember_beside
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import finished
@@ -50,6 +50,7 @@ def run_study(
     total, output = config.search.trials, console()
     check(config.data.dataset)  # before anything is made for a slip of the pen
     study = open_study(run)
+    remember_beside(study, run)
     job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)
     output.print(
         f"Study {location.name}: up to {total} trials on {run.device}, "
@@ -75,7 +76,7 @@ def run_study(
             interrupted = True
     with location.explained():
         done = finished(study)
-        print_results(output, study, location)
+        print_results(output, study, location, run.data_root)
     if not interrupted and done < total and (deadline is None or time.time() < deadline):
         raise StudyError(
             f"the workers ended, but {location.shown_url} holds {done} of {total} finished trials. "

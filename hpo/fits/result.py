@@ -1,5 +1,6 @@
 """Testing a final fit, once, and writing the files of its folder."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from hpo.results.plots.training_curve import draw_curve
 from hpo.study.errors import StudyError
 from hpo.study.provenance import is_uncommitted, versions
 from hpo.study.run import StudyRun
+from hpo.terminal.commands import command, study_command
 from hpo.training.data import StudyData
 from model.baselines import BASELINES
 from model.errors import ModelError
@@ -215,6 +217,17 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
             highlight=False,
         )
+
+
+def print_next(console: Console, run: StudyRun, folder: Path) -> None:
+    """Print what to do with the fit in ``folder``."""
+    predict = shlex.join(["--model", str(folder.absolute())])
+    console.print("Next:", highlight=False)
+    for line in (
+        study_command("report", run.location),
+        f"{command('predict')} {predict} --support FOLDER --query IMAGE",
+    ):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _test(figure: Accuracy) -> str:

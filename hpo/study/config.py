@@ -151,18 +151,18 @@ class StudyConfig(_Section):
             if sections["data"][key] == default:
                 del sections["data"][key]
         # Left out where unset, so that a limit of a later version does not make a study another.
-        flat = {
-            f"{section}.{key}": value
-            for section, keys in sections.items()
-            for key, value in keys.items()
-            if value is not None
-        }
+        flat = _flat(sections)
         for name, specification in read(self.parameters).items():
             plain = {k: v for k, v in vars(specification).items() if v not in ({}, None)}
             flat[f"parameters.{name}"] = _plain(plain)
         for i, start in enumerate(self.space().initial_configurations):
             flat[f"start.{i}"] = _plain(start)
         return flat
+
+    def beside_identity(self) -> dict[str, Any]:
+        """Return, as `identity` does, what else of the config a command needs later."""
+        sections = self.model_dump(mode="json", include={"final": True, "search": {"trials"}})
+        return _flat(sections)
 
 
 _MODELS: Mapping[str, Any] = {
@@ -194,6 +194,50 @@ def validated(raw: Mapping[str, Any], source: str = "") -> StudyConfig:
     except ConfigError as error:
         raise ConfigError(f"{where}{error}") from None
     return config
+
+
+def of_identity(
+    name: str, identity: Mapping[str, Any], beside: Mapping[str, Any], description: str
+) -> StudyConfig:
+    """Return the config of a study's identity and of what stands beside it.
+
+    A folder of images is not in it; ``auto`` stands in for it.
+
+    Raises:
+        ConfigError: another version has written what this one cannot read.
+    """
+    from data.sources.table import is_folder
+
+    raw: dict[str, Any] = {"name": name, "description": description, "parameters": {}}
+    starts: dict[int, Any] = {}
+    for key, value in {**identity, **beside}.items():
+        section, _, rest = key.partition(".")
+        if section == "start":
+            starts[int(rest)] = value
+        elif section == "parameters":
+            raw[section][rest] = _specified(value)
+        elif value is not None:
+            raw.setdefault(section, {})[rest] = value
+    if is_folder(raw.get("data", {}).get("dataset", "auto")):
+        raw["data"]["dataset"] = "auto"
+    return validated(
+        {**raw, "start": [starts[i] for i in sorted(starts)]}, f"study {name} in its database"
+    )
+
+
+def _specified(plain: Any) -> Any:
+    """Return what a study file says of a parameter, from what an identity does."""
+    names = {"options": "choices"}
+    return plain.get("value", {names.get(key, key): value for key, value in plain.items()})
+
+
+def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        f"{section}.{key}": value
+        for section, keys in sections.items()
+        for key, value in keys.items()
+        if value is not None
+    }
 
 
 def _explain(error: ValidationError) -> str:

@@ -167,6 +167,16 @@ Seed = Annotated[
         rich_help_panel=_SEARCH,
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the study file, budget.epochs=3, or a parameter, 'conv1.filters=64'; "
+        "repeatable.",
+        rich_help_panel=_STUDY,
+    ),
+]
 Workers = Annotated[
     int,
     typer.Option(

@@ -1,6 +1,7 @@
 """The plan of a study before it runs, and its results afterwards."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import optuna
 from rich.console import Console
@@ -12,12 +13,18 @@ from hpo.study.space.catalogue import Value
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import ranked, records
+from hpo.terminal.commands import study_command
 from hpo.terminal.progress import duration
 from model.hyperparameters import Hyperparameters
 from model.net.siamese import parameter_count
 
 
-def print_results(console: Console, study: optuna.Study, location: StudyLocation) -> None:
+def print_results(
+    console: Console,
+    study: optuna.Study,
+    location: StudyLocation,
+    data_root: Path | None = None,
+) -> None:
     """Print the best five trials and the next commands; nothing if no trial is complete."""
     complete = ranked(records(study))
     if not complete:
@@ -43,7 +50,7 @@ def print_results(console: Console, study: optuna.Study, location: StudyLocation
             f"Baseline on the same validation trials, {BASELINE}: {baseline:.1%}.", highlight=False
         )
     console.print("Next:", highlight=False)
-    for command in next_commands(location):
+    for command in next_commands(location, data_root):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -51,14 +58,9 @@ def _or_dash(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def next_commands(location: StudyLocation) -> list[str]:
+def next_commands(location: StudyLocation, data_root: Path | None = None) -> list[str]:
     """Return the commands for a study that has results."""
-    options = location.options()
-    return [
-        f"python -m hpo.dashboard {options}",
-        f"python -m hpo.final_fit {options}",
-        f"python -m hpo.report {options}",
-    ]
+    return [study_command(name, location, data_root) for name in ("dashboard", "fit", "report")]
 
 
 def print_plan(console: Console, run: StudyRun) -> None:

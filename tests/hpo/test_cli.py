@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hpo.cli import COMMANDS
 from hpo.study.provenance import VERSION
+from hpo.terminal.commands import COMMANDS
 from tests import ROOT
 
 SCRIPT = "import sys\nfrom hpo.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
