@@ -18,7 +18,7 @@ from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import finished
 from hpo.terminal.progress import StudyProgress, console
-from hpo.terminal.summary import print_plan, print_results
+from hpo.terminal.summary import data_line, print_plan, print_results
 
 
 def run_study(
@@ -61,6 +61,8 @@ def run_study(
     _say(output, _as_begun(asked, config.data.dataset))
     if is_folder(config.data.dataset):
         tell_folder(output, run, location.folder)
+    else:
+        _say(output, [f"Data: {data_line(run)}"])
     if source is not None:
         _say(output, enqueue_from(study, run, source))
     interrupted = False

@@ -91,7 +91,7 @@ def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     process = command("--study", "smoke", "--trials", "500", "--out", str(tmp_path))
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("trial 0:"):
+        if "trial 0:" in line:
             break
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)

@@ -214,4 +214,4 @@ def _fit(
         inputs=inputs,
         digest=digest,
     )
-    return result.test_and_write(folder, progress.say)
+    return result.test_and_write(folder, progress)
