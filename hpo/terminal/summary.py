@@ -131,7 +131,7 @@ def _print_costs(console: Console, run: StudyRun) -> None:
     nets = [(label, *_cost(found, run)) for label, found in _nets(space)]
     known = [seconds for _, _, seconds in nets if seconds is not None]
     shown = iter(durations(known))
-    table = Table(title=f"Time of a trial on this {run.device}, without early stopping")
+    table = Table(title=f"Time of a trial on this {run.device}")
     for heading in ("net", "parameters", "time per trial"):
         table.add_column(heading, justify="right")
     for label, found, seconds in nets:
@@ -144,7 +144,7 @@ def _print_costs(console: Console, run: StudyRun) -> None:
     number = config.search.trials
     console.print(
         f"Total: about {duration(number * _mean_seconds(run, nets[-2:]))} for {number} trials by "
-        "one worker, less what early stopping and the pruner save.",
+        "one worker, without early stopping and pruning.",
         highlight=False,
     )
 

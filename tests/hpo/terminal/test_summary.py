@@ -52,18 +52,18 @@ def test_the_plan_has_the_data_s_source_and_the_total_time(
     space = job.run.config.space()
     first = space.hyperparameters(space.initial_configurations[0])
 
-    # In proportion to the operations, half an hour for the first net.
+    # In proportion to the operations, three hours for the first net.
     def seconds(hyperparameters: Hyperparameters, *_: object) -> float:
         net, known = hyperparameters.architecture, first.architecture
-        return 1800 * training_flops_per_pair(net) / training_flops_per_pair(known)
+        return 10_800 * training_flops_per_pair(net) / training_flops_per_pair(known)
 
     monkeypatch.setattr("model.training.cost.estimate_seconds", seconds)
     output = io.StringIO()
     print_plan(Console(file=output, width=120), replace(job.run, config=tiny_config(trials=600)))
     said = output.getvalue()
     assert re.search(r"data: omniglot, .*; 16 px, background full", said)
-    half, smallest, largest = (float(one) for one in re.findall(r"([\d.]+) h │", said))
-    assert smallest < half == 0.5 < largest
+    three, smallest, largest = (float(one) for one in re.findall(r"([\d.]+) h │", said))
+    assert smallest < three == 3.0 < largest
     (days,) = re.findall(r"Total: about (\d+) days for 600 trials", said)
     assert smallest < int(days) / 25 < largest  # 600 trials are 25 times 24
 
