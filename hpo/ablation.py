@@ -6,6 +6,7 @@ import typer
 
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.terminal import options
+from hpo.terminal.named import named_study
 
 app = options.command_app()
 
@@ -38,6 +39,7 @@ def main(
     ] = 3,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    settings: options.Set = None,
     dataset: options.LastFound = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
@@ -47,7 +49,9 @@ def main(
     Rerun the command to resume.
     """
     with options.reported():
-        run = options.named_study(study, device, out=out, storage=storage, data_root=data_root)
+        run = named_study(
+            study, device, out=out, storage=storage, data_root=data_root, settings=settings
+        )
         plan = AblationPlan(trial=trial, minutes=minutes, seeds=seeds)
         with options.interruptible(), run.location.explained():
             ablation(run, plan, dataset)

@@ -10,6 +10,7 @@ import typer
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import options, signals
+from hpo.terminal.named import existing_study
 
 app = options.command_app()
 
@@ -113,7 +114,7 @@ def main(
     """
     signals.raise_on_signals()
     with options.reported():
-        location = options.existing_study(study, out, storage)
+        location = existing_study(study, out, storage)
         try:
             server, address = serve(location, host, port)
             with server:

@@ -6,6 +6,7 @@ import typer
 
 from hpo.fits.final import FitPlan, final_fit
 from hpo.terminal import options
+from hpo.terminal.named import named_study
 
 app = options.command_app()
 
@@ -81,6 +82,7 @@ def main(
     ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    settings: options.Set = None,
     dataset: options.LastFound = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
@@ -100,7 +102,9 @@ def main(
         background=background,
     )
     with options.reported():
-        run = options.named_study(study, device, out=out, storage=storage, data_root=data_root)
+        run = named_study(
+            study, device, out=out, storage=storage, data_root=data_root, settings=settings
+        )
         with options.interruptible(), run.location.explained():
             final_fit(run, plan, dataset)
 

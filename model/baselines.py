@@ -21,7 +21,7 @@ from torch import Tensor
 from data.batches.one_shot import OneShotTrials
 from data.errors import DataError
 from data.sources.table import load
-from model.evaluation.scores import credit
+from model.evaluation.scores import accuracy, credit
 
 
 def nearest_neighbour_scores(trials: OneShotTrials) -> Tensor:
@@ -79,7 +79,7 @@ class Baseline:
 
     def accuracy(self, trials: OneShotTrials) -> float:
         """Return its accuracy on the trials, in [0, 1]; ties count as 1/k."""
-        return float(credit(self.scores(trials), trials.answer).mean())
+        return accuracy(credit(self.scores(trials), trials.answer))
 
 
 BASELINES = {

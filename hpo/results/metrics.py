@@ -240,7 +240,7 @@ def load_metrics(folder: Path) -> Metrics:
     try:
         return Metrics.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise StudyError(f"there is no {path}; run python -m hpo.final_fit first") from None
+        raise StudyError(f"there is no {path}; fit it first, siamese-hpo fit") from None
     except OSError as error:
         raise StudyError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValidationError as error:

@@ -227,7 +227,7 @@ def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
         "best_epoch": best.epoch,
         "verification_accuracy": best.verification_accuracy,
         "pairs_seen": history[-1].pairs_seen,
-        "seconds": sum(result.seconds for result in history),
+        "seconds": round(sum(result.seconds for result in history), 4),
         "diverged": history[-1].diverged,
     }
     if history[-1].collapsed:

@@ -11,12 +11,11 @@ import typer
 from data.errors import DataError
 from data.sources.request import DRAWER_NAMES
 from hpo.study.errors import ConfigError, StudyError
-from hpo.study.files import available, load
-from hpo.study.run import StudyRun
+from hpo.study.files import available
+from hpo.study.provenance import VERSION
 from hpo.study.samplers.table import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
-from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
+from hpo.study.storage.location import DEFAULT_OUT
 from hpo.terminal import signals
-from model.device import device_named
 from model.errors import DeviceError
 
 _STUDY, _DATA, _SEARCH, _MACHINE = "Study", "Data", "Search", "Machine"
@@ -47,6 +46,7 @@ Study = Annotated[
         help=f"The study: {', '.join(sorted(available()))}, or a study file of your own. "
         "Without it: paper on a CUDA GPU, compact on a CPU.",
         rich_help_panel=_STUDY,
+        autocompletion=lambda: sorted(available()),
     ),
 ]
 Out = Annotated[
@@ -167,6 +167,16 @@ Seed = Annotated[
         rich_help_panel=_SEARCH,
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the study file, budget.epochs=3, or a parameter, 'conv1.filters=64'; "
+        "repeatable.",
+        rich_help_panel=_STUDY,
+    ),
+]
 Workers = Annotated[
     int,
     typer.Option(
@@ -196,6 +206,20 @@ Device = Annotated[
     ),
 ]
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"siamese-hpo {VERSION}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", help="Print the version, and end.", is_eager=True, callback=_print_version
+    ),
+]
+
 OUT = DEFAULT_OUT
 
 
@@ -220,68 +244,6 @@ def command_app() -> typer.Typer:
 def examples(*commands: str) -> str:
     """Return the end of a command's help: an example a line."""
     return "\n\n".join(("[bold]Examples[/bold]", *commands))
-
-
-_WHAT = {"paper": "a CUDA GPU", "compact": "a CPU"}
-
-
-def default_study(device: str) -> str:
-    """Return the study to run on ``device`` where none is named."""
-    return "paper" if device.startswith("cuda") else "compact"
-
-
-def named_study(
-    study: str | None,
-    device: str,
-    *,
-    out: Path,
-    storage: str | None,
-    data_root: Path | None,
-    **changes: str | int | None,
-) -> StudyRun:
-    """Return the study that the options name, and how it runs.
-
-    Args:
-        study: ``--study``; None for the one that suits the device.
-        device: ``--device``.
-        out: ``--out``.
-        storage: ``--storage``.
-        data_root: ``--data-root``.
-        changes: what differs from the study's file, as in `StudyConfig.changed`.
-
-    Raises:
-        ConfigError: there is no such study, its file is wrong, or an option does not fit it.
-        DeviceError: there is no such device here.
-    """
-    if study is None:
-        study = default_study(device_named(device))
-        print(f"No --study given: {study}, the one for {_WHAT[study]}.")
-    config = load(study).changed(**changes)
-    location = StudyLocation(config.name, out, storage)
-    # Last, since it may import torch, which takes seconds that a wrong option should not cost.
-    device = device_named(device)
-    return StudyRun(config=config, location=location, data_root=data_root, device=device)
-
-
-def existing_study(study: str, out: Path, storage: str | None) -> StudyLocation:
-    """Return where a study is kept that is only read, named as to ``--study``.
-
-    Raises:
-        ConfigError: no study can have this name.
-    """
-    return StudyLocation(Path(study.removesuffix(".toml")).name, out, storage)
-
-
-def source_location(name: str, location: StudyLocation) -> StudyLocation:
-    """Return where the study of ``--from`` is kept: in a folder, or beside ``location``.
-
-    Raises:
-        ConfigError: no study can have this name.
-    """
-    path = Path(name)
-    if len(path.parts) > 1:
-        return StudyLocation(path.name, path.parent)
-    return StudyLocation(name, location.out, location.storage)
 
 
 @contextmanager

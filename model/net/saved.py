@@ -112,7 +112,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}; --model names a folder that "
-            "python -m hpo.final_fit wrote"
+            "the final fit wrote, such as studies/NAME/final"
         ) from None
     except (ValueError, RecursionError):
         raise ModelError(f"{path} is damaged: it is not JSON") from None

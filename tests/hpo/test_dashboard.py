@@ -94,7 +94,7 @@ def test_the_study_page_shows_its_plots(address: str, browser: Any) -> None:
 
 def test_the_study_note_says_how_to_go_on(address: str, browser: Any) -> None:
     browser.get(f"{address}/note")
-    until(browser, "return document.body.innerText.includes('python run_study.py --study tiny')")
+    until(browser, "return document.body.innerText.includes(' --study tiny')")
     until(browser, "return document.querySelectorAll('td').length > 20")
     assert not errors(browser)
 

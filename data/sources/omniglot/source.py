@@ -5,6 +5,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,16 @@ def locate(name: str, request: Request) -> Path:
         )
     target = cache_dir() / "omniglot-py" / f"{name}.zip"
     return download(URL.format(name=name), target, MD5.get(name))
+
+
+def found_in(request: Request) -> Path | None:
+    """Return the folder that the background set is read from; None where it is to be fetched."""
+    try:
+        return locate(
+            BACKGROUND_SETS[request.background][0], replace(request, download=False)
+        ).parent
+    except DataUnavailable:
+        return None
 
 
 def load_part(path: Path, facts: Mapping[str, AlphabetFacts]) -> Packed:

@@ -1,6 +1,5 @@
 """The dashboard's notes on a study and on each of its trials, in Markdown."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import sqrt
@@ -11,6 +10,7 @@ from optuna.trial import FrozenTrial
 from hpo.study.config import StudyConfig
 from hpo.study.open import METRIC
 from hpo.study.run import StudyRun
+from hpo.terminal.commands import study_command
 from hpo.terminal.progress import duration
 from model.hyperparameters import Architecture, Hyperparameters, Recipe
 from model.training.cost import training_flops_per_pair
@@ -41,10 +41,10 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
         f"trials, {len(config.start)} initial configurations, seed {search.seed}",
     }
     searched = config.space().searched.items()
-    command = (
-        f"python run_study.py {location.options()} --trials {search.trials} "
-        f"--dataset {shlex.quote(config.data.dataset)} --sampler {search.sampler} "
-        f"--pruner {search.pruner} --seed {search.seed}"
+    # By its name alone, since its database knows how the study was begun.
+    resume, fit, report = (
+        study_command(name, location, run.data_root, anywhere=True)
+        for name in ("run", "fit", "report")
     )
     return "\n".join(
         [
@@ -59,9 +59,9 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
             "Rerun the first to resume the study; with another `--out` it starts from scratch.",
             "",
             "```",
-            command,
-            f"python -m hpo.final_fit {location.options()}",
-            f"python -m hpo.report {location.options()}",
+            f"{resume} --trials {search.trials}",
+            fit,
+            report,
             "```",
             "",
             "## Search space",

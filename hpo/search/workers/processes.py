@@ -4,6 +4,8 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from hpo.search.workers.deaths import Deaths
 from hpo.search.workers.worker import Job, error_of, work
@@ -79,7 +82,7 @@ class _Worker:
         message, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(job, theirs), name=name)
         # Ctrl-C reaches every process of a terminal; the workers are stopped by this one alone.
-        with _without_interrupts():
+        with _without_interrupts(), _own_modules():
             process.start()
         theirs.close()
         return cls(name, job, process, message)
@@ -103,6 +106,29 @@ def _context() -> SpawnContext | ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hpo.search.workers.worker"])
     return context
+
+
+@contextmanager
+def _own_modules() -> Iterator[None]:
+    """Let processes that start in the block import from where this one does.
+
+    By themselves they would begin with the current folder, which may hold a ``model.py`` of the
+    user's own.
+    """
+    root = str(Path(__file__).resolve().parents[3])
+    paths = [os.environ.get("PYTHONPATH", "")]
+    if root in sys.path and root != sysconfig.get_path("purelib"):
+        paths.insert(0, root)  # neither installed nor linked, but run where it lies
+    known = {name: os.environ.get(name) for name in ("PYTHONSAFEPATH", "PYTHONPATH")}
+    os.environ |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    try:
+        yield
+    finally:
+        for name, value in known.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _child(job: Job, message: Connection) -> None:

@@ -112,6 +112,28 @@ class SearchSpace:
         """
         return self._sampled(self._resolve(_chooser(values)))
 
+    def fitted(self, values: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, Value]]:
+        """Return ``values`` as a configuration of this space, and the defaults put into it.
+
+        A parameter without a value here that it can take has its default.
+
+        Raises:
+            ConfigError: one of them has no default, or one that it cannot take.
+        """
+        replaced: dict[str, Value] = {}
+
+        def choose(name: str, specification: Range | Choices) -> Value:
+            try:
+                return _chooser(values)(name, specification)
+            except ConfigError:
+                default = catalogue()[name].default
+                if default is None or default not in specification:  # type: ignore[operator]
+                    raise
+                replaced[name] = default
+                return default
+
+        return self._sampled(self._resolve(choose)), replaced
+
     def distributions(self) -> dict[str, "BaseDistribution"]:
         """Return Optuna's distribution of each searched parameter."""
         from optuna.trial import FixedTrial

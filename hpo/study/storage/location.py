@@ -61,15 +61,20 @@ class StudyLocation:
         """The database's URL as it may be printed."""
         return self._url().render_as_string(hide_password=True)
 
-    def options(self) -> str:
-        """Return the options that name this place to another command, password hidden."""
+    def options(self, *, anywhere: bool = False) -> str:
+        """Return the options that name this place to another command, without the password.
+
+        ``anywhere``: from whatever folder it is called; else where this one was.
+        """
         import shlex
 
-        words = ["--study", self.name]
-        if self.out != DEFAULT_OUT:
-            words += ["--out", str(self.out)]
+        words, place = ["--study", self.name], self.absolute()
+        if anywhere or self.out != DEFAULT_OUT:
+            words += ["--out", str(place.out)]
         if self.storage is not None:
-            words += ["--storage", self.shown_url]
+            # Left out and not starred, it is taken from ~/.pgpass.
+            storage = place._url()._replace(password=None).render_as_string(hide_password=False)
+            words += ["--storage", replace(place, storage=storage).shown_url]
         return shlex.join(words)
 
     def sqlite_file(self) -> Path | None:

@@ -5,6 +5,7 @@ import pytest
 
 from hpo.search.artifacts.notes import study_note, trial_note, verdict
 from hpo.search.workers.worker import Job
+from hpo.terminal.commands import study_command
 from model.net.siamese import parameter_count
 from model.training.cost import training_flops_per_pair
 from model.training.trainer import EpochResult
@@ -18,7 +19,7 @@ def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> 
     assert "40 trials, 4-way" in note
     assert "chance is 25.0%" in note
     assert "1 initial configurations, seed 0" in note
-    assert f"python run_study.py {job.run.location.options()} --trials 4" in note
+    assert f"{study_command('run', job.run.location, anywhere=True)} --trials 4" in note
     for name in job.run.config.space().searched:
         assert f"| `{name}` | " in note
 

@@ -79,7 +79,7 @@ def test_workers_stop_cleanly(tmp_path: Path, number: int, whom: str, code: int)
     process = study_command(tmp_path, "--trials", "500", "--workers", "2")
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("trial 1:"):
+        if "trial 1:" in line:
             break
     (os.killpg if whom == "group" else os.kill)(process.pid, number)
     output, errors = process.communicate(timeout=120)
@@ -106,7 +106,7 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
     process = study_command(tmp_path, "--trials", "500", "--workers", "2")
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("trial 0:"):
+        if "trial 0:" in line:
             break
     process.kill()
     process.wait()

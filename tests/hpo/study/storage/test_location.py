@@ -1,3 +1,4 @@
+import shlex
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -40,15 +41,23 @@ def test_names_cannot_leave_their_folder(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "options"),
+    ("location", "here", "anywhere"),
     [
-        (StudyLocation("x"), "--study x"),
-        (StudyLocation("x", Path("my runs")), "--study x --out 'my runs'"),
-        (StudyLocation("x", storage="sqlite:///a.db"), "--study x --storage sqlite:///a.db"),
+        (StudyLocation("x"), "", " --out {}/studies"),
+        (StudyLocation("x", Path("runs")), " --out {}/runs", " --out {}/runs"),
+        (
+            StudyLocation("x", storage="sqlite:///a.db"),
+            " --storage sqlite:///{}/a.db",
+            " --out {}/studies --storage sqlite:///{}/a.db",
+        ),
     ],
 )
-def test_its_options_name_it_to_another_command(location: StudyLocation, options: str) -> None:
-    assert location.options() == options
+def test_its_options_name_it_to_another_command(
+    location: StudyLocation, here: str, anywhere: str
+) -> None:
+    folder = shlex.quote(str(Path.cwd()))
+    assert location.options() == f"--study x{here.replace('{}', folder)}"
+    assert location.options(anywhere=True) == f"--study x{anywhere.replace('{}', folder)}"
 
 
 def test_reading_neither_makes_nor_changes_a_file(tmp_path: Path) -> None:
