@@ -1,5 +1,6 @@
 """A study from its config to its results: the main job."""
 
+import time
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -10,9 +11,11 @@ from hpo.search.own_data import tell_folder
 from hpo.search.warm_start import enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
+from hpo.study.errors import StudyError
 from hpo.study.open import open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import finished
 from hpo.terminal.progress import StudyProgress, console
 from hpo.terminal.summary import print_plan, print_results
 
@@ -35,7 +38,7 @@ def run_study(
         source: another study, whose best configurations are tried first.
 
     Raises:
-        StudyError: the study cannot be opened or resumed.
+        StudyError: the study cannot be opened or resumed, or what its workers made is not in it.
         DataError: its data cannot be had.
     """
     config, location = run.config, run.location
@@ -65,7 +68,13 @@ def run_study(
         except KeyboardInterrupt:
             interrupted = True
     with location.explained():
+        done = finished(study)
         print_results(output, study, location)
+    if not interrupted and done < total and (deadline is None or time.time() < deadline):
+        raise StudyError(
+            f"the workers ended, but {location.shown_url} holds {done} of {total} finished trials. "
+            "Where is what they made? --out and --storage must mean the same on every machine"
+        )
     if interrupted:
         output.print("Interrupted. Rerun the command to resume.", highlight=False)
     return not interrupted

@@ -2,26 +2,25 @@
 
 import hashlib
 import logging
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from data.files.atomic import replacing
 from data.files.folders import cache_dir
-from data.files.packed import Packed
+from data.files.packed import Packed, content_digest
+from data.files.sealed import DamagedFileError, sealing, set_aside, unsealed
 
 log = logging.getLogger("data")
 
-FORMAT = 1  # counted up when what a cache file holds changes
+FORMAT = 2  # counted up when what a cache file holds changes
 
 
 def cached(label: str, place: str, state: str, build: Callable[[], Packed]) -> Packed:
     """Return what ``build()`` returns, from the cache where it holds that already.
 
-    A cache that cannot be read or written costs time, never a failure.
+    A cache that cannot be read or written costs time, never a failure. A damaged file is set aside,
+    with a warning.
 
     Args:
         label: a readable start for the file's name.
@@ -35,8 +34,10 @@ def cached(label: str, place: str, state: str, build: Callable[[], Packed]) -> P
         return _load(path)
     except FileNotFoundError:
         log.debug("%s is not cached yet", label)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except OSError as error:
         log.debug("the cache file %s cannot be used (%s); building it again", path, error)
+    except DamagedFileError as error:
+        set_aside(path, error, "the images are read again")
     packed = build()
     try:
         _save(path, packed)
@@ -53,7 +54,7 @@ def _short(text: str, length: int) -> str:
 
 
 def _load(path: Path) -> Packed:
-    with np.load(path, allow_pickle=False) as file:
+    with unsealed(path) as content, np.load(content, allow_pickle=False) as file:
         packed = Packed(
             rows=file["rows"],
             size=int(file["size"]),
@@ -64,16 +65,15 @@ def _load(path: Path) -> Packed:
             alphabet_names=tuple(map(str, file["alphabet_names"])),
             character_names=tuple(map(str, file["character_names"])),
             digest=str(file["digest"]),
-            # Files of earlier versions have none.
-            blank=tuple(map(str, file["blank"])) if "blank" in file else (),
+            blank=tuple(map(str, file["blank"])),
         )
-    count = len(packed.rows)
-    if not all(len(ids) == count for ids in (packed.alphabet, packed.character, packed.drawer)):
-        raise ValueError("lengths differ")
+    # The digest is what a study is tied to, so it is not believed.
+    if content_digest(packed) != packed.digest:
+        raise DamagedFileError("its drawings do not match their digest")
     return packed
 
 
 def _save(path: Path, packed: Packed) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part, part.open("wb") as file:
+    with sealing(path) as file:
         np.savez(file, **vars(packed))

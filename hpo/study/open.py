@@ -30,6 +30,7 @@ def open_study(run: StudyRun) -> optuna.Study:
         StudyError: its database cannot be used, or holds it with another config.
     """
     config, location = run.config, run.location
+    location.make_folder()
     with location.exclusive():
         storage = location.database()
         search = config.search

@@ -1,6 +1,6 @@
 """A study as it runs here: its config, where it is kept, its data and its device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpo.study.config import StudyConfig
@@ -22,3 +22,17 @@ class StudyRun:
     location: StudyLocation
     data_root: Path | None = None
     device: str = "cpu"
+
+    def absolute(self) -> "StudyRun":
+        """Return the run with paths that mean the same in any process, whatever its folder is."""
+        from data.sources.table import is_folder  # with torch, which --help does not need
+
+        config, root = self.config, self.data_root
+        if is_folder(config.data.dataset):
+            config = config.changed(dataset=str(Path(config.data.dataset).absolute()))
+        return replace(
+            self,
+            config=config,
+            location=self.location.absolute(),
+            data_root=None if root is None else root.absolute(),
+        )

@@ -27,7 +27,7 @@ _SEED, _DEVICE, _VERSIONS = "seed", "device", "versions"
 _PARAMETERS = "parameters"
 _RETRY_OF, _RESUMED = "retry_of", "resumed_after_epoch"
 _WORKER, _HEARTBEATS = "worker", "heartbeats"
-_FAILURE = "failure"
+_FAILURE, _STOPPED = "failure", "stopped"
 _HISTORY = "history"
 _FIXED = "fixed_params"
 _ARTIFACT = "artifacts:"
@@ -57,6 +57,7 @@ class TrialRecord:
             0 otherwise, for a retry from the checkpoint of a dead process counts them all.
         diverged: whether its training diverged.
         failure: the error that it failed with; None if it did not fail, or if its process died.
+        stopped: whether its process was asked to stop, by Ctrl-C or SIGTERM.
         original_number: the first trial of its configuration: its own number unless it is a retry.
         resumed_after_epoch: the epoch whose checkpoint it resumed from, if it did.
         worker: what identifies the process that runs it, or ran it.
@@ -82,6 +83,7 @@ class TrialRecord:
     seconds: float
     diverged: bool
     failure: str | None
+    stopped: bool
     original_number: int
     resumed_after_epoch: int | None
     worker: Mapping[str, Any] | None
@@ -114,6 +116,7 @@ class TrialRecord:
             seconds=get("seconds", lasted),
             diverged=get("diverged", False),
             failure=get(_FAILURE),
+            stopped=get(_STOPPED, False),
             original_number=original_number(trial),
             resumed_after_epoch=get(_RESUMED),
             worker=get(_WORKER),
@@ -125,11 +128,6 @@ class TrialRecord:
     def is_complete(self) -> bool:
         """Whether it is complete; the study's best trial is one of those."""
         return self.state == TrialState.COMPLETE and self.accuracy is not None
-
-    @property
-    def is_retry(self) -> bool:
-        """Whether its configuration was tried before, by a trial whose process died."""
-        return self.original_number != self.number
 
 
 Record = TypeVar("Record", bound=TrialRecord)
@@ -235,7 +233,10 @@ def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
         trial.set_user_attr(name, value)
     if isinstance(trial, optuna.Trial):
         # Among the user attributes it would clutter the dashboard.
-        results = [_finite(asdict(result)) for result in history]
+        results = [
+            {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in row.items()}
+            for row in map(asdict, history)  # JSON has no number for what is not finite
+        ]
         trial.storage.set_trial_system_attr(trial._trial_id, _HISTORY, results)
 
 
@@ -244,12 +245,14 @@ def record_failure(trial: BaseTrial, reason: str) -> None:
     trial.set_user_attr(_FAILURE, reason)
 
 
-def _finite(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the result with None for what JSON has no number for."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in result.items()
-    }
+def record_stopped(storage: BaseStorage, trial_id: int) -> None:
+    """Write that the trial's process was asked to stop, which is no fault of its configuration."""
+    storage.set_trial_user_attr(trial_id, _STOPPED, True)
+
+
+def record_given_up(storage: BaseStorage, trial_id: int, reason: str) -> None:
+    """Write why the configuration of a trial whose process died is not tried again."""
+    storage.set_trial_user_attr(trial_id, _FAILURE, reason)
 
 
 def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -292,4 +295,4 @@ def finished(study: optuna.Study) -> int:
 
 def configurations_begun(study: optuna.Study) -> int:
     """Return how many configurations the study has begun, each counted once."""
-    return sum(not record.is_retry for record in records(study))
+    return sum(record.original_number == record.number for record in records(study))

@@ -109,7 +109,7 @@ def _read(location: StudyLocation) -> Iterator[ListedStudy]:
     with location.explained():
         for name in get_all_study_names(storage):
             trials = load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
-            yield _listed(name, location.shown_url, trials)
+            yield _listed(name, str(location.sqlite_file() or location.shown_url), trials)
 
 
 def _listed(name: str, database: str, trials: "list[FrozenTrial]") -> ListedStudy:
@@ -122,7 +122,7 @@ def _listed(name: str, database: str, trials: "list[FrozenTrial]") -> ListedStud
     times = [time for t in trials for time in (t.datetime_start, t.datetime_complete) if time]
     return ListedStudy(
         name=name,
-        database=database.removeprefix("sqlite:///"),
+        database=database,
         finished=sum(states[state] for state in FINISHED),
         running=states[TrialState.RUNNING],
         failed=states[TrialState.FAIL],

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from hpo.study.errors import StudyError
 from hpo.study.storage.retry import no_retry
 from hpo.study.trials import FINISHED, TrialRecord
 
@@ -92,7 +93,7 @@ class StudyProgress:
         try:
             with no_retry():
                 trials = _trials(self._study)
-        except StorageInternalError:
+        except (StorageInternalError, StudyError):
             # The process that runs the trials reports the error.
             return
         for trial in trials:

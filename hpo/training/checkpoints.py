@@ -1,14 +1,17 @@
 """Checkpoints: what a training in progress saves so that it can resume after a crash."""
 
 import logging
-import pickle
+import zipfile
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from data.files.atomic import replacing
+from data.files.sealed import DamagedFileError, sealing, set_aside, unsealed
+
+_ZIP = b"PK\x03\x04"
+"""How the unsealed checkpoints of version 0.1.0 begin."""
 
 _log = logging.getLogger(__name__)
 
@@ -16,8 +19,8 @@ _log = logging.getLogger(__name__)
 class Checkpoints:
     """A folder with one file per unfinished training: tensors and plain values only.
 
-    A file is tied to its ``key``, everything that the training depends on: with another key it is
-    not read.
+    A file is sealed, and tied to its ``key``, everything that the training depends on: with another
+    key it is not read.
     """
 
     def __init__(self, folder: Path):
@@ -26,26 +29,35 @@ class Checkpoints:
     def save(self, number: int, key: str, state: dict[str, Any]) -> None:
         """Save ``state``, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(self._path(number)) as part:
-            torch.save({"key": key, "state": state}, part)
+        with sealing(self._path(number)) as file:
+            torch.save({"key": key, "state": state}, file)  # type: ignore[arg-type]
 
     def load(self, number: int, key: str) -> dict[str, Any] | None:
-        """Return what was saved with this key, None if there is nothing to resume from."""
+        """Return what was saved with this key, None if there is nothing to resume from.
+
+        A damaged file is set aside, with a warning.
+        """
         path = self._path(number)
-        if not path.exists():
-            return None
         try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            if saved["key"] != key:
-                return None
+            with unsealed(path, earlier=_ZIP) as file:
+                if file.tell() == 0:
+                    if (entry := zipfile.ZipFile(file).testzip()) is not None:
+                        raise DamagedFileError(f"{entry} does not match its CRC-32")
+                    file.seek(0)
+                saved = torch.load(file, map_location="cpu", weights_only=True)
             state: dict[str, Any] = saved["state"]
-            return state
-        except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
-            _log.warning("%s is damaged; its training restarts from the first epoch", path)
+            return state if saved["key"] == key else None
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            _log.warning("%s cannot be read (%s); its training starts anew", path, error.strerror)
+        except Exception as error:
+            # What torch raises of an unsealed file may be anything.
+            set_aside(path, error, "its training starts anew")
+        return None
 
     def remove(self, number: int) -> None:
-        """Remove the file of a finished training, partly written ones too."""
+        """Remove the file of a finished training, partly written and damaged ones too."""
         for path in self.folder.glob(f"{self._path(number).stem}.*"):
             path.unlink(missing_ok=True)
 

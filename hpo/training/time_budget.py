@@ -1,11 +1,10 @@
 """A budget in minutes: how many epochs that is on this machine, measured by a short probe."""
 
-import contextlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from data.files.atomic import write_bytes
+from data.files.sealed import sealing, set_aside, unsealed
 from hpo.training.data import StudyData
 from model.hyperparameters import Budget, Hyperparameters
 
@@ -29,8 +28,13 @@ def fit_to_time(
         seconds: of training and validation.
         file: keeps the result, so that a resumed fit has the same budget.
     """
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return Budget(**json.loads(file.read_bytes()))
+    try:
+        with unsealed(file, earlier=b"{") as kept:
+            return Budget(**json.load(kept))
+    except (ValueError, TypeError) as error:
+        set_aside(file, error, "the budget is measured again")
+    except OSError:
+        pass  # most often there is none yet
     pairs = _PROBE_BATCHES[inputs.train.device.type] * hyperparameters.recipe.pairs_per_batch
     probe = replace(
         budget, epochs=2, teraflops=None, pairs_per_epoch=min(budget.pairs_per_epoch, pairs)
@@ -52,5 +56,6 @@ def fit_to_time(
         teraflops=None,
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(file, json.dumps(asdict(scaled)).encode())
+    with sealing(file) as kept:
+        kept.write(json.dumps(asdict(scaled)).encode())
     return scaled

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 import data.sources.table
 import hpo.search.workers.heartbeat
-import hpo.study.storage.rdb
 import hpo.study.storage.retry
+import hpo.study.storage.sqlite
 import hpo.training.data
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import MEMORY_FAILURES, Job, work
@@ -171,7 +171,7 @@ def locked(file: Path) -> Iterator[None]:
 def test_a_database_locked_for_a_while_is_waited_for(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpo.study.storage.rdb.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("hpo.study.storage.sqlite.BUSY_SECONDS", 0.05)
     open_study(job.run)
     lock = locked(job.run.location.folder / "study.db")
     lock.__enter__()
@@ -186,7 +186,7 @@ def test_a_database_locked_for_a_while_is_waited_for(
 def test_a_database_locked_for_ever_is_one_message(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpo.study.storage.rdb.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("hpo.study.storage.sqlite.BUSY_SECONDS", 0.05)
     monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0.5)
     study = open_study(job.run)
     with locked(job.run.location.folder / "study.db"), pytest.raises(StudyError, match="is locked"):

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 import hpo.run
 from hpo.run import dry_run_study, run_study
 from hpo.search.artifacts.upload import keep_artifacts
-from hpo.search.workers.worker import Job
+from hpo.search.workers.worker import Job, work
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
@@ -41,6 +42,21 @@ def test_an_interrupted_run_says_how_to_resume(
     output = capsys.readouterr().out
     assert "Study tiny: up to 4 trials on cpu, kept in sqlite:///" in output
     assert "Interrupted. Rerun the command to resume." in output
+
+
+def test_workers_that_worked_elsewhere_are_an_error(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(job: Job, workers: int) -> None:
+        location = replace(job.run.location, out=job.run.location.out / "elsewhere")
+        work(replace(job, run=replace(job.run, location=location)))
+
+    monkeypatch.setattr(hpo.run, "run_workers", elsewhere)
+    with pytest.raises(StudyError, match=r"study\.db holds 0 of 4 finished trials"):
+        run_study(job.run)
+    # Out of time, they need not have finished.
+    monkeypatch.setattr(hpo.run, "run_workers", lambda job, workers: None)
+    assert run_study(job.run, deadline=time.time() - 1)
 
 
 def test_another_study_s_best_are_tried_first(

@@ -15,6 +15,7 @@ import psutil
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
+from hpo.study.errors import StudyError
 from hpo.study.storage.retry import no_retry
 from hpo.study.trials import TrialRecord, record_heartbeat
 
@@ -51,8 +52,8 @@ class Heartbeat:
             try:
                 with no_retry():
                     record_heartbeat(self._storage, self._trial_id, beats)
-            except UpdateFinishedTrialError:
-                return
+            except (UpdateFinishedTrialError, StudyError):
+                return  # the trial itself finds out
             except StorageInternalError:
                 # The next beat may reach it; the grace is several beats long.
                 continue

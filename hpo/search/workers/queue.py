@@ -5,8 +5,9 @@ total. All state is in the trials themselves, and after each step any other proc
 so that a process may die anywhere.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -24,13 +25,16 @@ from hpo.study.trials import (
     enqueue,
     enqueue_retry,
     latest_attempts,
+    record_given_up,
     record_worker,
     records,
 )
 
 ATTEMPTS = 6
-"""How often a configuration is tried whose process dies: a net that kills every process that
-trains it must not do so for ever."""
+"""So many processes may die of a configuration without getting further than its last checkpoint: a
+net that kills every process that trains it must not do so for ever."""
+
+_log = logging.getLogger(__name__)
 
 
 def next_trial(
@@ -110,10 +114,23 @@ def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor) -> None:
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for trial in monitor.dead(running):
         try:
+            _give_up(study, TrialRecord.of(trial), trial._trial_id)
             study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         except UpdateFinishedTrialError:
             # It was alive after all, and finished this moment.
             continue
+
+
+def _give_up(study: optuna.Study, trial: TrialRecord, trial_id: int) -> None:
+    """Say and record that the configuration of a dead trial is not tried again, if that is so."""
+    attempts = _attempts(records(study), trial)
+    deaths = _deaths(attempts) + (not trial.stopped)
+    if trial.failure is None and deaths >= ATTEMPTS:
+        reached = max(attempt.resumed_after_epoch or 0 for attempt in attempts)
+        where = f"epoch {reached}, its last checkpoint" if reached else "a first checkpoint"
+        reason = f"given up: {deaths} processes died before it got beyond {where}"
+        _log.warning("trial %d: %s", trial.number, reason)
+        record_given_up(study._storage, trial_id, reason)
 
 
 def _enqueue_retries(study: optuna.Study) -> None:
@@ -124,11 +141,25 @@ def _enqueue_retries(study: optuna.Study) -> None:
 
 def _to_retry(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the trials whose process died and whose configuration has not been queued since."""
-    attempts = Counter(trial.original_number for trial in trials)
     return [
         trial
         for trial in latest_attempts(trials).values()
         if trial.state == TrialState.FAIL
         and trial.failure is None
-        and attempts[trial.original_number] < ATTEMPTS
+        and _deaths(_attempts(trials, trial)) < ATTEMPTS
     ]
+
+
+def _attempts(trials: Iterable[TrialRecord], trial: TrialRecord) -> list[TrialRecord]:
+    return [other for other in trials if other.original_number == trial.original_number]
+
+
+def _deaths(attempts: Sequence[TrialRecord]) -> int:
+    """Return how many processes died of a configuration since one last got to a checkpoint."""
+    reached, deaths = 0, 0
+    for trial in attempts:
+        if (trial.resumed_after_epoch or 0) > reached:
+            reached, deaths = trial.resumed_after_epoch or 0, 0
+        died = trial.state == TrialState.FAIL and trial.failure is None
+        deaths += died and not trial.stopped
+    return deaths

@@ -66,6 +66,8 @@ def _run(ray: Any, job: Job, number: int) -> None:
     gpus = min(1.0, resources.get("GPU", 0) / number) if job.run.device.startswith("cuda") else 0
     # Ray shows an actor its own GPU alone.
     run = replace(job.run, device="cuda") if gpus else job.run
+    # An actor's working folder is another one.
+    run = run.absolute()
     job = replace(job, threads=cpus, run=run)
     # Dead actors are replaced here, so that they are counted like any dead worker.
     actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)

@@ -22,7 +22,14 @@ from hpo.study.record import BASELINE, StudyRecord, record_baseline
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
 from hpo.study.storage.retry import no_retry, retrying
-from hpo.study.trials import FINISHED, finished, original_number, record_failure, records
+from hpo.study.trials import (
+    FINISHED,
+    finished,
+    original_number,
+    record_failure,
+    record_stopped,
+    records,
+)
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
 from model.baselines import BASELINES
@@ -142,14 +149,15 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
             state = TrialState.COMPLETE
         except TrialPruned:
             state = TrialState.PRUNED
-        except StorageInternalError:
+        except (StorageInternalError, StudyError):
             raise
         except UpdateFinishedTrialError:
             # Presumed dead and retried by another process, whose result counts.
             return None
         except KeyboardInterrupt:
             # Failed without a reason, it is retried. Untold, its process is soon found dead.
-            with no_retry(), suppress(StorageInternalError, UpdateFinishedTrialError):
+            with no_retry(), suppress(StorageInternalError, UpdateFinishedTrialError, StudyError):
+                record_stopped(study._storage, trial._trial_id)
                 study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             raise
         except Exception as error:

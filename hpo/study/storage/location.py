@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from hpo.study.name import check_name
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+    from sqlalchemy.engine import URL
 
 DEFAULT_OUT = Path("studies")
 
@@ -53,14 +54,12 @@ class StudyLocation:
     @property
     def url(self) -> str:
         """The database's URL, password and all: not to be shown."""
-        return self.storage or f"sqlite:///{self.folder / 'study.db'}"
+        return self._url().render_as_string(hide_password=False)
 
     @property
     def shown_url(self) -> str:
         """The database's URL as it may be printed."""
-        from sqlalchemy.engine import make_url
-
-        return make_url(self.url).render_as_string(hide_password=True)
+        return self._url().render_as_string(hide_password=True)
 
     def options(self) -> str:
         """Return the options that name this place to another command, password hidden."""
@@ -79,16 +78,7 @@ class StudyLocation:
         Raises:
             StudyError: the URL is not one, or of a kind of database that is not supported.
         """
-        from sqlalchemy.engine import make_url
-        from sqlalchemy.exc import ArgumentError
-
-        try:
-            url = make_url(self.url)
-        except (ArgumentError, ValueError):
-            raise StudyError(
-                "--storage is not a database URL; give one such as "
-                "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
-            ) from None
+        url = self._url()
         backend = url.get_backend_name()
         if backend not in ("sqlite", "postgresql"):
             raise StudyError(f"--storage {self.shown_url}: use a sqlite or a postgresql database")
@@ -97,6 +87,24 @@ class StudyLocation:
         if not url.database or url.database == ":memory:":
             raise StudyError(f"--storage {self.shown_url}: name the database's file")
         return Path(url.database)
+
+    def _url(self) -> "URL":
+        from sqlalchemy.engine import URL, make_url
+        from sqlalchemy.exc import ArgumentError
+
+        if self.storage is None:
+            # Any character may be in a folder's name; the URL's text quotes it.
+            path = str(self.folder / "study.db")
+            if path != path.encode(errors="replace").decode():
+                raise StudyError(f"--out {str(self.out)!a} is no text in UTF-8; choose another")
+            return URL.create("sqlite", database=path)
+        try:
+            return make_url(self.storage)
+        except (ArgumentError, ValueError):
+            raise StudyError(
+                "--storage is not a database URL; give one such as "
+                "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+            ) from None
 
     def database(self) -> "RDBStorage":
         """Return the database, made if it is not there; call it under `exclusive`.
@@ -109,6 +117,26 @@ class StudyLocation:
         with self.explained():
             return open_database(self.url, self.sqlite_file())
 
+    def absolute(self) -> "StudyLocation":
+        """Return the same place with paths that mean the same in any process."""
+        file = self.sqlite_file()
+        storage = self.storage
+        if storage is not None and file is not None:
+            url = self._url().set(database=str(file.absolute()))
+            storage = url.render_as_string(hide_password=False)
+        return replace(self, out=self.out.absolute(), storage=storage)
+
+    def make_folder(self) -> None:
+        """Make the folder of the database's file, if it is a file.
+
+        Raises:
+            StudyError: it cannot be made.
+        """
+        file = self.sqlite_file()
+        if file is not None:
+            with self.explained():
+                file.parent.mkdir(parents=True, exist_ok=True)
+
     def read_only(self) -> "RDBStorage":
         """Return the database as it is; a file is neither made nor changed.
 
@@ -116,6 +144,7 @@ class StudyLocation:
             StudyError: it is not there, or cannot be reached, opened or read.
         """
         from optuna.storages import RDBStorage
+        from sqlalchemy.engine import URL
 
         from hpo.study.samplers.table import quiet
 
@@ -124,7 +153,9 @@ class StudyLocation:
             raise StudyError(f"there is no database {file}")
         url = self.url
         if file is not None:
-            url = f"sqlite:///file:{quote(str(file.resolve()))}?mode=ro&uri=true"
+            path = f"file:{quote(str(file.resolve()))}"
+            shown = URL.create("sqlite", database=path, query={"mode": "ro", "uri": "true"})
+            url = shown.render_as_string()
         with self.explained(), quiet():
             return RDBStorage(url)
 
@@ -166,7 +197,5 @@ class StudyLocation:
             ) from None
 
     def _safe(self, text: str) -> str:
-        from sqlalchemy.engine import make_url
-
-        password = make_url(self.url).password
+        password = self._url().password
         return text.replace(str(password), "***") if password else text

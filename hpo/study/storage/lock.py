@@ -31,7 +31,6 @@ def file_lock(file: Path) -> Iterator[None]:
         StudyError: another process or thread held it for ``LOCK_SECONDS``.
         OSError: the file ``<file>.lock`` beside it cannot be made.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     try:
         held = FileLock(f"{file}.lock").acquire(LOCK_SECONDS)
     except Timeout as error:

@@ -1,7 +1,6 @@
 """The study's database: opened with care, locked among processes, waited for when it is away."""
 
 import functools
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,9 @@ from typing import Any
 from optuna.storages import RDBStorage
 
 from hpo.study.errors import StudyError
+from hpo.study.storage import sqlite
 from hpo.study.storage.lock import _server_arguments
 from hpo.study.storage.retry import retrying
-
-BUSY_SECONDS = 60.0
-"""For how long one statement waits for another process's."""
 
 
 class RetryingStorage(RDBStorage):
@@ -21,13 +18,44 @@ class RetryingStorage(RDBStorage):
 
     To repeat one is harmless, for it sets a value or reads. Making a trial is not among them: that
     is repeated by whoever claims the trial, as a whole and under the lock.
+
+    A SQLite file that is removed or replaced can still be written to, and all of it is lost; so
+    each step ends in a `StudyError` where that has happened.
     """
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], file: Path | None):
+        super().__init__(url, engine_kwargs)
+        self._file = file and file.absolute()
+        self._identity = file and sqlite.identity(file)
+
+    def refuse_if_gone(self) -> None:
+        """Raise a `StudyError` if the file is not the one that was opened."""
+        if self._file is None:
+            return
+        try:
+            if sqlite.identity(self._file) == self._identity:
+                return
+            what = "replaced"
+        except FileNotFoundError:
+            what = "removed"
+        except OSError:
+            return  # not to be told, and waited for like any disk that is away
+        raise StudyError(
+            f"the study's database {self._file} was {what} while the study ran, so nothing is kept "
+            "from here on. Put it back, or a backup, then rerun the command"
+        )
 
 
 def _retrying(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def repeated(self: RetryingStorage, *arguments: Any, **options: Any) -> Any:
-        return retrying(lambda: method(self, *arguments, **options))
+        def once() -> Any:
+            self.refuse_if_gone()
+            result = method(self, *arguments, **options)
+            self.refuse_if_gone()
+            return result
+
+        return retrying(once)
 
     return repeated
 
@@ -61,38 +89,23 @@ def open_database(url: str, file: Path | None) -> RetryingStorage:
 
     Raises:
         StudyError: it is damaged, or of a version that cannot be read.
+        sqlite3.OperationalError: it cannot be opened.
     """
     if file is not None:
-        _check_file(file)
+        sqlite.check(file)
+        sqlite.make(file)
         # A transaction that starts as a writer never finds, half way, that it is late.
-        arguments: dict[str, Any] = {"timeout": BUSY_SECONDS, "isolation_level": "IMMEDIATE"}
+        arguments: dict[str, Any] = {
+            "timeout": sqlite.BUSY_SECONDS,
+            "isolation_level": "IMMEDIATE",
+            "factory": sqlite.Connection,
+        }
     else:
         arguments = _server_arguments(url)
     try:
-        return RetryingStorage(url, {"connect_args": arguments, "pool_pre_ping": file is None})
+        engine = {"connect_args": arguments, "pool_pre_ping": file is None}
+        return RetryingStorage(url, engine, file)
     except RuntimeError as error:
         raise StudyError(
             f"{file or 'the database'} was made by another version of Optuna: {error}"
         ) from None
-
-
-def _check_file(file: Path) -> None:
-    """Refuse a damaged file before anything is written to it."""
-    there = file.exists() and file.stat().st_size > 0
-    connection = sqlite3.connect(file, timeout=BUSY_SECONDS)
-    try:
-        if there:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-        # Readers go on beside a writer; the mode stays with the file.
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise StudyError(
-            f"{file} is damaged or no database ({' '.join(str(error).split())}). It is left as it "
-            "is: put a copy in its place, or start anew with another --out"
-        ) from None
-    finally:
-        connection.close()

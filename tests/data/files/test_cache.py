@@ -1,11 +1,12 @@
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data.files.cache import cached
+from data.files.cache import _save, cached
 from data.files.packed import Packed, pack
 from tests.data.files.test_packed import some
 
@@ -38,7 +39,7 @@ class TestCache:
         assert len(list(own_cache.rglob("*.npz"))) == 1
 
     @pytest.mark.parametrize("damage", ["cut", "empty", "noise", "flipped", "pickle"])
-    def test_a_corrupt_file_is_built_anew_quietly(
+    def test_a_corrupt_file_is_set_aside_and_built_anew(
         self, own_cache: Path, damage: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         build = Counting()
@@ -61,9 +62,27 @@ class TestCache:
             again = cached("x", "here", "now", build)
         assert build.times == 2
         assert again.digest == build().digest
-        assert not caplog.records
+        aside = f"{file.name}.damaged"
+        assert aside in caplog.text
+        assert [path.name for path in own_cache.rglob("*.damaged")] == [aside]
         cached("x", "here", "now", build)
         assert build.times == 3  # one by the line above, none by the cache
+
+    @pytest.mark.parametrize("sealed", [True, False])
+    def test_white_pixels_under_the_true_digest_are_refused(
+        self, own_cache: Path, sealed: bool
+    ) -> None:
+        build = Counting()
+        true = cached("x", "here", "now", build)
+        (file,) = own_cache.rglob("*.npz")
+        white = replace(true, rows=np.zeros_like(true.rows))
+        if sealed:
+            _save(file, white)
+        else:
+            with file.open("wb") as plain:
+                np.savez(plain, **vars(white))
+        assert np.array_equal(cached("x", "here", "now", build).rows, true.rows)
+        assert build.times == 2
 
     def test_a_cache_that_cannot_be_written_is_no_cache(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -86,7 +105,7 @@ class TestCache:
             raise PermissionError("read-only")
 
         if os.geteuid() == 0:  # rights do not bind root
-            monkeypatch.setattr("data.files.cache.replacing", refuse)
+            monkeypatch.setattr("data.files.cache.sealing", refuse)
         assert len(cached("x", "here", "now", Counting())) == 6
         own_cache.chmod(0o700)
         assert not list(own_cache.rglob("*.npz"))

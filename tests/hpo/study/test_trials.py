@@ -86,7 +86,6 @@ def test_what_is_written_is_read(study: optuna.Study) -> None:
     assert record.epochs == 3
     assert [result["loss"] for result in record.history] == [0.7, 0.5, None]
     assert record.is_complete
-    assert not record.is_retry
 
 
 def test_the_keys_are_those_of_earlier_versions(study: optuna.Study) -> None:
@@ -142,7 +141,7 @@ def test_a_retry_is_of_the_first_trial_and_keeps_what_was_suggested(study: optun
     assert [one.original_number for one in (first, second, third)] == [0, 0, 0]
     assert original_number(study.trials[2]) == 0
     assert second.params == first.params
-    assert second.is_retry
+    assert second.original_number != second.number
     assert not second.history
     assert latest_attempts(records(study)) == {0: third}
     assert configurations_begun(study) == 1

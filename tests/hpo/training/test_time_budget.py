@@ -1,5 +1,6 @@
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,17 @@ def test_a_budget_becomes_minutes(
     first = space.hyperparameters(space.initial_configurations[0])
     file = tmp_path / "new" / "budget.json"
     assert fit_to_time(inputs, first, BUDGET, seconds, file) == expected
+    whole = file.read_bytes()
     # A fit resumed on a machine that is busy by now has the budget that it began with.
     assert fit_to_time(inputs, first, BUDGET, 9 * seconds, file) == expected
+    # Nor is one changed that an earlier version kept, without a seal.
+    file.write_text(json.dumps(asdict(expected)))
+    assert fit_to_time(inputs, first, BUDGET, 9 * seconds, file) == expected
     # A damaged file is not believed.
-    file.write_text("{")
-    assert fit_to_time(inputs, first, BUDGET, seconds, file) == expected
+    for damaged in (b"{", whole.replace(b'"patience": ', b'"patience": 1')):
+        file.write_bytes(damaged)
+        assert fit_to_time(inputs, first, BUDGET, seconds, file) == expected
+        assert file.with_name("budget.json.damaged").exists()
 
 
 def test_the_probe_is_short_and_its_budget_real(

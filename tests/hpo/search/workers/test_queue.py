@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,17 @@ from hpo.search.workers.heartbeat import HeartbeatMonitor
 from hpo.search.workers.queue import ATTEMPTS, next_trial
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.open import open_study
-from hpo.study.trials import TrialRecord, finished, original_number, record_worker
+from hpo.study.trials import (
+    TrialRecord,
+    finished,
+    original_number,
+    record_resume,
+    record_worker,
+    records,
+)
 from hpo.training.data import load_data
+from hpo.training.resumable import ResumableTraining
+from model.training.trainer import EpochResult
 from tests.hpo.support import outcomes, tiny_job
 
 
@@ -23,7 +33,9 @@ def give_to(study: optuna.Study, trial: optuna.Trial, **changes: str) -> None:
     record_worker(study._storage, trial._trial_id, {**(worker or {}), **changes})
 
 
-def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
+def test_the_dead_are_tried_again_once_and_not_for_ever(
+    job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
     study = open_study(job.run)
     options = {"seed": 0, "initial_configurations": job.run.config.space().initial_configurations}
     for _ in range(ATTEMPTS):
@@ -33,10 +45,76 @@ def test_the_dead_are_tried_again_once_and_not_for_ever(job: Job) -> None:
         # As if its process, on this machine, had died.
         give_to(study, trial, started="0")
     assert len(study.trials) == ATTEMPTS
-    trial = next_trial(study, job.run.location, 2, **options)
+    with caplog.at_level("WARNING"):
+        trial = next_trial(study, job.run.location, 2, **options)
     assert trial is not None
     assert original_number(trial) == trial.number
     assert next_trial(study, job.run.location, 1, **options) is None
+    # That it is given up is said and recorded.
+    reason = f"given up: {ATTEMPTS} processes died before it got beyond a first checkpoint"
+    assert f"trial {ATTEMPTS - 1}: {reason}" in caplog.text
+    failures = [record.failure for record in records(study)]
+    assert failures == [None] * (ATTEMPTS - 1) + [reason, None]
+
+
+def test_polite_stops_and_deaths_with_progress_never_count(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.training.resumable.CHECKPOINT_SECONDS", 0)
+    whole = tiny_job(job.run.location.out / "whole", 1, seed=0)
+    work(replace(whole, total=1))
+    study = open_study(job.run)
+    stops = ATTEMPTS + 1
+    train = ResumableTraining.run
+
+    def stopped(self: ResumableTraining, on_epoch: Callable[[EpochResult], bool]) -> None:
+        def until_now(result: EpochResult) -> bool:
+            on_epoch(result)
+            if result.epoch == 2:
+                raise KeyboardInterrupt
+            return False
+
+        train(self, until_now)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResumableTraining, "run", stopped)
+        for _ in range(stops):
+            with pytest.raises(KeyboardInterrupt):
+                work(replace(job, total=1))
+    assert all(record.stopped for record in records(study))
+    work(replace(job, total=1))
+    last = records(study)[-1]
+    assert (len(study.trials), last.original_number) == (stops + 1, 0)
+    assert last.resumed_after_epoch == 1
+    assert outcomes(replace(job, total=1)) == outcomes(whole)
+
+
+@pytest.mark.parametrize(
+    ("resumed", "given_up"),
+    [
+        ([0] * ATTEMPTS, True),
+        ([0] * (ATTEMPTS - 1), False),
+        # Each got one checkpoint further than the one before.
+        (list(range(2 * ATTEMPTS)), False),
+        ([*range(ATTEMPTS), *[ATTEMPTS] * ATTEMPTS], True),
+        ([*range(ATTEMPTS), *[ATTEMPTS] * (ATTEMPTS - 1)], False),
+        # Tried where the checkpoint is not to be had, it did not get further.
+        ([3, 0] * ATTEMPTS, True),
+    ],
+)
+def test_only_deaths_without_progress_count(job: Job, resumed: list[int], given_up: bool) -> None:
+    study = open_study(job.run)
+    for epoch in resumed:
+        trial = next_trial(study, job.run.location, 2, seed=0)
+        assert trial is not None
+        if original_number(trial) != 0:
+            break
+        if epoch:
+            record_resume(trial, epoch)
+        give_to(study, trial, started="0")
+    trial = next_trial(study, job.run.location, 2, seed=0)
+    assert trial is not None
+    assert (original_number(trial) != 0) == given_up
 
 
 def test_a_configuration_half_drawn_is_drawn_again_the_same(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
-from hpo.search.workers.ray import _check, run_on_ray
+from hpo.search.workers.ray import _check, _run, run_on_ray
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
 from hpo.study.files import load
@@ -73,6 +74,35 @@ def test_actors_finish_a_study_though_one_is_killed(smoke: Job, address: str) ->
     trials = open_finished(smoke.run.location).trials
     assert finished(study) == 6
     assert len({(TrialRecord.of(trial).worker or {})["pid"] for trial in trials}) >= 2
+
+
+def test_what_travels_means_the_same_elsewhere(
+    smoke: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sent: list[Job] = []
+
+    class Remote:
+        """Ray, as far as `_run` goes: an actor whose working folder is another one."""
+
+        exceptions = SimpleNamespace(RayActorError=KeyError)
+
+        def cluster_resources(self) -> dict[str, float]:
+            return {"CPU": 1.0}
+
+        def remote(self, **_: Any) -> Any:
+            work = SimpleNamespace(remote=lambda job: sent.append(job) or "done")  # type: ignore[func-returns-value]
+            return lambda worker: SimpleNamespace(remote=lambda: SimpleNamespace(work=work))
+
+        def wait(self, running: list[str], num_returns: int) -> tuple[list[str], list[str]]:
+            return running, []
+
+        def get(self, done: str) -> None:
+            return None
+
+    location = StudyLocation("smoke", Path("relative"))
+    _run(Remote(), replace(smoke, run=replace(smoke.run, location=location)), 1)
+    assert [job.run.location.out for job in sent] == [tmp_path / "relative"]
 
 
 def test_an_error_of_all_actors_is_one_message(smoke: Job, address: str, tmp_path: Path) -> None:

@@ -1,15 +1,22 @@
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
+from typer.testing import CliRunner
 
+from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError, StudyError
 from hpo.study.name import check_name
+from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
+from hpo.terminal.listing import list_studies
+from run_study import app
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://u@h/d", "sqlite://", "sqlite:///:memory:"])
@@ -74,3 +81,64 @@ def test_what_goes_wrong_is_one_message_without_the_password(raised: Exception, 
     with pytest.raises(StudyError, match=words) as caught, location.explained():
         raise raised
     assert "secret" not in str(caught.value)
+
+
+NAMES = [
+    *"%?#&=+@:;,~!$*'\"()[]{}<>|^`\\ \n",
+    "My%20Project",
+    "what?/a",
+    "what?/b",
+    "{SCHEMA_VERSION}",
+    "%(here)s",
+    "a%zz",
+    "file:x?mode=memory",
+    "://",
+    "Größe 字 🗿",
+]
+
+
+def at(job: Job, out: Path, storage: str | None = None) -> Job:
+    return replace(job, run=replace(job.run, location=StudyLocation("tiny", out, storage)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_lies_in_the_folder_that_was_named(job: Job, tmp_path: Path, name: str) -> None:
+    there = at(job, tmp_path / "here" / name)
+    open_study(there.run)
+    file = there.run.location.folder / "study.db"
+    assert there.run.location.sqlite_file() == file
+    made = {path.parent for path in (tmp_path / "here").rglob("*") if path.is_file()}
+    assert made == {there.run.location.folder}
+    # Its URL means the same to Optuna and its dashboard, and its readers find it.
+    assert optuna.get_all_study_names(there.run.location.url) == ["tiny"]
+    (listed,) = list_studies(there.run.location.out)
+    assert (listed.name, listed.problem, listed.database) == ("tiny", None, str(file))
+
+
+def test_two_folders_hold_two_studies(job: Job, tmp_path: Path) -> None:
+    one, other = (at(job, tmp_path / name) for name in ("what?/a", "what?/b"))
+    work(replace(one, total=1))
+    open_study(other.run)
+    assert len(open_finished(one.run.location).trials) == 1
+    assert not open_finished(other.run.location).trials
+
+
+@pytest.mark.parametrize("name", ["{x}", "{", "a%20b", "a%3Fb"])
+def test_a_storage_may_hold_them_too(job: Job, tmp_path: Path, name: str) -> None:
+    there = at(job, tmp_path, f"sqlite:///{tmp_path}/{name}.db")
+    open_study(there.run)
+    file = there.run.location.sqlite_file()
+    assert file is not None
+    assert file.exists()
+    assert file.name in ("{x}.db", "{.db", "a b.db", "a?b.db")
+    assert [trial.state for trial in open_finished(there.run.location).trials] == []
+
+
+def test_a_path_that_is_no_text_is_one_message(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["--study", "smoke", "--dry-run", "--out", str(tmp_path / "a\udcff")]
+    )
+    assert result.exit_code == 1, result.output
+    assert "error: --out" in result.output
+    with pytest.raises(StudyError, match="no text in UTF-8"):
+        StudyLocation("tiny", tmp_path / "a\udcff")

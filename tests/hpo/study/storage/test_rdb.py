@@ -1,11 +1,22 @@
+import shutil
 import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 
+from hpo.run import run_study
+from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import StudyError
 from hpo.study.open import open_study
+from hpo.study.storage.location import StudyLocation
+from hpo.training.resumable import ResumableTraining
+from model.training.trainer import EpochResult
 from tests.hpo.support import tiny_job
 
 
@@ -27,6 +38,70 @@ def test_a_truncated_database_is_one_message_and_left_alone(job: Job, share: flo
     with pytest.raises(StudyError, match=r"is damaged or no database .* left as it"):
         open_study(copy.run)
     assert file.read_bytes() == before
+
+
+def removed(folder: Path) -> None:
+    (folder / "study.db").unlink()
+
+
+def folder_removed(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def replaced(folder: Path) -> None:
+    shutil.copyfile(folder / "study.db", folder / "backup")
+    (folder / "backup").replace(folder / "study.db")
+
+
+@pytest.mark.parametrize("lose", [removed, folder_removed, replaced])
+@pytest.mark.parametrize("when", ["in a trial", "between trials"])
+def test_a_file_that_goes_away_under_a_run_stops_it(
+    job: Job, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Path], None], when: str
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 5)
+    folder = job.run.location.folder
+    train, trials = ResumableTraining.run, 0
+
+    def run(self: ResumableTraining, on_epoch: Callable[[EpochResult], bool]) -> Any:
+        nonlocal trials
+        trials += 1
+        if trials == 2 and when == "in a trial":
+            lose(folder)
+        return train(self, on_epoch)
+
+    monkeypatch.setattr(ResumableTraining, "run", run)
+
+    def claim(study: optuna.Study, location: StudyLocation, *arguments: Any, **options: Any) -> Any:
+        if trials == 2 and when == "between trials":
+            lose(folder)
+        return next_trial(study, location, *arguments, **options)
+
+    monkeypatch.setattr("hpo.search.workers.worker.next_trial", claim)
+    started = time.monotonic()
+    with pytest.raises(StudyError, match=r"was (removed|replaced) while|No such file"):
+        work(job)
+    assert trials == 2
+    assert time.monotonic() - started < 5
+    # Nothing was put in its place.
+    assert (folder / "study.db").exists() == (lose is replaced)
+
+
+def test_the_command_says_that_its_file_is_gone(
+    job: Job, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hpo.search.workers.heartbeat.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("hpo.terminal.progress.POLL_SECONDS", 0.05)
+    train = ResumableTraining.run
+
+    def run(self: ResumableTraining, on_epoch: Callable[[EpochResult], bool]) -> Any:
+        shutil.rmtree(job.run.location.folder)
+        time.sleep(0.3)  # its heartbeats and its display look meanwhile
+        return train(self, on_epoch)
+
+    monkeypatch.setattr(ResumableTraining, "run", run)
+    with pytest.raises(StudyError, match=r"study\.db was removed while the study ran"):
+        run_study(job.run)
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_a_database_of_another_version_is_one_message(job: Job) -> None:
