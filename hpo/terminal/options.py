@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 
 from data.errors import DataError
 from data.sources.request import DRAWER_NAMES
@@ -44,7 +45,7 @@ Study = Annotated[
     typer.Option(
         "--study",
         metavar="NAME|FILE.toml",
-        help=f"The study: {', '.join(sorted(available()))}, or a study file of your own. "
+        help=f"The study: {escape(', '.join(sorted(available())))}, or a study file of your own. "
         "Without it: paper on a CUDA GPU, compact on a CPU.",
         rich_help_panel=_STUDY,
     ),
@@ -105,8 +106,7 @@ Dataset = Annotated[
         "--dataset",
         metavar="auto|omniglot|glyphs|FOLDER",
         help="What to learn from; FOLDER holds <alphabet>/<character>/<image>, or "
-        "<character>/<image>. "
-        "Without it: as the study file says.",
+        "<character>/<image>. Without it: as the study file says.",
         rich_help_panel=_DATA,
     ),
 ]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import optuna
 import pytest
 
@@ -19,6 +21,13 @@ def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> 
     assert f"python run_study.py {job.run.location.options()} --trials 4" in note
     for name in job.run.config.space().searched:
         assert f"| `{name}` | " in note
+
+
+def test_names_and_descriptions_are_no_markup_in_a_note(job: Job) -> None:
+    config = job.run.config.model_copy(update={"description": "<img src=x> # $a$"})
+    note = study_note(replace(job.run, config=config), {"name": "a|b", "digest": "abcdef" * 9})
+    assert r"\<img src=x\> \# \$a\$" in note
+    assert r"| data | a\|b (abc" in note
 
 
 def test_the_layers_add_up_to_the_net() -> None:
