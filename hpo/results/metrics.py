@@ -6,9 +6,9 @@ report needs neither the data set nor the net.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from data.files.atomic import write_bytes
 from data.sources.request import SplitBy
@@ -24,7 +24,7 @@ NET = "net"
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Accuracy(_Record):
@@ -200,6 +200,12 @@ class Gallery(_Record):
     confusions: list[Confusion]
 
 
+def _named(data: dict[str, str]) -> dict[str, str]:
+    if not {"name", "digest"} <= data.keys():
+        raise ValueError("name and digest of the data set are missing")
+    return data
+
+
 class Metrics(_Record):
     """The results of a final fit.
 
@@ -227,7 +233,7 @@ class Metrics(_Record):
     trial: int
     title: str
     parameters: dict[str, Any]
-    data: dict[str, str]
+    data: Annotated[dict[str, str], AfterValidator(_named)]
     validation: SplitBy = "koch"
     image_size: int
     net_parameters: int
