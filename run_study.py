@@ -7,7 +7,7 @@ import typer
 
 from hpo.terminal import options, signals
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(

@@ -11,7 +11,7 @@ from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import options, signals
 
-app = options.command_app()
+app = options.CommandApp()
 
 LOOPBACK = "127.0.0.1"
 PORTS_TRIED = 20

@@ -53,7 +53,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     return folder
 
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(

@@ -1,5 +1,6 @@
 """Study files: found by name, read over their bases, checked."""
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ from hpo.study.config import StudyConfig, validated
 from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.name import check_name
 
+MOST_BASES = 20
+"""How many study files may follow one another by ``base``."""
+_DEEPEST = 10
+"""How deep lists and tables may lie in each other; a study needs 4."""
 _SHIPPED = Path(__file__).resolve().parents[2] / "studies"
 
 
@@ -42,11 +47,14 @@ def _path(study: str) -> Path:
 def _read(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Return what the study file ``path`` says, over what its base says."""
     try:
-        raw = tomllib.loads(path.read_bytes().decode())
+        # Editors of Windows begin a file in UTF-8 with a byte order mark.
+        raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from None
+    except (ValueError, RecursionError) as error:
+        why = "a number has too many digits" if "digits" in str(error) else error
+        raise ConfigError(f"{path} is not a TOML file in UTF-8: {why}") from None
+    _refuse_boundless(raw, path)
     if "name" in raw:
         raise ConfigError(f'{path}: unknown key "name"; a study is named as its file')
     base = raw.pop("base", None)
@@ -55,6 +63,8 @@ def _read(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(base, str):
         raise ConfigError(f"{path}: base = {base!r}: it should name a study or a .toml file")
     derived = (*derived, path.resolve())
+    if len(derived) > MOST_BASES:
+        raise ConfigError(f"{path}: base = {base!r}: more than {MOST_BASES} files in a row")
     try:
         # A file is looked for beside the one that names it.
         origin = _path(str(path.parent / base) if base.endswith(".toml") else base)
@@ -63,6 +73,27 @@ def _read(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     if origin.resolve() in derived:
         raise ConfigError(f'{path}: base = "{base}" leads back to {origin}')
     return _merged(_read(origin, derived), raw)
+
+
+def _refuse_boundless(raw: dict[str, Any], path: Path) -> None:
+    """Refuse numbers that are not finite or no 64-bit integers, and what is nested too deep.
+
+    Raises:
+        ConfigError: says which key.
+    """
+    entries: list[tuple[tuple[str, ...], Any]] = [((), raw)]
+    while entries:
+        keys, value = entries.pop()
+        if len(keys) > _DEEPEST:
+            raise ConfigError(f"{path}: {'.'.join(keys)} lies too deep in lists or tables")
+        if isinstance(value, dict):
+            entries += [((*keys, key), entry) for key, entry in value.items()]
+        elif isinstance(value, list):
+            entries += [((*keys, str(i)), entry) for i, entry in enumerate(value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{path}: {'.'.join(keys)} = {value}: it should be a finite number")
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{path}: {'.'.join(keys)}: a whole number of at most 64 bits")
 
 
 def _merged(base: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the commands share: how they are set up, and options of one name and one meaning."""
 
+import reprlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
 from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
 from hpo.terminal import signals
+from model.command import CommandApp as CommandApp
+from model.command import examples as examples
 from model.device import device_named
 from model.errors import DeviceError
 
+MOST_WORKERS = 1000
 _STUDY, _DATA, _SEARCH, _MACHINE = "Study", "Data", "Search", "Machine"
 
 
@@ -31,10 +35,14 @@ def _learning_from_pruned() -> str:
     return ", ".join(name for name, row in SAMPLERS.items() if row.learns_from_pruned)
 
 
-def _count(minimum: int = 1) -> Callable[[int | None], int | None]:
-    def check(value: int | None) -> int | None:
-        if value is not None and value < minimum:
-            raise typer.BadParameter(f"{value} is too small; it must be {minimum} or more")
+def number(low: float = 1, high: float = 10**9) -> Callable[[float | None], float | None]:
+    """Return a check that an option's number lies in this range, if one is given."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not low <= value <= high:
+            raise typer.BadParameter(
+                f"{reprlib.repr(value)} is out of range; it must be from {low:g} to {high:g}"
+            )
         return value
 
     return check
@@ -77,7 +85,7 @@ Trials = Annotated[
         help="Finish at N trials in all, those of earlier runs included. "
         "Without it: as the study file says.",
         rich_help_panel=_STUDY,
-        callback=_count(),
+        callback=number(),
     ),
 ]
 Timeout = Annotated[
@@ -87,7 +95,7 @@ Timeout = Annotated[
         metavar="SECONDS",
         help="Start no trial after this time; those running finish.",
         rich_help_panel=_STUDY,
-        callback=_count(0),
+        callback=number(0),
     ),
 ]
 From = Annotated[
@@ -174,7 +182,7 @@ Workers = Annotated[
         metavar="N",
         help="Processes that run trials here, the CPU's threads divided among them.",
         rich_help_panel=_MACHINE,
-        callback=_count(),
+        callback=number(1, MOST_WORKERS),
     ),
 ]
 Ray = Annotated[
@@ -208,18 +216,6 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         print("Interrupted. Rerun the command to resume.")
         raise typer.Exit(signals.exit_code()) from None
-
-
-def command_app() -> typer.Typer:
-    """Return the application that a command is registered with."""
-    return typer.Typer(
-        add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
-    )
-
-
-def examples(*commands: str) -> str:
-    """Return the end of a command's help: an example a line."""
-    return "\n\n".join(("[bold]Examples[/bold]", *commands))
 
 
 _WHAT = {"paper": "a CUDA GPU", "compact": "a CPU"}
