@@ -39,6 +39,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, for good: what is written after this is never seen beside it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name durable, on systems that can open a folder (Windows cannot)."""
     with contextlib.suppress(OSError):

@@ -57,6 +57,7 @@ def ablation(
     from hpo.results.plots.style import save
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
+    from hpo.study.storage.lock import folder_lock
     from hpo.study.trials import complete_trials, trial_numbered
     from hpo.terminal.fit_progress import FitProgress
     from hpo.terminal.progress import console, reading
@@ -87,7 +88,7 @@ def ablation(
     fitter = Fitter(inputs, known_identity(study, config), Checkpoints(folder / "checkpoints"))
     fresh = fresh_trials(run, 0)
     results = []
-    with FitProgress(output, plan.seeds * len(steps)) as progress:
+    with folder_lock(folder), FitProgress(output, plan.seeds * len(steps)) as progress:
         fitted = [
             _fit(fitter, label, space.hyperparameters(values), run, plan, progress)
             for label, values, _ in steps
@@ -118,10 +119,9 @@ def ablation(
                     figures=[f for f in figures if f.alphabet is None],
                 )
             )
-    write_bytes(
-        folder / RESULT, json.dumps([step.model_dump() for step in results], indent=1).encode()
-    )
-    save(ladder(results), folder / PICTURE)
+        text = json.dumps([step.model_dump() for step in results], indent=1)
+        write_bytes(folder / RESULT, text.encode())
+        save(ladder(results), folder / PICTURE)
     output.print(table(results))
     output.print(f"Written to {folder}", markup=False, highlight=False)
     return results

@@ -70,7 +70,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         dataset: where the study's data is now, None for where it was last found.
 
     Raises:
-        StudyError: the study is not there, or has no trial to fit.
+        StudyError: the study is not there, has no trial to fit, or another process is fitting it.
         DataError: its data cannot be had, or is not what the study was trained on.
         OSError: the folder cannot be written.
     """
@@ -78,6 +78,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     from hpo.fits.result import complete, print_figures
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
+    from hpo.study.storage.lock import folder_lock
     from hpo.study.trials import complete_trials, trial_numbered
     from hpo.terminal.fit_progress import FitProgress
     from hpo.terminal.progress import console, reading
@@ -127,10 +128,10 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             Fitter(study_data(data, run, final=True), identity, checkpoints),
         )
         number = plan.seeds + (len(trials) * plan.retrains if len(trials) > 1 else 0)
-        with FitProgress(output, number) as progress:
+        with folder_lock(folder), FitProgress(output, number) as progress:
             metrics = _fit(run, plan, trials, fitters, folder, digest, progress)
-        for path in checkpoints.folder.glob("*"):
-            path.unlink(missing_ok=True)
+            for path in checkpoints.folder.glob("*"):
+                path.unlink(missing_ok=True)
         output.print(f"Written to {folder}", markup=False, highlight=False)
     print_figures(output, metrics)
     return metrics

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
 
+from data.files.atomic import remove
 from hpo.fits.evaluation import baseline_figures, net_figures
 from hpo.fits.fitter import TrainedNet
 from hpo.fits.gallery import make_gallery
@@ -133,7 +134,7 @@ class FinalFit:
         )
         folder.mkdir(parents=True, exist_ok=True)
         # Without its metrics a folder counts as unfinished, whatever else of an older fit it has.
-        (folder / METRICS).unlink(missing_ok=True)
+        remove(folder / METRICS)
         provenance = {
             "study": metrics.study,
             "trial": metrics.trial,

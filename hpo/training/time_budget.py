@@ -1,6 +1,7 @@
 """A budget in minutes: how many epochs that is on this machine, measured by a short probe."""
 
 import json
+import logging
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from data.files.sealed import sealing, set_aside, unsealed
 from hpo.training.data import StudyData
 from model.hyperparameters import Budget, Hyperparameters
 
+_log = logging.getLogger(__name__)
 _PROBE_BATCHES = {"cpu": 8, "cuda": 200}
 
 
@@ -55,7 +57,14 @@ def fit_to_time(
         seconds=None,
         teraflops=None,
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with sealing(file) as kept:
-        kept.write(json.dumps(asdict(scaled)).encode())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with sealing(file) as kept:
+            kept.write(json.dumps(asdict(scaled)).encode())
+    except OSError as error:
+        _log.warning(
+            "%s cannot be written (%s); a resumed fit would measure its budget anew",
+            file,
+            error.strerror,
+        )
     return scaled

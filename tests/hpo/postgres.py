@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 PASSWORD = "s3cret-Pa55/word"
@@ -87,3 +88,48 @@ class Server:
             timeout=300,
             **self._as,  # type: ignore[call-overload]
         )
+
+
+class Pooler:
+    """PgBouncer in front of a server, in transaction mode, with few connections."""
+
+    def __init__(self, server: Server):
+        self._server = server
+        self.folder = Path(tempfile.mkdtemp(prefix="pooler-", dir="/tmp"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        (self.folder / "users").write_text(f'"me" "{PASSWORD}"\n')
+        (self.folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+            f"unix_socket_dir =\nauth_type = plain\nauth_file = {self.folder / 'users'}\n"
+            "pool_mode = transaction\ndefault_pool_size = 4\n"
+        )
+        if os.getuid() == 0:
+            for path in (self.folder, *self.folder.iterdir()):
+                shutil.chown(path, _USER, _USER)
+        self._process = subprocess.Popen(
+            ["pgbouncer", "-q", self.folder / "pgbouncer.ini"],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **server._as,  # type: ignore[arg-type]
+        )
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError("PgBouncer does not start")
+
+    def url(self, direct: str) -> str:
+        """Return the URL of a database of the server's, through the pooler."""
+        return direct.replace(f":{self._server.port}/", f":{self.port}/")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)

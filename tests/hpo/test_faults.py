@@ -34,7 +34,7 @@ from hpo.training.resumable import ResumableTraining
 from model.training.trainer import Trainer
 from run_study import app
 from tests import ROOT
-from tests.hpo.support import damaged_pictures, opens, tiny_job, unreachable
+from tests.hpo.support import damaged_pictures, opens, outcomes, tiny_job, unreachable
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], Exception | None]) -> None:
@@ -98,20 +98,34 @@ def test_a_net_that_blows_up_has_a_value(job: Job, monkeypatch: pytest.MonkeyPat
     opens(job)
 
 
-def test_a_disk_full_for_checkpoints_ends_the_study_after_three(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(what: object, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise RuntimeError(f"PytorchStreamWriter failed writing file data/{path.name}")
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
+
+@pytest.mark.parametrize("fault", ["full", "vanished"])
+def test_checkpoints_that_cannot_be_written_cost_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
     monkeypatch.setattr("hpo.training.resumable.CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr("torch.save", full)
-    # The names of the files differ, the reason does not.
-    with pytest.raises(StudyError, match="3 trials in a row failed for the same reason"):
+    quiet, job = tiny_job(tmp_path / "quiet"), tiny_job(tmp_path / "faulty")
+    work(quiet)
+    if fault == "full":
+        # Torch has an error of its own for it.
+        monkeypatch.setattr("data.files.sealed.SealedWriter.write", full)
+    else:
+        job.run.location.folder.mkdir(parents=True)
+        job.run.location.checkpoints.write_text("no folder")
+    with caplog.at_level("WARNING"):
         work(job)
-    assert len(open_finished(job.run.location).trials) == 3
-    assert not list(job.run.location.checkpoints.iterdir())
+    assert outcomes(job) == outcomes(quiet)
+    assert [trial.state.name for trial in open_finished(job.run.location).trials] == [
+        "COMPLETE"
+    ] * 4
+    warnings = [text for text in caplog.messages if "no checkpoint can be written" in text]
+    assert len(warnings) == 1
+    cause = {"full": "No space left on device, ", "vanished": "File exists, "}[fault]
+    assert f"{job.run.location.checkpoints} ({cause}" in warnings[0]
+    assert "MiB free); the training goes on" in warnings[0]
     opens(job)
 
 

@@ -1,13 +1,14 @@
 """The queue of trials: who runs which one, up to the total, and retries of dead ones.
 
 A worker takes a trial under the study's lock, so that any number of processes end at exactly the
-total. All state is in the trials themselves, and after each step any other process can continue,
-so that a process may die anywhere.
+total; and no trial is given twice even where the lock fails. All state is in the trials themselves,
+and after each step any other process can continue, so that a process may die anywhere.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import optuna
@@ -26,6 +27,7 @@ from hpo.study.trials import (
     enqueue_retry,
     latest_attempts,
     record_given_up,
+    record_stopped,
     record_worker,
     records,
 )
@@ -95,11 +97,12 @@ def _next_trial(
                 else {}
             )
             enqueue(study, values, trial_seed(seed, ordinal))
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))[0]
-        # In this order a trial that runs always says whose it is.
-        record_worker(storage, waiting._trial_id, this_process())
-        storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING)
-    return optuna.Trial(study, waiting._trial_id)
+        for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            # Should another process be here too, the lock broken, one alone is given the trial.
+            if storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
+                record_worker(storage, waiting._trial_id, this_process())
+                return optuna.Trial(study, waiting._trial_id)
+    return None
 
 
 def open_configurations(study: optuna.Study) -> set[int]:
@@ -108,6 +111,15 @@ def open_configurations(study: optuna.Study) -> set[int]:
     open_states = (TrialState.RUNNING, TrialState.WAITING)
     pending = [trial for trial in trials if trial.state in open_states]
     return {trial.original_number for trial in (*pending, *_to_retry(trials))}
+
+
+def release(study: optuna.Study, processes: Collection[Mapping[str, Any]]) -> None:
+    """End the running trials of processes that were stopped on request, to be tried again."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if TrialRecord.of(trial).worker in processes:
+            with suppress(UpdateFinishedTrialError):
+                record_stopped(study._storage, trial._trial_id)
+                study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
 
 def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor) -> None:

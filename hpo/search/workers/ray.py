@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from hpo.search.workers.deaths import Deaths
+from hpo.search.workers.heartbeat import this_process
+from hpo.search.workers.queue import release
 from hpo.search.workers.worker import Job, error_of
 from hpo.study.errors import StudyError
+from hpo.study.open import open_finished
 
 
 def run_on_ray(job: Job, number: int, address: str) -> None:
@@ -73,9 +76,12 @@ def _run(ray: Any, job: Job, number: int) -> None:
     actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(Worker)
     deaths = Deaths(job.run.location)
     running: dict[Any, tuple[str, Any]] = {}
+    processes: list[Any] = []
+    interrupted = False
 
     def start(name: str) -> None:
         worker = actor.remote()
+        processes.append(worker.process.remote())
         running[worker.work.remote(job)] = (name, worker)
 
     try:
@@ -92,13 +98,24 @@ def _run(ray: Any, job: Job, number: int) -> None:
                     continue
                 if error is not None:
                     raise StudyError(error)
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     finally:
         for _, worker in running.values():
             ray.kill(worker)
+        if interrupted:
+            # An actor at work hears of nothing, so its trial is released for it.
+            known, _ = ray.wait(processes, num_returns=len(processes), timeout=0)
+            release(open_finished(job.run.location), [ray.get(one) for one in known])
 
 
 class Worker:
     """The actor."""
+
+    def process(self) -> dict[str, Any]:
+        """Return what its trials name it by."""
+        return this_process()
 
     def work(self, job: Job) -> str | None:
         """Return None at the study's end, or why it stopped."""

@@ -1,11 +1,15 @@
 """The study's database: opened with care, locked among processes, waited for when it is away."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialModel
+from optuna.trial import TrialState
+from sqlalchemy import update
 
 from hpo.study.errors import StudyError
 from hpo.study.storage import sqlite
@@ -27,6 +31,19 @@ class RetryingStorage(RDBStorage):
         super().__init__(url, engine_kwargs)
         self._file = file and file.absolute()
         self._identity = file and sqlite.identity(file)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Set a trial's state; return False if it should run and does not wait any more."""
+        if state != TrialState.RUNNING:
+            return super().set_trial_state_values(trial_id, state, values)
+        # Optuna reads the state and then sets it, in SQLite in two transactions.
+        waiting = TrialModel.trial_id == trial_id, TrialModel.state == TrialState.WAITING
+        started = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}
+        with self.engine.begin() as connection:
+            claimed = connection.execute(update(TrialModel).where(*waiting).values(started))
+        return claimed.rowcount == 1
 
     def refuse_if_gone(self) -> None:
         """Raise a `StudyError` if the file is not the one that was opened."""
@@ -77,7 +94,7 @@ for _name in (
     "set_trial_user_attr",
     "set_trial_system_attr",
 ):
-    setattr(RetryingStorage, _name, _retrying(getattr(RDBStorage, _name)))
+    setattr(RetryingStorage, _name, _retrying(getattr(RetryingStorage, _name)))
 
 
 def open_database(url: str, file: Path | None) -> RetryingStorage:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data.files.atomic import replacing, write_bytes
+from data.files.atomic import remove, replacing, write_bytes
 
 
 def test_the_content_replaces_the_old_one(tmp_path: Path) -> None:
@@ -125,3 +125,19 @@ def test_a_killed_writer_leaves_the_old_content(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old"
     # What it left is told from the file by its name.
     assert {file.suffix for file in tmp_path.iterdir() if file != path} == {".part"}
+
+
+def test_what_is_removed_is_gone_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    (tmp_path / "file").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", record)
+    for _ in range(2):
+        remove(tmp_path / "file")
+        assert not list(tmp_path.iterdir())
+    assert synced in ([True, True], [])

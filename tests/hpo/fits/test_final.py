@@ -1,4 +1,6 @@
 import json
+import os
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +141,28 @@ def test_goes_on_after_a_kill(
             fit(job)
     assert outcome(fit(job)) == whole
     assert sorted(trained) == expected, "an epoch was trained twice"
+
+
+def test_two_at_once_do_not_overwrite_each_other(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    work(replace(job, total=1))
+    epoch, told = Trainer._epoch, []
+
+    def second(self: Trainer, number: int) -> EpochResult:
+        if not told:
+            with pytest.raises(StudyError) as caught:
+                fit(job, FitPlan(seeds=1, seed=7))
+            told.append(str(caught.value))
+        return epoch(self, number)
+
+    monkeypatch.setattr(Trainer, "_epoch", second)
+    first = fit(job, FitPlan(seeds=1))
+    folder = job.run.location.folder / "final"
+    assert told == [
+        f"{folder} is being written by process {os.getpid()} on {socket.gethostname()}; run the "
+        "command again when that has ended"
+    ]
+    assert load_metrics(folder) == first
+    assert [seed.seed for seed in fit(job, FitPlan(seeds=1, seed=7)).seeds] == [7]
 
 
 def test_any_trial_is_fitted_in_a_folder_of_its_own(job: Job) -> None:

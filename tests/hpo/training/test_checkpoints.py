@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from data.files.sealed import SealedWriter
 from hpo.training.checkpoints import Checkpoints
 
 STATE = {"value": torch.arange(20.0), "history": [{"epoch": 1, "loss": 0.25}]}
@@ -83,3 +84,26 @@ def test_a_file_of_no_known_kind_is_damaged(checkpoints: Checkpoints) -> None:
         (checkpoints.folder / "trial-00003.pt").write_bytes(content)
         assert checkpoints.load(3, "key") is None
         assert names(checkpoints) == ["trial-00003.pt.damaged"]
+
+
+def test_one_that_cannot_be_written_is_a_warning_and_the_one_before_stays(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert checkpoints.save(3, "key", STATE)
+    write = SealedWriter.write
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for _ in range(2):
+        monkeypatch.setattr(SealedWriter, "write", full)
+        for _ in range(3):
+            assert not checkpoints.save(3, "key", {})
+        assert names(checkpoints) == ["trial-00003.pt"]
+        assert same(checkpoints.load(3, "key"))
+        monkeypatch.setattr(SealedWriter, "write", write)
+        assert checkpoints.save(3, "key", STATE)
+    # Once for each time that it came about.
+    assert len(caplog.messages) == 2
+    for words in (str(checkpoints.folder), "No space left on device", "MiB free"):
+        assert words in caplog.messages[0]

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from optuna.trial import TrialState
 
 from hpo.search.objective import Objective
-from hpo.search.workers.heartbeat import HeartbeatMonitor
-from hpo.search.workers.queue import ATTEMPTS, next_trial
+from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
+from hpo.search.workers.queue import ATTEMPTS, next_trial, release
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.open import open_study
+from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import (
     TrialRecord,
     finished,
@@ -164,6 +166,45 @@ def test_slots_are_never_given_twice(job: Job) -> None:
     for thread in threads:
         thread.join()
     assert sorted(claimed) == list(range(6))
+
+
+def test_a_trial_is_claimed_once_though_the_lock_be_broken(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_study(job.run)
+    for _ in range(20):
+        first.enqueue_trial({})
+    monkeypatch.setattr(StudyLocation, "exclusive", lambda _: nullcontext())
+    studies = [open_study(job.run) for _ in range(3)]
+    claimed: list[int] = []
+    start = threading.Barrier(len(studies))
+
+    def take(study: optuna.Study) -> None:
+        for _ in range(5):
+            start.wait()
+            trial = next_trial(study, job.run.location, 20, seed=0)
+            if trial is not None:
+                claimed.append(trial.number)
+
+    threads = [threading.Thread(target=take, args=(study,)) for study in studies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed) > 3
+    assert len(set(claimed)) == len(claimed)
+
+
+def test_trials_of_processes_stopped_on_request_are_released(job: Job) -> None:
+    study = open_study(job.run)
+    mine, other = (next_trial(study, job.run.location, 4, seed=0) for _ in range(2))
+    assert mine is not None
+    assert other is not None
+    give_to(study, other, machine="elsewhere")
+    release(study, [this_process()])
+    first, second = records(study)
+    assert (first.state, first.stopped) == (TrialState.FAIL, True)
+    assert (second.state, second.stopped) == (TrialState.RUNNING, False)
 
 
 def test_a_silent_trial_of_another_machine_is_taken_over(

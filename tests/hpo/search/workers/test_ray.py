@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from hpo.search.workers.heartbeat import this_process
 from hpo.search.workers.ray import _check, _run, run_on_ray
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
@@ -19,7 +20,7 @@ from hpo.study.files import load
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import TrialRecord, finished
+from hpo.study.trials import TrialRecord, finished, records
 from tests import ROOT
 
 _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
@@ -92,7 +93,8 @@ def test_what_travels_means_the_same_elsewhere(
 
         def remote(self, **_: Any) -> Any:
             work = SimpleNamespace(remote=lambda job: sent.append(job) or "done")  # type: ignore[func-returns-value]
-            return lambda worker: SimpleNamespace(remote=lambda: SimpleNamespace(work=work))
+            actor = SimpleNamespace(work=work, process=SimpleNamespace(remote=this_process))
+            return lambda worker: SimpleNamespace(remote=lambda: actor)
 
         def wait(self, running: list[str], num_returns: int) -> tuple[list[str], list[str]]:
             return running, []
@@ -103,6 +105,30 @@ def test_what_travels_means_the_same_elsewhere(
     location = StudyLocation("smoke", Path("relative"))
     _run(Remote(), replace(smoke, run=replace(smoke.run, location=location)), 1)
     assert [job.run.location.out for job in sent] == [tmp_path / "relative"]
+
+
+def test_an_interrupted_run_stops_its_trials_politely(
+    smoke: Job, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = open_study(smoke.run)
+    import ray
+
+    wait = ray.wait
+
+    def interrupted(refs: list[Any], num_returns: int, **options: Any) -> Any:
+        if options:
+            return wait(refs, num_returns=num_returns, **options)
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not any(record.epochs for record in records(study)):
+            time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_on_ray(smoke, 2, address)
+    begun = [record for record in records(study) if record.state.name != "COMPLETE"]
+    assert begun
+    assert {(one.state.name, one.stopped, one.failure) for one in begun} == {("FAIL", True, None)}
 
 
 def test_an_error_of_all_actors_is_one_message(smoke: Job, address: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpo.study.errors import StudyError
-from hpo.study.storage.lock import file_lock
+from hpo.study.storage.lock import file_lock, folder_lock
 from hpo.study.storage.retry import passes
 
 HOLDS = """
@@ -82,3 +82,43 @@ def test_the_lock_file_of_an_earlier_version_is_taken_as_it_is(tmp_path: Path) -
     with sqlite3.connect(f"{tmp_path / 'study.db'}.lock") as kept:
         assert kept.execute("SELECT count(*) FROM content").fetchone() == (0,)
     kept.close()
+
+
+def test_a_folder_of_results_has_one_writer_who_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "final"
+    program = HOLDS.replace("file_lock", "folder_lock")
+    holder = subprocess.Popen([sys.executable, "-c", program, folder], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        for _ in range(2):
+            words = f"{folder} is being written by process {holder.pid} on .*run the command again"
+            with pytest.raises(StudyError, match=words), folder_lock(folder):
+                raise AssertionError("two hold it")
+        with folder_lock(folder.with_name("final-trial-0")):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    for _ in range(2):
+        with folder_lock(folder):
+            pass
+    assert not list(folder.parent.glob("*.writer"))
+
+
+def test_a_file_has_one_lock_under_every_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 0.1)
+    file = tmp_path / "one" / "study.db"
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "other" / "study.db").symlink_to(file)
+    (tmp_path / "linked").symlink_to(tmp_path / "one")
+    monkeypatch.chdir(tmp_path / "one")
+    names = [tmp_path / "other" / "study.db", tmp_path / "linked" / "study.db", Path("study.db")]
+    with file_lock(file):
+        for name in names:
+            with pytest.raises(StudyError, match="another process has held"), file_lock(name):
+                raise AssertionError("two hold the lock")
+    assert sorted(path.name for path in tmp_path.rglob("*.lock")) == ["study.db.lock"]

@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 import sqlalchemy
 from optuna.trial import TrialState
@@ -24,7 +27,7 @@ from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord, finished
 from run_study import app
 from tests import ROOT
-from tests.hpo.postgres import PASSWORD, Server, binaries
+from tests.hpo.postgres import PASSWORD, Pooler, Server, binaries
 from tests.hpo.support import tiny_job
 
 
@@ -194,3 +197,60 @@ def test_the_lock_is_one_at_a_time_and_ends_with_its_process(
             pass
     with shared.run.location.exclusive():
         pass
+
+
+def test_a_pooler_may_stand_between(
+    server: Server, shared: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("pgbouncer") is None:
+        pytest.skip("missing: PgBouncer (Debian's package pgbouncer)")
+    monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 2)
+    shared = replace(shared, total=3)
+    quiet = tiny_job(tmp_path / "quiet", 3)
+    work(quiet)
+    pooler = Pooler(server)
+    try:
+        location = replace(shared.run.location, storage=pooler.url(shared.run.location.url))
+        pooled = replace(shared, run=replace(shared.run, location=location))
+        open_study(pooled.run)
+        machines = [machine(pooled, tmp_path / name, 0.05) for name in ("one", "two")]
+        for process in machines:
+            output, _ = process.communicate(timeout=200)
+            assert process.returncode == 0, output
+        assert values(pooled) == values(quiet)
+        # Nothing is left locked, and the lock is one.
+        with (
+            location.exclusive(),
+            pytest.raises(StudyError, match="lock timeout"),
+            location.exclusive(),
+        ):
+            raise AssertionError("two hold the lock")
+    finally:
+        pooler.close()
+    assert values(shared) == values(quiet)
+
+
+def test_a_trial_is_claimed_once_though_the_lock_be_broken(
+    shared: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = open_study(shared.run)
+    for _ in range(12):
+        study.enqueue_trial({})
+    monkeypatch.setattr(StudyLocation, "exclusive", lambda _: nullcontext())
+    studies = [open_study(shared.run) for _ in range(3)]
+    claimed: list[int] = []
+    start = threading.Barrier(len(studies))
+
+    def take(study: optuna.Study) -> None:
+        for _ in range(4):
+            start.wait()
+            if trial := next_trial(study, shared.run.location, 12, seed=0):
+                claimed.append(trial.number)
+
+    threads = [threading.Thread(target=take, args=(study,)) for study in studies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed) > 2
+    assert len(set(claimed)) == len(claimed)
