@@ -68,7 +68,7 @@ def told(study: optuna.Study) -> TrialRecord:
     for result in history():
         trial.report(result.one_shot_accuracy, result.epoch)
     record_result(trial, history())
-    record_failure(trial, "RuntimeError: late")
+    record_failure(study._storage, trial._trial_id, "RuntimeError: late")
     study.tell(trial, 0.8)
     return records(study)[-1]
 
@@ -117,7 +117,7 @@ def test_only_a_trial_that_failed_with_an_error_has_all_its_time(study: optuna.S
     for reason in (None, "ValueError"):
         trial = study.ask()
         if reason:
-            record_failure(trial, reason)
+            record_failure(study._storage, trial._trial_id, reason)
         study.tell(trial, state=TrialState.FAIL)
     died, failed = records(study)
     assert died.seconds == 0
@@ -176,7 +176,7 @@ def test_the_best_configurations_are_different_ones(study: optuna.Study) -> None
 
 def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> None:
     trial = study.ask()
-    record_failure(trial, "RuntimeError: no memory")
+    record_failure(study._storage, trial._trial_id, "RuntimeError: no memory")
     study.tell(trial, state=TrialState.FAIL)
     with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
         complete_trials(study)
