@@ -101,3 +101,18 @@ def test_names_and_descriptions_are_no_markup(
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "[x]" in done.stdout
+
+
+def test_a_renamed_study_is_listed_as_such(job: Job, tmp_path: Path) -> None:
+    """Renaming in the dashboard copies the study under the new name and deletes the old one."""
+    work(replace(job, total=1))
+    optuna.copy_study(
+        from_study_name="tiny",
+        from_storage=job.run.location.url,
+        to_storage=job.run.location.url,
+        to_study_name="other name",
+    )
+    optuna.delete_study(study_name="tiny", storage=job.run.location.url)
+    (one,) = list_studies(tmp_path)
+    assert one.name == "tiny"
+    assert 'holds no study tiny, but "other name"' in str(one.problem)
