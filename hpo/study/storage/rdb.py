@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,17 @@ from hpo.study.storage import sqlite
 from hpo.study.storage.lock import _server_arguments
 from hpo.study.storage.retry import retrying
 
-_CHANGED = (
-    "the study is no longer in its database as it was: it was deleted, renamed or rolled back "
-    "while it ran. Rerun the command to go on with what is there now"
-)
+
+class _ChangedError(StudyError, KeyError):
+    """As a KeyError it is what Optuna and its dashboard expect of a record that is not there."""
+
+    __str__ = Exception.__str__
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the study is no longer in its database as it was: it was deleted, renamed or rolled "
+            "back while it ran. Rerun the command to go on with what is there now"
+        )
 
 
 @contextmanager
@@ -31,7 +38,7 @@ def _explained_if_deleted() -> Iterator[None]:
     except KeyError as error:
         if error.args != (NOT_FOUND_MSG,):
             raise
-        raise StudyError(_CHANGED) from None
+        raise _ChangedError from None
 
 
 class RetryingStorage(RDBStorage):
@@ -80,7 +87,7 @@ class RetryingStorage(RDBStorage):
             )
         last = found.get(trial_id_greater_than)
         if found.keys() != known or (last is not None and not last.is_finished()):
-            raise StudyError(_CHANGED)
+            raise _ChangedError
         return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
@@ -107,15 +114,11 @@ class RetryingStorage(RDBStorage):
 
 
 def _retrying(method: Callable[..., Any]) -> Callable[..., Any]:
-    # Whether there is a study of some name is asked, and no is an answer.
-    asks = method.__name__ == "get_study_id_from_name"
-    explained = nullcontext if asks else _explained_if_deleted
-
     @functools.wraps(method)
     def repeated(self: RetryingStorage, *arguments: Any, **options: Any) -> Any:
         def once() -> Any:
             self.refuse_if_gone()
-            with explained():
+            with _explained_if_deleted():
                 result = method(self, *arguments, **options)
             self.refuse_if_gone()
             return result
