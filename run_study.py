@@ -8,7 +8,7 @@ import typer
 from hpo.terminal import options, signals
 from hpo.terminal.named import named_study, source_location
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(

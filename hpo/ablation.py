@@ -8,7 +8,7 @@ from hpo.fits.ablation import AblationPlan, ablation
 from hpo.terminal import options
 from hpo.terminal.named import named_study
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(
@@ -31,11 +31,15 @@ def main(
     minutes: Annotated[
         float,
         typer.Option(
-            "--minutes", metavar="M", min=0.001, help="Train each fit for about M minutes."
+            "--minutes",
+            metavar="M",
+            callback=options.number(0.001, 525_600),
+            help="Train each fit for about M minutes.",
         ),
     ] = 2.0,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", min=1, help="Fits of each configuration.")
+        int,
+        typer.Option("--seeds", metavar="N", min=1, max=1000, help="Fits of each configuration."),
     ] = 3,
     out: options.Out = options.OUT,
     storage: options.Storage = None,

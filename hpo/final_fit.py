@@ -8,7 +8,7 @@ from hpo.fits.final import FitPlan, final_fit
 from hpo.terminal import options
 from hpo.terminal.named import named_study
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(
@@ -40,20 +40,20 @@ def main(
     ] = 3,
     retrains: Annotated[
         int,
-        typer.Option("--retrains", metavar="N", min=1, help="Trainings of each of them."),
+        typer.Option("--retrains", metavar="N", min=1, max=1000, help="Trainings of each of them."),
     ] = 1,
     retrain_minutes: Annotated[
         float | None,
         typer.Option(
             "--retrain-minutes",
             metavar="M",
-            min=0.001,
+            callback=options.number(0.001, 525_600),
             help="Train each of them for about M minutes on this machine, since fast starters do "
             "not always win. Without it: a trial's budget.",
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", min=1, help="Fits of the chosen one.")
+        int, typer.Option("--seeds", metavar="N", min=1, max=1000, help="Fits of the chosen one.")
     ] = 3,
     seed: Annotated[
         int,
@@ -66,7 +66,7 @@ def main(
         typer.Option(
             "--minutes",
             metavar="M",
-            min=0.001,
+            callback=options.number(0.001, 525_600),
             help="Train each fit for about M minutes on this machine, its epochs scaled. "
             "Without it: the study's \\[final] budget, else its \\[budget].",
         ),

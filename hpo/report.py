@@ -54,7 +54,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     return folder
 
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(

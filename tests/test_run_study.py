@@ -55,7 +55,7 @@ def test_help_names_every_flag_soon() -> None:
         (["--study", "smoke", "--sampler", "pg"], 2, "gp, tpe, cmaes, random"),
         (["--study", "smoke", "--set", "budget.epoch=3"], 2, 'did you mean "budget.epochs"'),
         (["--study", "smoke", "--set", "budget.epochs=0"], 2, "--set budget.epochs=0: budget"),
-        (["--study", "smoke", "--trials", "0"], 2, "must be 1 or more"),
+        (["--study", "smoke", "--trials", "0"], 2, "it must be from 1"),
         (["--study", "smoke", "--seed", "-1"], 2, "search.seed"),
         (["--study", "smoke", "--device", "cuda:99"], 2, "CUDA GPUs"),
         (["--study", "smoke", "--device", "gpu"], 2, "auto, cpu, cuda"),

@@ -6,9 +6,9 @@ report needs neither the data set nor the net; every answer behind the accuracie
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from data.files.atomic import write_bytes
 from data.sources.request import SplitBy
@@ -20,7 +20,7 @@ METRICS, GALLERY = "metrics.json", "gallery.npz"
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SeedFit(_Record):
@@ -154,6 +154,12 @@ class Gallery(_Record):
     confusions: list[Confusion]
 
 
+def _named(data: dict[str, str]) -> dict[str, str]:
+    if not {"name", "digest"} <= data.keys():
+        raise ValueError("name and digest of the data set are missing")
+    return data
+
+
 class Metrics(_Record):
     """The results of a final fit.
 
@@ -181,7 +187,7 @@ class Metrics(_Record):
     trial: int
     title: str
     parameters: dict[str, Any]
-    data: dict[str, str]
+    data: Annotated[dict[str, str], AfterValidator(_named)]
     validation: SplitBy = "koch"
     image_size: int
     net_parameters: int

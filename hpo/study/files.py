@@ -1,6 +1,7 @@
 """Study files: found by name, read over their bases and under a command's changes, checked."""
 
 import logging
+import math
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,10 @@ from hpo.study.name import check_name
 from hpo.study.space.catalogue import catalogue, toml
 from hpo.study.space.domains import expand, matching, overlaid
 
+MOST_BASES = 20
+"""How many study files may follow one another by ``base``."""
+_DEEPEST = 10
+"""How deep lists and tables may lie in each other; a study needs 4."""
 _SHIPPED = Path(__file__).resolve().parents[2] / "studies"
 
 _log = logging.getLogger(__name__)
@@ -100,11 +105,14 @@ def _path(study: str) -> Path:
 def _layers(path: Path, derived: tuple[Path, ...] = ()) -> list[_Layer]:
     """Return the study file ``path``, after its base and whatever that is derived from."""
     try:
-        raw = tomllib.loads(path.read_bytes().decode())
+        # Editors of Windows begin a file in UTF-8 with a byte order mark.
+        raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from None
+    except (ValueError, RecursionError) as error:
+        why = "a number has too many digits" if "digits" in str(error) else error
+        raise ConfigError(f"{path} is not a TOML file in UTF-8: {why}") from None
+    _refuse_boundless(raw, path)
     if "name" in raw:
         raise ConfigError(f'{path}: unknown key "name"; a study is named as its file')
     base = raw.pop("base", None)
@@ -113,6 +121,8 @@ def _layers(path: Path, derived: tuple[Path, ...] = ()) -> list[_Layer]:
     if not isinstance(base, str):
         raise ConfigError(f"{path}: base = {base!r}: it should name a study or a .toml file")
     derived = (*derived, path.resolve())
+    if len(derived) > MOST_BASES:
+        raise ConfigError(f"{path}: base = {base!r}: more than {MOST_BASES} files in a row")
     try:
         # A file is looked for beside the one that names it.
         origin = _path(str(path.parent / base) if base.endswith(".toml") else base)
@@ -165,6 +175,27 @@ def _built(name: str, layers: Sequence[_Layer]) -> StudyConfig:
                 if set(str(its).splitlines()) <= set(said):
                     raise ConfigError(f"{whole.source}: {its}") from None
         raise ConfigError(f"{layers[-1].source}: {error}") from None
+
+
+def _refuse_boundless(raw: dict[str, Any], path: Path) -> None:
+    """Refuse numbers that are not finite or no 64-bit integers, and what is nested too deep.
+
+    Raises:
+        ConfigError: says which key.
+    """
+    entries: list[tuple[tuple[str, ...], Any]] = [((), raw)]
+    while entries:
+        keys, value = entries.pop()
+        if len(keys) > _DEEPEST:
+            raise ConfigError(f"{path}: {'.'.join(keys)} lies too deep in lists or tables")
+        if isinstance(value, dict):
+            entries += [((*keys, key), entry) for key, entry in value.items()]
+        elif isinstance(value, list):
+            entries += [((*keys, str(i)), entry) for i, entry in enumerate(value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{path}: {'.'.join(keys)} = {value}: it should be a finite number")
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{path}: {'.'.join(keys)}: a whole number of at most 64 bits")
 
 
 def _merged(base: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import BaseStorage
 
 from hpo.study.config import FOLDER, StudyConfig
 from hpo.study.errors import StudyError
@@ -42,6 +44,7 @@ def open_study(run: StudyRun) -> optuna.Study:
     location.make_folder()
     with location.exclusive():
         storage = location.database()
+        _refuse_renamed(storage, location)
         search = config.search
         with quiet():
             study = optuna.create_study(
@@ -79,9 +82,11 @@ def open_finished(location: StudyLocation) -> optuna.Study:
     if file is not None and not file.exists():
         raise StudyError(f"there is no study {location.name} in {file}; run it first")
     with location.exclusive():
+        storage = location.database()
+        _refuse_renamed(storage, location)
         try:
             with quiet():
-                return optuna.load_study(study_name=location.name, storage=location.database())
+                return optuna.load_study(study_name=location.name, storage=storage)
         except KeyError:
             raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
 
@@ -196,6 +201,26 @@ def known_identity(study: optuna.Study, config: StudyConfig) -> dict[str, Any]:
     known = (StudyRecord.of(study).config or {}).get("data.dataset", FOLDER)
     identity = config.identity()
     return {**identity, "data.dataset": known} if is_folder(known) else identity
+
+
+def _refuse_renamed(storage: BaseStorage, location: StudyLocation) -> None:
+    """Refuse a folder's database that holds studies of other names alone: nothing starts anew.
+
+    Raises:
+        StudyError: it is so; names them.
+    """
+    names = optuna.get_all_study_names(storage)
+    if location.storage is None and names and location.name not in names:
+        raise StudyError(renamed(location, names))
+
+
+def renamed(location: StudyLocation, names: Sequence[str]) -> str:
+    """Return what to say of a folder's database that holds studies of these other names alone."""
+    found = ", ".join(f'"{name}"' for name in names)
+    return (
+        f"{location.sqlite_file()} holds no study {location.name}, but {found}; rename it back, "
+        f"or give --storage {location.shown_url} and that name"
+    )
 
 
 def _refuse_other_config(known: Any, now: dict[str, Any], location: StudyLocation) -> None:

@@ -233,6 +233,10 @@ def console() -> Console:
         soft_wrap=True,
         force_terminal=terminal,
         force_jupyter=False,
+        # Names and descriptions are text, whatever they look like.
+        markup=False,
+        emoji=False,
+        highlight=False,
     )
 
 

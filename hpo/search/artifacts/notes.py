@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from hpo.results.markdown import fenced, plain
 from hpo.study.config import StudyConfig
 from hpo.study.open import METRIC
 from hpo.study.run import StudyRun
@@ -31,8 +32,9 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
     budget, asked, search = config.budget, config.validation, config.search
     within = f", at most {duration(budget.seconds)}" if budget.seconds else ""
     facts = {
-        "data": f"{data['name']} ({data['digest'][:12]}), background {config.data.background}, "
-        f"{config.data.image_size} px, drawers: {config.data.drawers}",
+        "data": f"{plain(data['name'])} ({data['digest'][:12]}), "
+        f"background {config.data.background}, {config.data.image_size} px, "
+        f"drawers: {config.data.drawers}",
         "objective value": f"{METRIC}, best epoch: {asked.trials:,} trials, {asked.way}-way, "
         f"{asked.variant.replace('_', ' ')}; chance is {1 / asked.way:.1%}",
         "budget": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within} per "
@@ -50,7 +52,7 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
         [
             f"# {config.name}",
             "",
-            config.description,
+            plain(config.description),
             "",
             *_table(("setting", "value"), facts.items()),
             "",
@@ -58,11 +60,7 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
             "",
             "Rerun the first to resume the study; with another `--out` it starts from scratch.",
             "",
-            "```",
-            f"{resume} --trials {search.trials}",
-            fit,
-            report,
-            "```",
+            fenced(f"{resume} --trials {search.trials}", fit, report),
             "",
             "## Search space",
             "",

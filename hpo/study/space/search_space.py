@@ -9,7 +9,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from hpo.study.errors import ConfigError
+from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.space.catalogue import Value, catalogue, toml
 from hpo.study.space.domains import Choices, Fixed, Range, expand, read
 from model.hyperparameters import Architecture, Hyperparameters, LayerRates, Recipe
@@ -103,6 +103,19 @@ class SearchSpace:
             ConfigError: a searched parameter has no value here, or one that it cannot take.
         """
         return self._build(self._resolve(_chooser(values)))
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Refuse values that no trial of this space has, whether they are all of a trial's or not.
+
+        Raises:
+            ConfigError: one is outside its search space, or of a parameter that is not searched.
+        """
+        choose = _chooser(values)
+        for name in values:
+            if name not in self.searched:
+                hint = did_you_mean(name, self.searched)
+                raise ConfigError(f"{name} is not searched by this study{hint}")
+            choose(name, self.searched[name])
 
     def used(self, values: Mapping[str, Any]) -> dict[str, Value]:
         """Return those of ``values`` that such a configuration samples.

@@ -58,7 +58,7 @@ def test_the_best_configurations_are_different_ones(study: optuna.Study) -> None
 
 def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> None:
     trial = study.ask()
-    record_failure(trial, "RuntimeError: no memory")
+    record_failure(study._storage, trial._trial_id, "RuntimeError: no memory")
     study.tell(trial, state=TrialState.FAIL)
     with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
         complete_trials(study)

@@ -2,7 +2,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import run_study
 from data.errors import DataError
+from hpo import ablation, final_fit
 from hpo.study.errors import ConfigError, StudyError
 from hpo.terminal import options
 from model.errors import DeviceError
@@ -31,15 +33,19 @@ def test_an_error_of_the_program_is_none_of_them() -> None:
         raise ZeroDivisionError
 
 
-def test_a_command_of_the_application_is_plain_and_shows_its_examples() -> None:
-    app = options.command_app()
-
-    @app.command(epilog=options.examples("python -m mine --twice", "python -m mine"))
-    def main(twice: bool = False) -> None:
-        """Do it."""
-        raise ValueError("as it is")
-
-    shown = CliRunner().invoke(app, ["--help"]).output
-    assert "python -m mine --twice" in shown
-    assert "--install-completion" not in shown
-    assert isinstance(CliRunner().invoke(app, []).exception, ValueError)
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (run_study.app, "--timeout inf"),
+        (run_study.app, "--timeout nan"),
+        (run_study.app, "--trials 1" + "0" * 400),
+        (run_study.app, "--workers 1000000000"),
+        (final_fit.app, "--minutes inf"),
+        (final_fit.app, "--retrain-minutes nan"),
+        (ablation.app, "--minutes nan"),
+    ],
+)
+def test_numbers_are_finite_and_bounded(command: typer.Typer, option: str) -> None:
+    done = CliRunner().invoke(command, ["--study", "smoke", *option.split()])
+    assert done.exit_code == 2, done.output
+    assert "out of range" in done.output

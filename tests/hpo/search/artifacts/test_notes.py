@@ -24,6 +24,13 @@ def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> 
         assert f"| `{name}` | " in note
 
 
+def test_names_and_descriptions_are_no_markup_in_a_note(job: Job) -> None:
+    config = job.run.config.model_copy(update={"description": "<img src=x> # $a$"})
+    note = study_note(replace(job.run, config=config), {"name": "a|b", "digest": "abcdef" * 9})
+    assert r"\<img src=x\> \# \$a\$" in note
+    assert r"| data | a\|b (abc" in note
+
+
 def test_the_layers_add_up_to_the_net() -> None:
     config = tiny_config()
     hyperparameters = config.space().hyperparameters(config.space().initial_configurations[0])
