@@ -113,8 +113,7 @@ class SearchSpace:
         choose = _chooser(values)
         for name in values:
             if name not in self.searched:
-                hint = did_you_mean(name, self.searched)
-                raise ConfigError(f"{name} is not searched by this study{hint}")
+                raise ConfigError(f"{name} is not searched{did_you_mean(name, self.searched)}")
             choose(name, self.searched[name])
 
     def used(self, values: Mapping[str, Any]) -> dict[str, Value]:
@@ -264,13 +263,10 @@ class SearchSpace:
             try:
                 self._build(corner)
             except ValueError as error:
-                shown = ", ".join(
-                    f"{name} = {toml(value)}"
-                    for name, value in self._sampled(corner).items()
-                    if name.startswith("net.")
-                    or name.endswith("kernel_size")
-                    or isinstance(value, str)
-                )
+                where = self._sampled(corner)
+                telling = [n for n in where if n.startswith("net.") or n.endswith("kernel_size")]
+                telling += [n for n in where if isinstance(where[n], str) and n not in telling]
+                shown = ", ".join(f"{name} = {toml(where[name])}" for name in telling)
                 raise ConfigError(
                     f"not every configuration can be trained: {error} (at {shown})"
                 ) from None

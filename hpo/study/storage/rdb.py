@@ -80,11 +80,8 @@ class RetryingStorage(RDBStorage):
         known = included_trial_ids | {trial_id_greater_than} - {-1}
         where = TrialModel.study_id == study_id, TrialModel.trial_id.in_(known)
         with self.engine.connect() as connection:
-            found = dict(
-                connection.execute(select(TrialModel.trial_id, TrialModel.state).where(*where))
-                .tuples()
-                .all()
-            )
+            asked = select(TrialModel.trial_id, TrialModel.state).where(*where)
+            found = {row.trial_id: row.state for row in connection.execute(asked)}
         last = found.get(trial_id_greater_than)
         if found.keys() != known or (last is not None and not last.is_finished()):
             raise _ChangedError
