@@ -80,7 +80,9 @@ def commands() -> list[str]:
     for block, line in re.findall(r"^```bash\n(.*?)^```|`([^`\n]+)`", README, re.DOTALL | re.M):
         for one in block.splitlines() or [line]:
             bare = one.partition("#")[0].strip()
-            known = re.match(r"(\w+=\S+ )?(python|pip|pytest|srun|bash|optuna-dashboard)\b", bare)
+            known = re.match(
+                r"(\w+=\S+ )?(python|pip|pytest|srun|bash|optuna-dashboard|siamese-hpo)\b", bare
+            )
             if known and bare not in found:
                 found.append(bare)
     return found
@@ -122,6 +124,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapted(command: str) -> list[str]:
     """Return the command as it can be run here."""
     command = command.removeprefix("srun ").replace("python ", f"{sys.executable} ", 1)
+    command = re.sub(r"^siamese-hpo", f"{sys.executable} -m hpo.cli", command)
     command = re.sub(rf"--study ({'|'.join(STUDIES)})(?=\s|$)", r"--study \1.toml", command)
     command = re.sub(r"--trials \d+", "--trials 3", command)
     command = re.sub(r"minutes \d+", "minutes 0.001", command)
@@ -131,7 +134,11 @@ def adapted(command: str) -> list[str]:
     command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
     if re.fullmatch(r"\S+ (run_study\.py|-m hpo\.\w+|-m model\.predict)", command):
         command += " --help"  # named, not shown
-    if "run_study" in command and "--study" not in command and "--list" not in command:
+    if (
+        re.search(r"run_study|hpo.cli run", command)
+        and "--study" not in command
+        and "--list" not in command
+    ):
         command += " --study compact.toml"
     return shlex.split(command)
 
@@ -174,10 +181,10 @@ def test_command(
     elif "tests.chaos" in command or "--background" in command:
         # The one kills for minutes, the other needs Omniglot; both have tests of their own.
         run([*adapted(command), "--help"], there)
-    elif "hpo.dashboard" in command or command.startswith("optuna-dashboard"):
+    elif re.search(r"hpo[. ]dashboard|^optuna-dashboard", command):
         serves(adapted(command), there)
     else:
-        if "model.baselines" in command:
+        if re.search(r"model.baselines|hpo baselines", command):
             monkeypatch.setenv("OMNIGLOT_ROOT", str(request.getfixturevalue("omniglot_root")))
         if "--ray" in command and not find_spec("ray"):
             pytest.skip("ray is not installed")

@@ -60,8 +60,7 @@ def print_results(
         )
     if asked:
         console.print(
-            f"Intervals over other trials of the same alphabets ({asked:,} here); time of training "
-            "and validation.",
+            f"Intervals over other trials of the same alphabets, {asked:,} as here.",
             highlight=False,
         )
     console.print("Next:", highlight=False)

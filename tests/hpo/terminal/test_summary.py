@@ -43,7 +43,7 @@ def test_the_best_have_an_interval_over_their_trials(study: optuna.Study, job: J
     output = io.StringIO()
     print_results(Console(file=output, width=80), study, job.run.location)
     assert "50.0 [40.4, 59.6]" in output.getvalue()
-    assert "Intervals over other trials of the same alphabets (100 here)" in output.getvalue()
+    assert "Intervals over other trials of the same alphabets, 100 as here." in output.getvalue()
 
 
 def test_the_plan_has_the_data_s_source_and_the_total_time(

@@ -233,7 +233,7 @@ def test_a_silent_trial_of_another_machine_is_taken_over(
         ({"fc.units": 20}, "fc.units: 20 is outside"),
         ({"fc.units": "many"}, 'fc.units: "many" is not allowed'),
         ({"conv1.l2": float("nan")}, "conv1.l2: nan is not allowed"),
-        ({"fc.unit": 8}, 'fc.unit is not searched by this study; did you mean "fc.units"?'),
+        ({"fc.unit": 8}, 'fc.unit is not searched; did you mean "fc.units"?'),
     ],
 )
 def test_a_value_outside_the_space_is_refused_and_not_counted(
