@@ -132,7 +132,7 @@ def adapted(command: str) -> list[str]:
     command = command.replace("/shared/studies", "shared").replace(" --quick", "")
     command = command.replace("tests.benchmarks", "tests.benchmarks --toy")
     command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
-    if re.fullmatch(r"\S+ (run_study\.py|-m hpo\.\w+|-m model\.predict)", command):
+    if re.fullmatch(r"\S+ (\S*run_study\.py|-m hpo\.\w+( \w+)?|-m model\.predict)", command):
         command += " --help"  # named, not shown
     if (
         re.search(r"run_study|hpo.cli run", command)
