@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from data.files.atomic import write_bytes
+from data.files.regular import read_regular
 from data.sources.request import SplitBy
 from hpo.study.errors import StudyError
 from model.evaluation.intervals import interval
@@ -280,7 +281,7 @@ def load_metrics(folder: Path) -> Metrics:
     """
     path = folder / METRICS
     try:
-        return Metrics.model_validate_json(path.read_bytes())
+        return Metrics.model_validate_json(read_regular(path))
     except FileNotFoundError:
         raise StudyError(f"there is no {path}; run python -m hpo.final_fit first") from None
     except OSError as error:

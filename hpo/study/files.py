@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from data.files.regular import read_regular
 from hpo.study.config import StudyConfig, validated
 from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.name import check_name
@@ -48,7 +49,7 @@ def _read(path: Path, derived: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Return what the study file ``path`` says, over what its base says."""
     try:
         # Editors of Windows begin a file in UTF-8 with a byte order mark.
-        raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        raw = tomllib.loads(read_regular(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
