@@ -108,5 +108,5 @@ def test_runs_that_are_wrong_are_refused(
 
 def test_labels_too_long_are_refused_unread(evaluation: Packed, runs: Entries) -> None:
     name = next(name for name in runs if name.endswith("run07/class_labels.txt"))
-    with pytest.raises(DataError, match="run07/class_labels.txt has 40,000,000 bytes"):
+    with pytest.raises(DataError, match=r"run07/class_labels\.txt has 40,000,000 bytes"):
         read_runs({**runs, name: b"a b\n" * 10_000_000}.items(), "all_runs", evaluation)
