@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from data.files.atomic import write_bytes
+from data.files.regular import read_regular
 from data.sources.request import SplitBy
 from hpo.results.accuracy import NET, Accuracy, Protocol
 from hpo.study.errors import StudyError
@@ -244,7 +245,7 @@ def load_metrics(folder: Path) -> Metrics:
     """
     path = folder / METRICS
     try:
-        return Metrics.model_validate_json(path.read_bytes())
+        return Metrics.model_validate_json(read_regular(path))
     except FileNotFoundError:
         raise StudyError(f"there is no {path}; fit it first, siamese-hpo fit") from None
     except OSError as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data.files.regular import read_regular
 from hpo.study.config import SECTIONS, StudyConfig, validated
 from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.name import check_name
@@ -106,7 +107,7 @@ def _layers(path: Path, derived: tuple[Path, ...] = ()) -> list[_Layer]:
     """Return the study file ``path``, after its base and whatever that is derived from."""
     try:
         # Editors of Windows begin a file in UTF-8 with a byte order mark.
-        raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        raw = tomllib.loads(read_regular(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from data.files.atomic import write_bytes
+from data.files.regular import read_regular
 from model.errors import ModelError
 from model.hyperparameters import MAX_DEPTH, Architecture
 from model.net.calibration import IDENTITY, Calibration
@@ -79,7 +80,7 @@ def load_net(folder: Path) -> SavedNet:
     config = _read_config(folder / CONFIG)
     path = folder / WEIGHTS
     try:
-        weights = load(path.read_bytes())
+        weights = load(read_regular(path))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
     except (SafetensorError, ValueError, KeyError) as error:
@@ -140,7 +141,7 @@ class _Config(_Strict):
 
 def _read_config(path: Path) -> _Config:
     try:
-        return _Config.model_validate_json(path.read_bytes())
+        return _Config.model_validate_json(read_regular(path))
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}; --model names a folder that "

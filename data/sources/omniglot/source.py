@@ -151,7 +151,13 @@ def _runs(request: Request, evaluation: Packed) -> tuple[np.ndarray, np.ndarray,
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield names and contents of the archive or folder, without the leavings of other systems."""
     if path.is_file():
-        yield from read_zip(path, lambda name: "__MACOSX" not in name and "/." not in name)
+        # A true archive has entries of less than a kilobyte, 5 MB in all.
+        yield from read_zip(
+            path,
+            lambda name: "__MACOSX" not in name and "/." not in name,
+            max_entry_bytes=1_000_000,
+            max_total_bytes=200_000_000,
+        )
         return
     for file in sorted(path.rglob("*")):
         if file.is_file() and not file.name.startswith("."):

@@ -22,6 +22,12 @@ from hpo.study.errors import StudyError
 from hpo.terminal import signals
 
 _STOP_SECONDS = 20.0
+_BEGUN = b"begun"
+_NOT_BEGUN = (
+    "{} ended with exit code {} before it began, as every one would: several workers import the "
+    'script that starts them. Put it into a file, its calls below if __name__ == "__main__":, or '
+    "give one worker; what went wrong stands above"
+)
 
 
 def run_workers(job: Job, number: int) -> None:
@@ -47,8 +53,11 @@ def run_workers(job: Job, number: int) -> None:
                 if worker.process.is_alive():
                     continue
                 worker.process.join()
-                if error := worker.error():
+                begun, error = worker.said()
+                if error:
                     raise StudyError(error)
+                if not begun and (worker.process.exitcode or 0) > 0:
+                    raise StudyError(_NOT_BEGUN.format(worker.name, worker.process.exitcode))
                 if worker.process.exitcode:
                     deaths.add(worker.name, _cause(worker.process.exitcode))
                     workers[i] = _Worker.start(worker.name, worker.job)
@@ -87,14 +96,17 @@ class _Worker:
         theirs.close()
         return cls(name, job, process, message)
 
-    def error(self) -> str | None:
-        """Return the error that an ended worker reported, None if it had none or just died."""
+    def said(self) -> tuple[bool, str | None]:
+        """Return whether an ended worker began, and the error that it reported, if any."""
+        said = []
         try:
-            return self.message.recv_bytes().decode() if self.message.poll() else None
+            while self.message.poll():
+                said.append(self.message.recv_bytes().decode())
         except EOFError:
-            return None
+            pass
         finally:
             self.message.close()
+        return bool(said), said[1] if len(said) > 1 else None
 
 
 def _context() -> SpawnContext | ForkServerContext:
@@ -132,6 +144,7 @@ def _own_modules() -> Iterator[None]:
 
 
 def _child(job: Job, message: Connection) -> None:
+    message.send_bytes(_BEGUN)
     signals.raise_on_signals()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:

@@ -112,3 +112,31 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
     process.wait()
     with pytest.raises(ProcessLookupError):
         wait_for_group(process.pid)
+
+
+SCRIPT = """
+from pathlib import Path
+from hpo.search.workers.processes import run_workers
+from hpo.study.errors import StudyError
+from tests.hpo.support import tiny_job
+
+try:
+    run_workers(tiny_job(Path({out!r})), 2)
+except StudyError as error:
+    print("said:", error)
+"""
+
+
+@pytest.mark.parametrize("place", ["no main guard", "standard input"])
+def test_workers_that_cannot_import_their_script_say_so_at_once(tmp_path: Path, place: str) -> None:
+    text = SCRIPT.format(out=str(tmp_path / "out"))
+    (tmp_path / "script.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, *([] if place == "standard input" else [str(tmp_path / "script.py")])],
+        input=text if place == "standard input" else None,
+        cwd=tmp_path, capture_output=True, text=True, timeout=100,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.count("before it began, as every one would") == 1, done.stderr
+    assert "memory" not in done.stdout + done.stderr
+    assert "is replaced" not in done.stderr
