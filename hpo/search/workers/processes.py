@@ -19,9 +19,13 @@ from pathlib import Path
 from hpo.search.workers.deaths import Deaths
 from hpo.search.workers.worker import Job, error_of, work
 from hpo.study.errors import StudyError
+from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.rdb import RetryingStorage
+from hpo.study.storage.retry import retrying
 from hpo.terminal import signals
 
 _STOP_SECONDS = 20.0
+_LOOK_SECONDS = 1.0
 _BEGUN = b"begun"
 _NOT_BEGUN = (
     "{} ended with exit code {} before it began, as every one would: several workers import the "
@@ -36,19 +40,24 @@ def run_workers(job: Job, number: int) -> None:
     A process that dies is replaced; its trial resumes from its last checkpoint.
 
     Raises:
-        StudyError: a worker stopped for a reason that would stop every one, or they keep dying.
+        StudyError: a worker stopped for a reason that would stop every one, or they keep dying, or
+            the study's file was removed or replaced.
         KeyboardInterrupt: after every worker has released its trial.
     """
     if number == 1:
         work(job)
         return
+    storage = retrying(lambda: _database(job.run.location))
     deaths = Deaths(job.run.location)
     workers: list[_Worker] = []
     try:
         for i, share in enumerate(shares(job, number)):
             workers.append(_Worker.start(f"worker {i}", share))
         while workers:
-            multiprocessing.connection.wait([worker.process.sentinel for worker in workers])
+            sentinels = [worker.process.sentinel for worker in workers]
+            multiprocessing.connection.wait(sentinels, _LOOK_SECONDS)
+            # Workers that find nothing when they start would begin another study in its place.
+            storage.refuse_if_gone()
             for i, worker in enumerate(workers):
                 if worker.process.is_alive():
                     continue
@@ -76,6 +85,12 @@ def shares(job: Job, number: int) -> list[Job]:
     threads = max(1, _cores() // number)
     runs = [replace(job.run, device=device) for device in devices]
     return [replace(job, threads=threads, run=runs[i % len(runs)]) for i in range(number)]
+
+
+def _database(location: StudyLocation) -> RetryingStorage:
+    location.make_folder()
+    with location.exclusive():
+        return location.database()
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,7 @@ def _context() -> SpawnContext | ForkServerContext:
     # Torch is imported once for all workers, which share its memory, and a replacement starts at
     # once. Nothing uses the GPU before the fork.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpo.search.workers.worker"])
+    context.set_forkserver_preload(["hpo.search.workers.worker", "hpo.study.storage.rdb"])
     return context
 
 
@@ -149,13 +164,13 @@ def _child(job: Job, message: Connection) -> None:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         text = error_of(job)
+        if text is not None:
+            # What fits into the pipe does not wait for a reader.
+            message.send_bytes(text.encode()[-30_000:])
     except KeyboardInterrupt:
         raise SystemExit(signals.exit_code()) from None
-    if text is None:
-        return
-    # What fits into the pipe does not wait for a reader.
-    message.send_bytes(text.encode()[-30_000:])
-    raise SystemExit(1)
+    if text is not None:
+        raise SystemExit(1)
 
 
 def _end_with_parent() -> None:

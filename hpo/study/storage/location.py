@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from sqlalchemy.engine import URL
 
+    from hpo.study.storage.rdb import RetryingStorage
+
 DEFAULT_OUT = Path("studies")
 _SECRET = ("password", "passwd", "secret", "token")
 """A key in a URL's query that holds one of these has a value that is not to be shown."""
@@ -123,7 +125,7 @@ class StudyLocation:
                 "sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
             ) from None
 
-    def database(self) -> "RDBStorage":
+    def database(self) -> "RetryingStorage":
         """Return the database, made if it is not there; call it under `exclusive`.
 
         Raises:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from hpo.search.workers import processes
 from hpo.search.workers.heartbeat import HeartbeatMonitor
 from hpo.search.workers.processes import run_workers, shares
 from hpo.search.workers.worker import Job
@@ -18,6 +19,7 @@ from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
+from hpo.terminal import signals
 from tests import ROOT
 from tests.hpo.support import damaged_pictures, opens, tiny_config
 
@@ -49,12 +51,43 @@ def test_an_error_of_all_workers_is_one_message(
     opens(job)
 
 
+def test_a_worker_stopped_while_it_reports_its_error_says_no_more(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped:
+        def send_bytes(self, text: bytes) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(signals, "raise_on_signals", lambda: None)
+    monkeypatch.setattr(processes, "error_of", lambda job: "no data")
+    with pytest.raises(SystemExit) as ended:
+        processes._child(job, Stopped())  # type: ignore[arg-type]
+    assert ended.value.code == signals.exit_code()
+
+
+@pytest.mark.parametrize("moment", ["worker 0", "worker 1"])
+def test_workers_that_start_without_the_study_begin_no_other(
+    job: Job, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr("hpo.search.workers.processes._LOOK_SECONDS", 0.1)
+    start, place = processes._Worker.start, job.run.location.folder
+
+    def moving(name: str, share: Job) -> processes._Worker:
+        if name == moment:
+            place.rename(place.with_name("aside"))
+        return start(name, share)
+
+    monkeypatch.setattr(processes._Worker, "start", moving)
+    with pytest.raises(StudyError, match=r"was (removed|replaced) while"):
+        run_workers(replace(job, total=200), 2)
+
+
 def test_a_little_chaos() -> None:
     command = [sys.executable, "-m", "tests.chaos"]
-    options = ["--workers", "2", "--kills", "3", "--trials", "8"]
+    options = ["--workers", "2", "--faults", "9", "--trials", "9", "--epoch", "0.1"]
     done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 of 8" in done.stdout
+    assert "9 of 9" in done.stdout
 
 
 def study_command(out: Path, *options: str) -> subprocess.Popen[str]:
