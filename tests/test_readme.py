@@ -181,7 +181,7 @@ def test_command(
     elif "tests.chaos" in command or "--background" in command:
         # The one kills for minutes, the other needs Omniglot; both have tests of their own.
         run([*adapted(command), "--help"], there)
-    elif re.search(r"hpo[. ]dashboard|^optuna-dashboard", command):
+    elif re.search(r"hpo[. ]dashboard -|^optuna-dashboard", command):
         serves(adapted(command), there)
     else:
         if re.search(r"model.baselines|hpo baselines", command):
