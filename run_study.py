@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from hpo.terminal import options, signals
+from hpo.terminal.named import named_study, source_location
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(
@@ -15,6 +16,7 @@ app = options.command_app()
         "python run_study.py --trials 200",
         "python run_study.py --study smoke --trials 3",
         "python run_study.py --study paper --dry-run",
+        "python run_study.py --study compact --set budget.epochs=4 --set 'conv*.filters=64'",
         "python run_study.py --study beyond --from compact",
         "python run_study.py --list",
     )
@@ -25,6 +27,7 @@ def main(
     timeout: options.Timeout = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    settings: options.Set = None,
     dataset: options.Dataset = None,
     data_root: options.DataRoot = None,
     drawer_names: options.DrawerNames = None,
@@ -43,6 +46,7 @@ def main(
         bool,
         typer.Option("--list", help="Print the studies at hand and the study files, and end."),
     ] = False,
+    version: options.Version = False,
 ) -> None:
     """Search the hyperparameters of a siamese one-shot net, as Koch et al. (2015) did.
 
@@ -55,12 +59,13 @@ def main(
 
             print_list(console(), out, storage)
             return
-        run = options.named_study(
+        run = named_study(
             study,
             device,
             out=out,
             storage=storage,
             data_root=data_root,
+            settings=settings,
             dataset=dataset,
             drawer_names=drawer_names,
             sampler=sampler,
@@ -71,7 +76,7 @@ def main(
         # Torch takes seconds to import, which a wrong option should not cost.
         from hpo.run import dry_run_study, run_study
 
-        other = None if source is None else options.source_location(source, run.location)
+        other = None if source is None else source_location(source, run.location)
         if dry_run:
             dry_run_study(run, other, given=dataset is not None)
             return

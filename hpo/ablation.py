@@ -6,8 +6,9 @@ import typer
 
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.terminal import options
+from hpo.terminal.named import named_study
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(
@@ -30,14 +31,19 @@ def main(
     minutes: Annotated[
         float,
         typer.Option(
-            "--minutes", metavar="M", min=0.001, help="Train each fit for about M minutes."
+            "--minutes",
+            metavar="M",
+            callback=options.number(0.001, 525_600),
+            help="Train each fit for about M minutes.",
         ),
     ] = 2.0,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", min=1, help="Fits of each configuration.")
+        int,
+        typer.Option("--seeds", metavar="N", min=1, max=1000, help="Fits of each configuration."),
     ] = 3,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    settings: options.Set = None,
     dataset: options.LastFound = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
@@ -47,7 +53,9 @@ def main(
     Rerun the command to resume.
     """
     with options.reported():
-        run = options.named_study(study, device, out=out, storage=storage, data_root=data_root)
+        run = named_study(
+            study, device, out=out, storage=storage, data_root=data_root, settings=settings
+        )
         plan = AblationPlan(trial=trial, minutes=minutes, seeds=seeds)
         with options.interruptible(), run.location.explained():
             ablation(run, plan, dataset)

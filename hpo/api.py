@@ -1,14 +1,15 @@
 """A study as a Python object, for notebooks: what the commands do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.study.config import StudyConfig
 from hpo.study.errors import ConfigError, StudyError
-from hpo.study.files import load
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
+from hpo.terminal.named import existing_study, find_config
 from model.device import device_named
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ class Study:
         storage: str | None = None,
         data_root: Path | str | None = None,
         device: str = "auto",
+        settings: Sequence[str] = (),
         **changes: Any,
     ):
-        """Name a study; only its file is read.
+        """Name a study; its file is read, and its database if it has begun.
 
         Args:
             study: the name or the ``.toml`` file of a study.
@@ -66,7 +68,8 @@ class Study:
             storage: a database's URL if it is not ``study.db`` in the study's folder.
             data_root: the folder of the data sets, None for the usual ones.
             device: what to train on; ``auto`` takes a CUDA GPU if there is one.
-            changes: what differs from the file: ``trials``, ``dataset``, ``drawer_names``,
+            settings: what differs from the file, each as to ``--set``: ``budget.epochs=3``.
+            changes: what else differs: ``trials``, ``dataset``, ``drawer_names``,
                 ``sampler``, ``pruner``, ``seed``.
 
         Raises:
@@ -76,10 +79,11 @@ class Study:
         known = ("trials", "dataset", "drawer_names", "sampler", "pruner", "seed")
         if unknown := sorted(changes.keys() - set(known)):
             raise ConfigError(f"{unknown[0]} cannot be changed; give {', '.join(known)}")
-        config = load(study).changed(**changes)
+        location = existing_study(study, Path(out), storage)
+        config = find_config(study, location, settings).changed(**changes)
         self._run = StudyRun(
             config=config,
-            location=StudyLocation(config.name, Path(out), storage),
+            location=location,
             data_root=None if data_root is None else Path(data_root),
             device=device_named(device),
         )

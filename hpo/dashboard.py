@@ -1,8 +1,12 @@
 """A study in the browser: ``python -m hpo.dashboard``."""
 
 import errno
+import ipaddress
+import socket
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import typer
@@ -10,8 +14,12 @@ import typer
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import options, signals
+from hpo.terminal.named import existing_study
 
-app = options.command_app()
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+app = options.CommandApp()
 
 LOOPBACK = "127.0.0.1"
 PORTS_TRIED = 20
@@ -53,9 +61,53 @@ def serve(location: StudyLocation, host: str = LOOPBACK, port: int = 8080) -> tu
             study._storage, artifact_store=FileSystemArtifactStore(location.artifacts)
         )
     server = _bound(host, port)
-    server.set_app(application)
+    server.set_app(guarded(application, host))
     taken = server.server_address[1]
     return server, f"http://{host}:{taken}/dashboard/studies/{study._study_id}"
+
+
+def guarded(application: "WSGIApplication", host: str) -> "WSGIApplication":
+    """Return ``application`` for this machine's own pages alone: others get status 403.
+
+    A name of a web page's own may be made to lead here (DNS rebinding), so the browser must have
+    asked for an address or for this machine's name; and what changes anything must come from a page
+    served here.
+
+    Args:
+        application: what to guard.
+        host: the address that it listens on; where it is not loopback, any address is one of ours.
+    """
+    names = {"localhost", host.lower()}
+    if host not in (LOOPBACK, "::1", "localhost"):
+        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+
+    def ours(name: str) -> bool:
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return name in names
+        return address.is_loopback or len(names) > 2 or name in names
+
+    def guard(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        asked = environ.get("HTTP_HOST", "")
+        origin = environ.get("HTTP_ORIGIN")
+        why = None
+        try:
+            name = urlsplit(f"//{asked}").hostname or ""
+        except ValueError:
+            name = ""
+        if not ours(name):
+            why = "ask for it by its address, such as http://127.0.0.1 and the port"
+        elif environ["REQUEST_METHOD"] not in ("GET", "HEAD", "OPTIONS") and (
+            origin is not None and urlsplit(origin).netloc != asked
+        ):
+            why = "a page from elsewhere must not change a study"
+        if why is None:
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"Refused: {why}.\n".encode()]
+
+    return guard
 
 
 def _bound(host: str, port: int) -> _Server:
@@ -113,7 +165,7 @@ def main(
     """
     signals.raise_on_signals()
     with options.reported():
-        location = options.existing_study(study, out, storage)
+        location = existing_study(study, out, storage)
         try:
             server, address = serve(location, host, port)
             with server:

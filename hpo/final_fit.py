@@ -6,8 +6,9 @@ import typer
 
 from hpo.fits.final import FitPlan, final_fit
 from hpo.terminal import options
+from hpo.terminal.named import named_study
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(
@@ -39,20 +40,20 @@ def main(
     ] = 3,
     retrains: Annotated[
         int,
-        typer.Option("--retrains", metavar="N", min=1, help="Trainings of each of them."),
+        typer.Option("--retrains", metavar="N", min=1, max=1000, help="Trainings of each of them."),
     ] = 1,
     retrain_minutes: Annotated[
         float | None,
         typer.Option(
             "--retrain-minutes",
             metavar="M",
-            min=0.001,
+            callback=options.number(0.001, 525_600),
             help="Train each of them for about M minutes on this machine, since fast starters do "
             "not always win. Without it: a trial's budget.",
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", min=1, help="Fits of the chosen one.")
+        int, typer.Option("--seeds", metavar="N", min=1, max=1000, help="Fits of the chosen one.")
     ] = 3,
     seed: Annotated[
         int,
@@ -65,7 +66,7 @@ def main(
         typer.Option(
             "--minutes",
             metavar="M",
-            min=0.001,
+            callback=options.number(0.001, 525_600),
             help="Train each fit for about M minutes on this machine, its epochs scaled. "
             "Without it: the study's \\[final] budget, else its \\[budget].",
         ),
@@ -81,6 +82,7 @@ def main(
     ] = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    settings: options.Set = None,
     dataset: options.LastFound = None,
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
@@ -100,7 +102,9 @@ def main(
         background=background,
     )
     with options.reported():
-        run = options.named_study(study, device, out=out, storage=storage, data_root=data_root)
+        run = named_study(
+            study, device, out=out, storage=storage, data_root=data_root, settings=settings
+        )
         with options.interruptible(), run.location.explained():
             final_fit(run, plan, dataset)
 

@@ -9,6 +9,7 @@ import typer
 
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import options
+from hpo.terminal.named import existing_study
 
 
 def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) -> Path:
@@ -53,7 +54,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     return folder
 
 
-app = options.command_app()
+app = options.CommandApp()
 
 
 @app.command(
@@ -82,7 +83,7 @@ def main(
     """Write a report on a study, finished or still running, into its folder's report/."""
     with options.reported():
         names = (study, *(compare or ()))
-        locations = [options.existing_study(name, out, storage) for name in names]
+        locations = [existing_study(name, out, storage) for name in names]
         folder = write_report(locations[0], locations[1:])
     print(f"{folder / 'report.md'}\n{folder / 'report.html'}")
 

@@ -13,12 +13,12 @@ from hpo.search.warm_start import enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
-from hpo.study.open import on_known_data, open_study
+from hpo.study.open import on_known_data, open_study, remember_beside
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import finished
 from hpo.terminal.progress import StudyProgress, console
-from hpo.terminal.summary import print_plan, print_results
+from hpo.terminal.summary import data_line, print_plan, print_results
 
 
 def run_study(
@@ -50,6 +50,7 @@ def run_study(
     total, output = config.search.trials, console()
     check(config.data.dataset)  # before anything is made for a slip of the pen
     study = open_study(run)
+    remember_beside(study, run)
     job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)
     output.print(
         f"Study {location.name}: up to {total} trials on {run.device}, "
@@ -60,6 +61,8 @@ def run_study(
     _say(output, _as_begun(asked, config.data.dataset))
     if is_folder(config.data.dataset):
         tell_folder(output, run, location.folder)
+    else:
+        _say(output, [f"Data: {data_line(run)}"])
     if source is not None:
         _say(output, enqueue_from(study, run, source))
     interrupted = False
@@ -75,7 +78,7 @@ def run_study(
             interrupted = True
     with location.explained():
         done = finished(study)
-        print_results(output, study, location)
+        print_results(output, study, location, run.data_root)
     if not interrupted and done < total and (deadline is None or time.time() < deadline):
         raise StudyError(
             f"the workers ended, but {location.shown_url} holds {done} of {total} finished trials. "

@@ -21,7 +21,8 @@ from torch import Tensor
 from data.batches.one_shot import OneShotTrials
 from data.errors import DataError
 from data.sources.table import load
-from model.evaluation.scores import credit
+from model.command import CommandApp, examples
+from model.evaluation.scores import accuracy, credit
 
 
 def nearest_neighbour_scores(trials: OneShotTrials) -> Tensor:
@@ -79,7 +80,7 @@ class Baseline:
 
     def accuracy(self, trials: OneShotTrials) -> float:
         """Return its accuracy on the trials, in [0, 1]; ties count as 1/k."""
-        return float(credit(self.scores(trials), trials.answer).mean())
+        return accuracy(credit(self.scores(trials), trials.answer))
 
 
 BASELINES = {
@@ -95,12 +96,10 @@ BASELINES = {
 """The baselines by their name in ``metrics.json``: a row adds one to every fit, table and plot."""
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = CommandApp()
 
 
-@app.command(
-    epilog="[bold]Examples[/bold]\n\npython -m model.baselines --data-root ~/datasets",
-)
+@app.command(epilog=examples("python -m model.baselines --data-root ~/datasets"))
 def main(
     data_root: Annotated[
         Path | None,

@@ -3,21 +3,21 @@
 The defaults are the paper's own values (Koch et al. 2015, sections 3 and 4).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Interval
+from annotated_types import Ge, GroupedMetadata, Interval, Le
 
 MAX_DEPTH = 6
 """The most convolutions that a study may ask for."""
 
 Count = Annotated[int, Interval(ge=1, le=10**9)]
-Positive = Annotated[float, Interval(gt=0)]
+Positive = Annotated[float, Interval(gt=0, le=1e12)]
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Bounds(GroupedMetadata):
     """Beside a field's type: the numbers that a study may give it, both ends included.
 
     A whole number without bounds is 1 or more, any other number 0 or more.
@@ -25,6 +25,11 @@ class Bounds:
 
     low: float
     high: float
+
+    def __iter__(self) -> Iterator[Ge | Le]:
+        """Yield them as pydantic reads them."""
+        yield Ge(self.low)
+        yield Le(self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +54,7 @@ class Architecture:
         initialisation: ``paper`` (section 3.2) or ``kaiming``.
     """
 
-    image_size: int = 105
+    image_size: Annotated[int, Bounds(8, 256)] = 105
     filters: tuple[Annotated[int, Bounds(1, 1024)], ...] = (64, 128, 128, 256)
     kernel_sizes: tuple[Annotated[int, Bounds(1, 31)], ...] = (10, 7, 4, 4)
     stride: Annotated[int, Bounds(1, 8)] = 1

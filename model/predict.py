@@ -13,10 +13,11 @@ from data.errors import DataError
 from data.images.formats import WRITTEN, written_as
 from data.images.listing import shown
 from data.images.support import find_queries
+from model.command import CommandApp, examples
 from model.errors import ModelError
 from model.evaluation.classifier import Classifier, Ranked
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = CommandApp()
 
 _OLD = (
     "note: this net was saved by a version that did not calibrate similarities: its ranking is "
@@ -44,9 +45,11 @@ def predict(
 
 
 @app.command(
-    epilog="[bold]Examples[/bold]\n\n"
-    "python -m model.predict --model studies/compact/final --support letters --query a.png\n\n"
-    "python -m model.predict --model studies/compact/final --support letters --query *.png --json"
+    epilog=examples(
+        "python -m model.predict --model studies/compact/final --support letters --query a.png",
+        "python -m model.predict --model studies/compact/final --support letters --query *.png "
+        "--json",
+    )
 )
 def main(
     model: Annotated[

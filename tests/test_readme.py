@@ -1,7 +1,7 @@
-"""Every command and every line of Python that the README shows, run in its order.
+"""Every command and every line of Python that a README shows, run in their order.
 
 A small study stands in for the big ones, a file of SQLite for a server; what is left out is said
-at its place. The commands are read from the README itself.
+at its place. The commands are read from the pages themselves.
 """
 
 import os
@@ -25,7 +25,8 @@ from tests import ROOT
 from tests.photographs import MILD, SHADOW, photograph
 from tests.test_own_images import draw
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", *(f"{room}/README.md" for room in ("studies", "data", "hpo", "tests")))
+README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 SMALL = """
 [data]
 dataset = "glyphs"
@@ -71,16 +72,18 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    """Return the commands of the README's blocks and lines, without comments, in order.
+    """Return the commands of the pages' blocks and lines, without comments, in order.
 
-    A line of the text that says again what a block says is left out.
+    What a page or a line of the text says again is left out.
     """
     found: list[str] = []
     for block, line in re.findall(r"^```bash\n(.*?)^```|`([^`\n]+)`", README, re.DOTALL | re.M):
         for one in block.splitlines() or [line]:
             bare = one.partition("#")[0].strip()
-            known = re.match(r"(\w+=\S+ )?(python|pip|pytest|srun|bash|optuna-dashboard)\b", bare)
-            if known and (block or bare not in found):
+            known = re.match(
+                r"(\w+=\S+ )?(python|pip|pytest|srun|bash|optuna-dashboard|siamese-hpo)\b", bare
+            )
+            if known and bare not in found:
                 found.append(bare)
     return found
 
@@ -121,6 +124,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapted(command: str) -> list[str]:
     """Return the command as it can be run here."""
     command = command.removeprefix("srun ").replace("python ", f"{sys.executable} ", 1)
+    command = re.sub(r"^siamese-hpo", f"{sys.executable} -m hpo.cli", command)
     command = re.sub(rf"--study ({'|'.join(STUDIES)})(?=\s|$)", r"--study \1.toml", command)
     command = re.sub(r"--trials \d+", "--trials 3", command)
     command = re.sub(r"minutes \d+", "minutes 0.001", command)
@@ -128,7 +132,13 @@ def adapted(command: str) -> list[str]:
     command = command.replace("/shared/studies", "shared").replace(" --quick", "")
     command = command.replace("tests.benchmarks", "tests.benchmarks --toy")
     command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
-    if "run_study" in command and "--study" not in command and "--list" not in command:
+    if re.fullmatch(r"\S+ (\S*run_study\.py|-m hpo\.\w+( \w+)?|-m model\.predict)", command):
+        command += " --help"  # named, not shown
+    if (
+        re.search(r"run_study|hpo.cli run", command)
+        and "--study" not in command
+        and "--list" not in command
+    ):
         command += " --study compact.toml"
     return shlex.split(command)
 
@@ -171,10 +181,10 @@ def test_command(
     elif "tests.chaos" in command or "--background" in command:
         # The one kills for minutes, the other needs Omniglot; both have tests of their own.
         run([*adapted(command), "--help"], there)
-    elif "hpo.dashboard" in command or command.startswith("optuna-dashboard"):
+    elif re.search(r"hpo[. ]dashboard|^optuna-dashboard", command):
         serves(adapted(command), there)
     else:
-        if "model.baselines" in command:
+        if re.search(r"model.baselines|hpo baselines", command):
             monkeypatch.setenv("OMNIGLOT_ROOT", str(request.getfixturevalue("omniglot_root")))
         if "--ray" in command and not find_spec("ray"):
             pytest.skip("ray is not installed")
@@ -241,22 +251,25 @@ def test_notebook(there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     nbclient.NotebookClient(notebook, timeout=300, resources=kernel).execute()
     outputs = notebook.cells[0].outputs
     said = "".join(out.text for out in outputs if out.get("name") == "stdout")
-    assert re.findall(r"^trial (\d+): .* at epoch", said, re.MULTILINE) == list("0123")
+    assert re.findall(r"^[-\d]+ [:\d]+ trial (\d+): .* at epoch", said, re.MULTILINE) == list(
+        "0123"
+    )
     assert "\x1b" not in said
     assert "\r" not in said
     assert not [out for out in outputs if out.get("name") == "stderr"]
     assert [out for out in outputs if "image/png" in out.get("data", {})] == outputs[-1:]
 
 
-def test_study_files(there: Path) -> None:
-    """Every key and value of the study file that is shown is allowed."""
-    (lines,) = blocks("toml")
-    shown, small = tomllib.loads(lines), tomllib.loads(SMALL)
-    for section in shown:
-        assert section in small
-    parameters = {**small["parameters"], **shown["parameters"]}
+def test_study_files() -> None:
+    """Every key and value of the study files that are shown is allowed."""
     from hpo.study.config import StudyConfig
 
-    budget = {**small["budget"], **shown["budget"]}
-    made = {**small, "budget": budget, "parameters": parameters, "name": "mine", "start": ()}
-    assert StudyConfig.model_validate(made).space().searched["recipe.way"]
+    small = tomllib.loads(SMALL)
+    for lines in blocks("toml"):
+        made = {**small, "name": "mine", "start": ()}
+        for section, keys in tomllib.loads(lines).items():
+            if section == "base":
+                assert keys in STUDIES
+            else:
+                made[section] = {**small[section], **keys}
+        assert StudyConfig.model_validate(made).space().searched["recipe.way"]

@@ -1,6 +1,7 @@
 """The committed results: made by code that is committed, and shown as they are."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,38 @@ def test_every_committed_fit_stands_in_the_list() -> None:
     page = (RESULTS / "README.md").read_text(encoding="utf-8").splitlines()
     for row in rows():
         assert row in page
+
+
+SHOWN = {"official runs": ("official_runs", 20), "all drawers": ("n_way", 20)}
+"""The columns of the README's table of results, and what they show."""
+
+
+def test_the_readmes_figures_are_those_of_their_files() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    header = next(line for line in lines if line.startswith("| | official runs"))
+    columns = [cell.strip() for cell in header.split("|")[2:-1]]
+    checked = 0
+    for line in lines:
+        linked = re.match(r"\| \[[^]]+\]\((\S+\.json)\)", line)
+        if not linked:
+            continue
+        metrics = Metrics.model_validate_json((ROOT / linked[1]).read_bytes())
+        assert metrics.validation == "koch"
+        assert len(metrics.seeds) == 3
+        for column, cell in zip(columns, line.split("|")[2:-1], strict=True):
+            if column in SHOWN:
+                accuracy = metrics.find(SHOWN[column][0], NET, SHOWN[column][1])  # type: ignore[arg-type]
+                assert accuracy is not None
+                mean, low, high = (100 * v for v in (accuracy.mean, accuracy.low, accuracy.high))
+                assert cell.strip() == f"{mean:.1f} [{low:.1f}, {high:.1f}]", linked[1]
+                checked += 1
+            elif column == "trained for":
+                minutes = sum(seed.seconds for seed in metrics.seeds) / 60 / len(metrics.seeds)
+                assert abs(float(cell.split()[0]) - minutes) < 5
+    assert checked == 6
+    # The sentence at the top is of the table's first row.
+    first = next(line for line in lines if "metrics.json" in line).split("|")[2].strip()
+    assert f"**{first.replace(' [', ' % [')} of these" in "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
+from hpo.terminal.commands import study_command
 from hpo.terminal.progress import duration
 from hpo.terminal.summary import next_commands
 from run_study import app
@@ -18,7 +19,7 @@ from tests import ROOT
 FLAGS = [
     *("--study", "--trials", "--out", "--storage", "--timeout", "--dataset", "--data-root"),
     *("--sampler", "--pruner", "--seed", "--workers", "--ray", "--device", "--dry-run"),
-    *("--from", "--list"),
+    *("--from", "--list", "--set", "--version"),
 ]
 
 
@@ -52,7 +53,9 @@ def test_help_names_every_flag_soon() -> None:
         (["--study", "smok"], 2, 'did you mean "smoke"'),
         (["--study", "../smoke"], 2, "cannot name a study"),
         (["--study", "smoke", "--sampler", "pg"], 2, "gp, tpe, cmaes, random"),
-        (["--study", "smoke", "--trials", "0"], 2, "must be 1 or more"),
+        (["--study", "smoke", "--set", "budget.epoch=3"], 2, 'did you mean "budget.epochs"'),
+        (["--study", "smoke", "--set", "budget.epochs=0"], 2, "--set budget.epochs=0: budget"),
+        (["--study", "smoke", "--trials", "0"], 2, "it must be from 1"),
         (["--study", "smoke", "--seed", "-1"], 2, "search.seed"),
         (["--study", "smoke", "--device", "cuda:99"], 2, "CUDA GPUs"),
         (["--study", "smoke", "--device", "gpu"], 2, "auto, cpu, cuda"),
@@ -79,7 +82,7 @@ def test_smoke_runs_goes_on_and_stops_at_its_total(tmp_path: Path) -> None:
     assert "trial 2:" in output
     assert "trial 1:" not in output
     assert "top 3 of 3 complete" in output
-    assert f"python -m hpo.final_fit --study smoke --out {tmp_path}" in output
+    assert study_command("fit", StudyLocation("smoke", tmp_path)) in output
     assert max(map(len, output.partition("Next:")[0].splitlines()[1:])) <= 80
     assert len(open_finished(StudyLocation("smoke", tmp_path)).trials) == 3
 
@@ -88,7 +91,7 @@ def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     process = command("--study", "smoke", "--trials", "500", "--out", str(tmp_path))
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("trial 0:"):
+        if "trial 0:" in line:
             break
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
@@ -117,7 +120,7 @@ def test_dry_run_says_what_would_run(tmp_path: Path) -> None:
 
 
 def test_next_commands_hold_the_place_but_no_password() -> None:
-    assert next_commands(StudyLocation("paper"))[1] == "python -m hpo.final_fit --study paper"
+    assert next_commands(StudyLocation("paper"))[1].endswith(" --study paper")
     shared = StudyLocation("paper", storage="postgresql+psycopg://me:secret@host/db")
     assert all("host/db" in line and "secret" not in line for line in next_commands(shared))
 

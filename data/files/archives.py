@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from data.errors import DataError
+from data.files.regular import refuse_special
 
 MAX_ENTRIES = 200_000
 MAX_ENTRY_BYTES = 64_000_000
 MAX_TOTAL_BYTES = 2_000_000_000
+_ENTRY_BYTES = 300
+"""Of an entry in the archive's list of them: 46, its name and a few extras."""
+_SIZE = 5
+"""Where ``zipfile`` keeps the size of that list."""
 
 # What zipfile and its decompressors raise on archives that are cut off, damaged or hostile.
 _DAMAGE = (
@@ -45,6 +50,8 @@ def read_zip(
             message names archive and entry.
     """
     try:
+        refuse_special(path)
+        _check_directory(path, max_entries)
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             _check_limits(path, entries, max_entries, max_entry_bytes, max_total_bytes)
@@ -75,6 +82,17 @@ def _content(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> by
             f"not {entry.file_size} as declared; do not use this archive"
         )
     return content
+
+
+def _check_directory(path: Path, max_entries: int) -> None:
+    """Refuse a list of entries too long to be read at all: it takes 20 times its size of memory."""
+    with path.open("rb") as file:
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # as zipfile itself finds it
+    size = end[_SIZE] if end else 0
+    if size > max_entries * _ENTRY_BYTES:
+        raise DataError(
+            f"{path}: {size:,} bytes of entries' names; at most {max_entries:,} entries are read"
+        )
 
 
 def _check_limits(

@@ -2,7 +2,6 @@
 
 import io
 import re
-import stat
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from data.errors import DataError
+from data.files.regular import refuse_special
 from data.images.formats import format_of, formats, missing
 from data.images.levels import grey_of
 from data.images.listing import shown
@@ -64,10 +64,7 @@ def read_bytes(file: Path | bytes | BinaryIO, name: str) -> bytes:
     name = shown(name)
     try:
         if isinstance(file, Path):
-            # A pipe would wait for ever, and a device may do anything.
-            if not stat.S_ISREG(mode := file.stat().st_mode):
-                kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
-                raise DataError(f"{name}: cannot be read: it is {kind}, not a file")
+            refuse_special(file)
             with file.open("rb") as opened:
                 data = opened.read(MAX_BYTES + 1)
         else:

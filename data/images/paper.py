@@ -24,6 +24,8 @@ EVEN = 0.6
 """Light has no edge where it changes by less within a stroke's largest width, in logarithms."""
 COARSE_SIDE = 128
 """At which it is seen whether ink is dark or light."""
+SMALL = 64
+"""Pixels of the longer side up to which a picture shows a character alone: no sheet, no light."""
 FLAT = 0.5
 """Where so many pixels have one value, a program drew the picture and there is no light in it."""
 
@@ -50,7 +52,9 @@ def contrast(grey: np.ndarray) -> np.ndarray:
             level = -level
         ink, top = _over_paper(level)
         if top:
-            return ink if is_drawn(ink, level, top) else _of_other_polarity(-level)
+            if max(grey.shape) <= SMALL or is_drawn(ink, level, top):
+                return ink
+            return _of_other_polarity(-level)
     return bold(level)
 
 

@@ -9,7 +9,7 @@ from data.errors import DataError, DataUnavailable
 from data.files.folders import data_root
 from data.sources.folder.source import load_folder
 from data.sources.glyphs.source import load_glyphs
-from data.sources.omniglot.source import load_omniglot
+from data.sources.omniglot.source import found_in, load_omniglot
 from data.sources.request import BACKGROUNDS, DRAWER_NAMES, Background, DrawerNames, Request
 
 log = logging.getLogger("data")
@@ -80,6 +80,25 @@ def load(
     if source := SOURCES.get(dataset):
         return source(request)
     return load_folder(request)
+
+
+def described(dataset: str, root: Path | None = None, background: Background = "full") -> str:
+    """Return the data set of these arguments of `load`, and where it comes from; nothing is read.
+
+    Raises:
+        DataError: ``root`` is no folder.
+    """
+    if dataset == "glyphs":
+        return "glyphs, drawn from embedded fonts"
+    if is_folder(dataset):
+        return f"images in {Path(dataset).absolute()}"
+    if dataset not in ("auto", "omniglot"):
+        return dataset
+    folder = found_in(Request(dataset=dataset, root=data_root(root), background=background))
+    if folder is not None:
+        return f"omniglot, from {folder}"
+    otherwise = ", or glyphs if it is not to be had" if dataset == "auto" else ""
+    return f"omniglot, to be downloaded{otherwise}"
 
 
 def check(dataset: str) -> None:

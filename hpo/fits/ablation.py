@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.results.ablation import PICTURE, RESULT, Step
+from hpo.results.accuracy import scopes
 from hpo.study.run import StudyRun
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ def table(steps: Sequence[Step]) -> Any:
     """Return the steps as a table for the terminal."""
     from rich.table import Table
 
-    made = Table(title="One change at a time")
+    figures = [figure for step in steps for figure in step.figures]
+    made = Table(title=f"One change at a time; 95 % intervals over {scopes(figures)}")
     for heading in ("change", "official runs", "test, all drawers", "validation", "pairs"):
         made.add_column(heading, justify="left" if heading == "change" else "right")
     for i, step in enumerate(steps):

@@ -1,6 +1,6 @@
 """The answers of fitted nets and of the baselines on the test alphabets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +17,16 @@ from model.evaluation.scores import credit
 from model.net.siamese import SiameseNet
 from model.training.trainer import Validation
 
+Tell = Callable[[str], None]
+"""Told of each step of the tests, as it begins."""
+
+
+def _silent(step: str) -> None:
+    pass
+
 
 def net_answers(
-    nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation
+    nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation, tell: Tell = _silent
 ) -> tuple[list[Answers], list[Verification]]:
     """Return the nets' answers on each task, verification last, and how each verifies pairs.
 
@@ -27,12 +34,14 @@ def net_answers(
         nets: one per seed.
         tests: at the nets' image size, on their device.
         validation: on whose pairs each net is calibrated.
+        tell: told of each net.
     """
     credits: list[list[Tensor]] = [[] for _ in tests.tasks]
     verified = []
     device = tests.drawings.device
     pairs = Pairs(*(column.to(device) for column in vars(validation.pairs).values()))
-    for net in nets:
+    for i, net in enumerate(nets):
+        tell(f"net {i + 1} of {len(nets)}")
         for task, scores, column in zip(
             tests.tasks, net_scores(net, tests.tasks), credits, strict=True
         ):
@@ -55,17 +64,21 @@ def net_answers(
     return [*answers, verification], verified
 
 
-def with_baselines(answers: Sequence[Answers], tests: Benchmark) -> list[Answers]:
+def with_baselines(
+    answers: Sequence[Answers], tests: Benchmark, tell: Tell = _silent
+) -> list[Answers]:
     """Return the answers with those of every row of `BASELINES` to the one-shot trials.
 
     Args:
         answers: to the same trials and, last, to verification pairs.
         tests: at the data's full size, as in the published results.
+        tell: told of each task.
     """
     widest = max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
     found = []
     for task, known in zip(tests.tasks, answers, strict=False):
         ties = dict(known.ties)
+        tell(f"baselines, {task.protocol.replace('_', ' ')}, {task.trials.way}-way")
         for name, baseline in BASELINES.items():
             if task.protocol == "n_way" and task.trials.way != widest and not baseline.every_way:
                 continue

@@ -75,7 +75,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         OSError: the folder cannot be written.
     """
     from hpo.fits.fitter import Fitter
-    from hpo.fits.result import complete, print_figures
+    from hpo.fits.result import complete, print_figures, print_next
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
     from hpo.study.record import complete_trials, trial_numbered
@@ -137,6 +137,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
                 path.unlink(missing_ok=True)
         output.print(f"Written to {folder}", markup=False, highlight=False)
     print_figures(output, metrics)
+    print_next(output, run, folder)
     return metrics
 
 
@@ -220,4 +221,4 @@ def _fit(
         inputs=inputs,
         digest=digest,
     )
-    return result.test_and_write(folder, progress.say)
+    return result.test_and_write(folder, progress)

@@ -1,6 +1,7 @@
 """Testing a final fit, once, and writing the files of its folder."""
 
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,6 +32,8 @@ from hpo.results.plots.training_curve import draw_curve
 from hpo.study.errors import StudyError
 from hpo.study.provenance import is_uncommitted, versions
 from hpo.study.run import StudyRun
+from hpo.terminal.commands import command, study_command
+from hpo.terminal.fit_progress import FitProgress
 from hpo.training.data import StudyData
 from model.baselines import BASELINES
 from model.errors import ModelError
@@ -93,22 +96,22 @@ class FinalFit:
     inputs: StudyData
     digest: str
 
-    def test_and_write(self, folder: Path, say: Callable[[str], None]) -> Metrics:
+    def test_and_write(self, folder: Path, progress: FitProgress) -> Metrics:
         """Test the fits, once, and write the folder; ``metrics.json`` comes last.
 
         Raises:
             DataError: the data cannot be had any more.
             OSError: the folder cannot be written.
         """
-        say("testing")
         config, device = self.run.config, self.run.device
         full, missing = load_benchmark(self.run)
         if missing:
-            say(f"warning: no MNIST figure: {missing}")
+            progress.say(f"warning: no MNIST figure: {missing}")
         small = full.at(config.data.image_size, device)
         nets = [fit.net(device) for fit in self.fits]
-        answers, verified = net_answers(nets, small, self.inputs.validation)
-        answers = with_baselines(answers, full)
+        tell = progress.testing(len(nets) + len(full.tasks))
+        answers, verified = net_answers(nets, small, self.inputs.validation, tell)
+        answers = with_baselines(answers, full, tell)
         # The first where there is nothing to choose by.
         best = max(range(len(nets)), key=lambda i: self.validated[i] or 0.0)
         calibration = verified[best].calibration
@@ -217,6 +220,17 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
             highlight=False,
         )
+
+
+def print_next(console: Console, run: StudyRun, folder: Path) -> None:
+    """Print what to do with the fit in ``folder``."""
+    predict = shlex.join(["--model", str(folder.absolute())])
+    console.print("Next:", highlight=False)
+    for line in (
+        study_command("report", run.location),
+        f"{command('predict')} {predict} --support FOLDER --query IMAGE",
+    ):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _test(figure: Accuracy) -> str:

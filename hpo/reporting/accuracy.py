@@ -1,9 +1,12 @@
 """The sections on the final fits: accuracies, published results beside ours, the gallery."""
 
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from data.errors import DataError
+from data.files.archives import read_zip
 from hpo.reporting import tables
 from hpo.reporting.document import Block, Heading, Text
 from hpo.reporting.missing import missing_fits
@@ -11,7 +14,7 @@ from hpo.reporting.pictures import PictureFolder
 from hpo.results import published
 from hpo.results.accuracy import scopes
 from hpo.results.fits import SavedFit, n_way, of_alphabets
-from hpo.results.metrics import GALLERY, GalleryTrial, Metrics, Protocol
+from hpo.results.metrics import GALLERY, Gallery, GalleryTrial, Metrics, Protocol
 from hpo.results.plots import gallery
 from hpo.results.plots import n_way as nway
 from hpo.study.storage.location import StudyLocation
@@ -211,12 +214,25 @@ def _trials(
 
 
 def _ink(fit: SavedFit) -> np.ndarray | None:
+    """Return the drawings of a fit's gallery, None where they are not there or not these."""
+    path = fit.folder / GALLERY
     try:
-        with np.load(fit.folder / GALLERY, allow_pickle=False) as file:
-            ink: np.ndarray = file["ink"]
-    except (OSError, ValueError, KeyError):
+        content = next(data for name, data in read_zip(path) if name == "ink.npy")
+        ink: np.ndarray = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except (DataError, StopIteration, ValueError, EOFError, MemoryError, OverflowError):
         return None
-    return ink
+    right = ink.dtype == np.uint8 and ink.ndim == 3 and ink.size > 0
+    return ink if right and _points_into(fit.metrics.gallery, len(ink)) else None
+
+
+def _points_into(shown: Gallery, drawings: int) -> bool:
+    indices = [i for trial in shown.trials for i in (trial.query, *trial.support)]
+    indices += [i for one in shown.confusions for i in (one.asked_drawing, one.answered_drawing)]
+    return all(0 <= i < drawings for i in indices) and all(
+        min(trial.answer, trial.chosen) >= 0
+        and max(trial.answer, trial.chosen) < len(trial.support) == len(trial.scores)
+        for trial in shown.trials
+    )
 
 
 def _first_weights(fit: SavedFit) -> np.ndarray | None:
@@ -228,4 +244,5 @@ def _first_weights(fit: SavedFit) -> np.ndarray | None:
             weights: np.ndarray = file.get_tensor(_FIRST_CONVOLUTION)
     except (OSError, SafetensorError):
         return None
-    return weights[:, 0]
+    right = weights.ndim == 4 and weights.size > 0 and np.isfinite(weights).all()
+    return weights[:, 0] if right else None

@@ -11,6 +11,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from data.files.atomic import write_bytes
+from hpo.results.markdown import SPECIAL, fenced, plain
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -91,30 +92,23 @@ def write(blocks: Sequence[Block], folder: Path) -> None:
 def _markdown(block: Block) -> str:
     match block:
         case Heading(level, text):
-            return f"{'#' * level} {_plain(text)}"
+            return f"{'#' * level} {plain(text)}"
         case Text(text):
             return _marked(text)
         case Command(line):
-            return f"```sh\n{line}\n```"
+            return fenced(line, language="sh")
         case Table(headings, rows, caption):
             rules = [":--", *["--:"] * (len(headings) - 1)]
-            cells = [map(_plain, headings), rules, *(map(_plain, row) for row in rows)]
+            cells = [map(plain, headings), rules, *(map(plain, row) for row in rows)]
             table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
             return f"{_marked(caption)}\n\n{table}".lstrip()
         case Picture(file, title, caption):
-            return f"![{_plain(title)}]({file})\n\n*{_plain(title)}.* {_marked(caption)}".rstrip()
-
-
-_SPECIAL = r"[\\`*_\[\]<>|#&$~]"
-
-
-def _plain(text: str) -> str:
-    return re.sub(_SPECIAL, r"\\\g<0>", " ".join(text.split()))
+            return f"![{plain(title)}]({file})\n\n*{plain(title)}.* {_marked(caption)}".rstrip()
 
 
 def _marked(text: str) -> str:
     # Code between back-ticks stays as it is; any other special character is escaped.
-    text = re.sub(rf"(`[^`]+`)|({_SPECIAL})", lambda m: m[1] or rf"\{m[2]}", " ".join(text.split()))
+    text = re.sub(rf"(`[^`]+`)|({SPECIAL})", lambda m: m[1] or rf"\{m[2]}", " ".join(text.split()))
     return re.sub(r"^(\d*)([-+.)])(?![^\s-])", r"\1\\\2", text)  # else it may begin a list
 
 

@@ -3,11 +3,12 @@
 from hpo.reporting.document import Block, Command, Text
 from hpo.results.fits import SavedFit
 from hpo.study.storage.location import StudyLocation
+from hpo.terminal.commands import study_command
 
 
 def missing_fits(fits: list[SavedFit], location: StudyLocation) -> list[Block]:
     """Return a paragraph and a command for each missing fit."""
-    command = f"python -m hpo.final_fit {location.options()}"
+    command = study_command("fit", location, anywhere=True)
     blocks: list[Block] = []
     # A fit on another background set than the study's (`final-<alphabets>`) is neither.
     own = [fit for fit in fits if fit.folder.name in ("final", f"final-trial-{fit.metrics.trial}")]

@@ -12,6 +12,7 @@ from hpo.study.provenance import is_uncommitted
 from hpo.study.record import StudyRecord
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import FINISHED, TrialRecord, ranked
+from hpo.terminal.commands import study_command
 from model.evaluation.intervals import interval
 
 
@@ -42,7 +43,7 @@ def overview(
     if complete := ranked(trials):
         number = (record.config or {}).get("validation.trials")
         blocks.append(Text(_found(complete[0], number)))
-    again = f"python -m hpo.report {location.options()}"
+    again = study_command("report", location, anywhere=True)
     return [*blocks, Text("Rebuild with:"), Command(again)]
 
 

@@ -6,11 +6,12 @@ report needs neither the data set nor the net; every answer behind the accuracie
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from data.files.atomic import write_bytes
+from data.files.regular import read_regular
 from data.sources.request import SplitBy
 from hpo.results.accuracy import NET, Accuracy, Protocol
 from hpo.study.errors import StudyError
@@ -20,7 +21,7 @@ METRICS, GALLERY = "metrics.json", "gallery.npz"
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SeedFit(_Record):
@@ -154,6 +155,12 @@ class Gallery(_Record):
     confusions: list[Confusion]
 
 
+def _named(data: dict[str, str]) -> dict[str, str]:
+    if not {"name", "digest"} <= data.keys():
+        raise ValueError("name and digest of the data set are missing")
+    return data
+
+
 class Metrics(_Record):
     """The results of a final fit.
 
@@ -181,7 +188,7 @@ class Metrics(_Record):
     trial: int
     title: str
     parameters: dict[str, Any]
-    data: dict[str, str]
+    data: Annotated[dict[str, str], AfterValidator(_named)]
     validation: SplitBy = "koch"
     image_size: int
     net_parameters: int
@@ -238,9 +245,9 @@ def load_metrics(folder: Path) -> Metrics:
     """
     path = folder / METRICS
     try:
-        return Metrics.model_validate_json(path.read_bytes())
+        return Metrics.model_validate_json(read_regular(path))
     except FileNotFoundError:
-        raise StudyError(f"there is no {path}; run python -m hpo.final_fit first") from None
+        raise StudyError(f"there is no {path}; fit it first, siamese-hpo fit") from None
     except OSError as error:
         raise StudyError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValidationError as error:

@@ -151,12 +151,7 @@ class StudyConfig(_Section):
             if sections["data"][key] == default:
                 del sections["data"][key]
         # Left out where unset, so that a limit of a later version does not make a study another.
-        flat = {
-            f"{section}.{key}": value
-            for section, keys in sections.items()
-            for key, value in keys.items()
-            if value is not None
-        }
+        flat = _flat(sections)
         for name, specification in read(self.parameters).items():
             plain = {k: v for k, v in vars(specification).items() if v not in ({}, None)}
             flat[f"parameters.{name}"] = _plain(plain)
@@ -164,24 +159,85 @@ class StudyConfig(_Section):
             flat[f"start.{i}"] = _plain(start)
         return flat
 
+    def beside_identity(self) -> dict[str, Any]:
+        """Return, as `identity` does, what else of the config a command needs later."""
+        sections = self.model_dump(mode="json", include={"final": True, "search": {"trials"}})
+        return _flat(sections)
 
-def validated(raw: Mapping[str, Any], source: str) -> StudyConfig:
+
+_MODELS: Mapping[str, Any] = {
+    "data": Data,
+    "budget": TrialBudget,
+    "validation": Validation,
+    "search": Search,
+    "final": FinalBudget,
+}
+SECTIONS = {name: list(model.model_fields) for name, model in _MODELS.items()}
+"""The keys of each section of a study file but ``[parameters]``."""
+
+
+def validated(raw: Mapping[str, Any], source: str = "") -> StudyConfig:
     """Return the config of ``raw``, the content of a study file.
 
     Raises:
-        ConfigError: it is wrong; says in ``source``, which key and why.
+        ConfigError: it is wrong; says in ``source``, if given, which key and why.
     """
+    where = f"{source}: " if source else ""
     try:
         config = StudyConfig.model_validate(
             {**raw, "start": tuple(raw["start"])} if isinstance(raw.get("start"), list) else raw
         )
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_explain(error)}") from None
+        raise ConfigError(f"{where}{_explain(error)}") from None
     try:
         config.space()
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        raise ConfigError(f"{where}{error}") from None
     return config
+
+
+def of_identity(
+    name: str, identity: Mapping[str, Any], beside: Mapping[str, Any], description: str
+) -> StudyConfig:
+    """Return the config of a study's identity and of what stands beside it.
+
+    A folder of images is not in it; ``auto`` stands in for it.
+
+    Raises:
+        ConfigError: another version has written what this one cannot read.
+    """
+    from data.sources.table import is_folder
+
+    raw: dict[str, Any] = {"name": name, "description": description, "parameters": {}}
+    starts: dict[int, Any] = {}
+    for key, value in {**identity, **beside}.items():
+        section, _, rest = key.partition(".")
+        if section == "start":
+            starts[int(rest)] = value
+        elif section == "parameters":
+            raw[section][rest] = _specified(value)
+        elif value is not None:
+            raw.setdefault(section, {})[rest] = value
+    if is_folder(raw.get("data", {}).get("dataset", "auto")):
+        raw["data"]["dataset"] = "auto"
+    return validated(
+        {**raw, "start": [starts[i] for i in sorted(starts)]}, f"study {name} in its database"
+    )
+
+
+def _specified(plain: Any) -> Any:
+    """Return what a study file says of a parameter, from what an identity does."""
+    names = {"options": "choices"}
+    return plain.get("value", {names.get(key, key): value for key, value in plain.items()})
+
+
+def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        f"{section}.{key}": value
+        for section, keys in sections.items()
+        for key, value in keys.items()
+        if value is not None
+    }
 
 
 def _explain(error: ValidationError) -> str:

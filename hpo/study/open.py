@@ -2,19 +2,30 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import BaseStorage
 
 from hpo.study.config import FOLDER, StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
-from hpo.study.record import StudyRecord, record_config, record_data
+from hpo.study.record import StudyRecord, record_beside, record_config, record_data
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import make_pruner, make_sampler, quiet
 from hpo.study.storage.location import StudyLocation
+
+OPTIONS = {
+    "dataset": "data.dataset",
+    "drawer_names": "data.drawer_names",
+    "sampler": "search.sampler",
+    "pruner": "search.pruner",
+    "seed": "search.seed",
+}
+"""Options of commands that are part of a study's identity, and where they stand in it."""
 
 METRIC = "one-shot validation accuracy"
 
@@ -33,6 +44,7 @@ def open_study(run: StudyRun) -> optuna.Study:
     location.make_folder()
     with location.exclusive():
         storage = location.database()
+        _refuse_renamed(storage, location)
         search = config.search
         with quiet():
             study = optuna.create_study(
@@ -56,6 +68,7 @@ def open_study(run: StudyRun) -> optuna.Study:
         elif record.config != config.identity():
             # New, or it never came to its data: nothing hangs on what was asked for then.
             record_config(study, config.identity(), config.description, versions())
+            record_beside(study, config.beside_identity())
     return study
 
 
@@ -69,11 +82,30 @@ def open_finished(location: StudyLocation) -> optuna.Study:
     if file is not None and not file.exists():
         raise StudyError(f"there is no study {location.name} in {file}; run it first")
     with location.exclusive():
+        storage = location.database()
+        _refuse_renamed(storage, location)
         try:
             with quiet():
-                return optuna.load_study(study_name=location.name, storage=location.database())
+                return optuna.load_study(study_name=location.name, storage=storage)
         except KeyError:
             raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
+
+
+def read_record(location: StudyLocation) -> StudyRecord | None:
+    """Return the record of a study, None if it is not there; nothing is made or changed.
+
+    Raises:
+        StudyError: its database cannot be read.
+    """
+    file = location.sqlite_file()
+    if file is not None and not file.exists():
+        return None
+    try:
+        with location.explained(), quiet():
+            storage = location.read_only()
+            return StudyRecord.of(optuna.load_study(study_name=location.name, storage=storage))
+    except KeyError:
+        return None
 
 
 def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study, StudyRun]:
@@ -90,14 +122,7 @@ def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study
     record = StudyRecord.of(open_finished(run.location))
     known = dict(record.config or {})
     known["data.dataset"] = dataset or _last_found(record, run.location)
-    keys = {
-        "dataset": "data.dataset",
-        "drawer_names": "data.drawer_names",
-        "sampler": "search.sampler",
-        "pruner": "search.pruner",
-        "seed": "search.seed",
-    }
-    config = run.config.changed(**{option: known.get(key) for option, key in keys.items()})
+    config = run.config.changed(**{name: known.get(key) for name, key in OPTIONS.items()})
     run = replace(run, config=config)
     return open_study(run), run
 
@@ -114,19 +139,14 @@ def on_known_data(run: StudyRun, *, given: bool = False) -> StudyRun:
     """
     from data.sources.table import is_folder
 
-    file, asked = run.location.sqlite_file(), run.config.data.dataset
-    if is_folder(asked) or (given and asked != "auto") or (file is not None and not file.exists()):
+    asked = run.config.data.dataset
+    if is_folder(asked) or (given and asked != "auto"):
         return run
-    try:
-        with run.location.explained(), quiet():
-            study = optuna.load_study(
-                study_name=run.location.name, storage=run.location.read_only()
-            )
-    except KeyError:
+    record = read_record(run.location)
+    if record is None or record.data is None:
         return run
-    record = StudyRecord.of(study)
     known = (record.config or {}).get("data.dataset", "auto")
-    if record.data is None or not (asked == "auto" or is_folder(known)):
+    if not (asked == "auto" or is_folder(known)):
         return run
     return replace(run, config=run.config.changed(dataset=_last_found(record, run.location)))
 
@@ -159,6 +179,17 @@ def remember_data(
             record_data(study, data)
 
 
+def remember_beside(study: optuna.Study, run: StudyRun) -> None:
+    """Keep what this run says beside the study's identity, its total of trials for one.
+
+    Raises:
+        StudyError: the database cannot be used.
+    """
+    with run.location.exclusive():
+        if StudyRecord.of(study).beside != (now := run.config.beside_identity()):
+            record_beside(study, now)
+
+
 def known_identity(study: optuna.Study, config: StudyConfig) -> dict[str, Any]:
     """Return the config's identity in the study's own words.
 
@@ -170,6 +201,26 @@ def known_identity(study: optuna.Study, config: StudyConfig) -> dict[str, Any]:
     known = (StudyRecord.of(study).config or {}).get("data.dataset", FOLDER)
     identity = config.identity()
     return {**identity, "data.dataset": known} if is_folder(known) else identity
+
+
+def _refuse_renamed(storage: BaseStorage, location: StudyLocation) -> None:
+    """Refuse a folder's database that holds studies of other names alone: nothing starts anew.
+
+    Raises:
+        StudyError: it is so; names them.
+    """
+    names = optuna.get_all_study_names(storage)
+    if location.storage is None and names and location.name not in names:
+        raise StudyError(renamed(location, names))
+
+
+def renamed(location: StudyLocation, names: Sequence[str]) -> str:
+    """Return what to say of a folder's database that holds studies of these other names alone."""
+    found = ", ".join(f'"{name}"' for name in names)
+    return (
+        f"{location.sqlite_file()} holds no study {location.name}, but {found}; rename it back, "
+        f"or give --storage {location.shown_url} and that name"
+    )
 
 
 def _refuse_other_config(known: Any, now: dict[str, Any], location: StudyLocation) -> None:

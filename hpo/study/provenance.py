@@ -5,13 +5,21 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+VERSION = "0.2.0"
+"""Of this project; ``pyproject.toml`` reads it here."""
+
 _CHANGED = "+"
 
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on, by name, with this code's git revision."""
-    found = {name: _version(name) for name in ("siamese-hpo", "torch", "optuna", "numpy")}
-    return {**found, "python": platform.python_version(), "revision": _revision()}
+    found = {name: _version(name) for name in ("torch", "optuna", "numpy")}
+    return {
+        "siamese-hpo": VERSION,
+        **found,
+        "python": platform.python_version(),
+        "revision": _revision(),
+    }
 
 
 def is_uncommitted(revision: str) -> bool:

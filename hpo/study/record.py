@@ -11,7 +11,7 @@ from hpo.study.errors import StudyError
 from hpo.study.trials import TrialRecord
 
 _CONFIG, _DESCRIPTION, _VERSIONS, _DATA = "definition", "description", "versions", "data"
-_ENQUEUED = "taken_over"
+_ENQUEUED, _BESIDE = "taken_over", "beside_definition"
 
 BASELINE = "pixel 1-NN"
 """The baseline that is scored on a study's own validation trials, and the key of its accuracy."""
@@ -24,6 +24,7 @@ class StudyRecord:
     Attributes:
         config: the config's flat identity, such as ``{"search.seed": 0, ...}``; None if the study
             was not created by this project.
+        beside: what else of the config later commands need, such as ``{"search.trials": 200}``.
         description: of the study, one sentence.
         versions: of the packages that it was created with, by name.
         data: ``name`` and ``digest`` of its data set, and of a user's own folder ``source`` and,
@@ -33,6 +34,7 @@ class StudyRecord:
     """
 
     config: Mapping[str, Any] | None
+    beside: Mapping[str, Any]
     description: str
     versions: Mapping[str, str]
     data: Mapping[str, str] | None
@@ -45,6 +47,7 @@ class StudyRecord:
         get = study.user_attrs.get
         return cls(
             config=get(_CONFIG),
+            beside=get(_BESIDE, {}),
             description=get(_DESCRIPTION, ""),
             versions=get(_VERSIONS, {}),
             data=get(_DATA),
@@ -60,6 +63,11 @@ def record_config(
     study.set_user_attr(_DESCRIPTION, description)
     study.set_user_attr(_VERSIONS, dict(versions))
     study.set_user_attr(_CONFIG, dict(identity))
+
+
+def record_beside(study: optuna.Study, beside: Mapping[str, Any]) -> None:
+    """Write what else of the config later commands need; see `StudyRecord`."""
+    study.set_user_attr(_BESIDE, dict(beside))
 
 
 def record_data(study: optuna.Study, data: Mapping[str, str]) -> None:

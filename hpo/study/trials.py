@@ -25,7 +25,7 @@ _SEED, _DEVICE, _VERSIONS = "seed", "device", "versions"
 _PARAMETERS = "parameters"
 _RETRY_OF, _RESUMED = "retry_of", "resumed_after_epoch"
 _WORKER, _HEARTBEATS = "worker", "heartbeats"
-_FAILURE, _STOPPED = "failure", "stopped"
+_FAILURE, _STOPPED, _REFUSED = "failure", "stopped", "refused"
 _HISTORY = "history"
 _FIXED = "fixed_params"
 _ARTIFACT = "artifacts:"
@@ -57,6 +57,7 @@ class TrialRecord:
         collapsed: whether it fell back to chance and was ended; it counts with its best epoch.
         failure: the error that it failed with; None if it did not fail, or if its process died.
         stopped: whether its process was asked to stop, by Ctrl-C or SIGTERM.
+        refused: whether it was enqueued with a value outside the search space, and so never run.
         original_number: the first trial of its configuration: its own number unless it is a retry.
         resumed_after_epoch: the epoch whose checkpoint it resumed from, if it did.
         worker: what identifies the process that runs it, or ran it.
@@ -84,6 +85,7 @@ class TrialRecord:
     collapsed: bool
     failure: str | None
     stopped: bool
+    refused: bool
     original_number: int
     resumed_after_epoch: int | None
     worker: Mapping[str, Any] | None
@@ -118,6 +120,7 @@ class TrialRecord:
             collapsed=get("collapsed", False),
             failure=get(_FAILURE),
             stopped=get(_STOPPED, False),
+            refused=get(_REFUSED, False),
             original_number=original_number(trial),
             resumed_after_epoch=get(_RESUMED),
             worker=get(_WORKER),
@@ -161,6 +164,11 @@ def latest_attempts(trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
     return {trial.original_number: trial for trial in trials}
 
 
+def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the values that a waiting trial is to have, by name, whoever enqueued it."""
+    return {**trial.system_attrs.get(_FIXED, {}), **trial.params}
+
+
 def enqueue(study: optuna.Study, values: Mapping[str, Any], seed: int) -> None:
     """Append a waiting trial; what ``values`` leaves out is sampled with ``seed``."""
     study.enqueue_trial(dict(values), user_attrs={_SEED: seed})
@@ -202,14 +210,7 @@ def record_seed(trial: BaseTrial, seed: int) -> None:
 
 
 def record_start(trial: BaseTrial, *, parameters: int, device: str, versions: str) -> None:
-    """Write that all of the trial's values are suggested, and what it trains with.
-
-    Args:
-        trial: the trial.
-        parameters: parameter count of its net.
-        device: what it trains on.
-        versions: of the packages that it runs with, in one line, which a dashboard shows as it is.
-    """
+    """Write that all values are suggested, the net's parameter count, device and versions."""
     trial.set_user_attr(_PARAMETERS, parameters)
     trial.set_user_attr(_DEVICE, device)
     trial.set_user_attr(_VERSIONS, versions)
@@ -227,7 +228,7 @@ def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
         "best_epoch": best.epoch,
         "verification_accuracy": best.verification_accuracy,
         "pairs_seen": history[-1].pairs_seen,
-        "seconds": sum(result.seconds for result in history),
+        "seconds": round(sum(result.seconds for result in history), 4),
         "diverged": history[-1].diverged,
     }
     if history[-1].collapsed:
@@ -243,19 +244,18 @@ def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
         trial.storage.set_trial_system_attr(trial._trial_id, _HISTORY, results)
 
 
-def record_failure(trial: BaseTrial, reason: str) -> None:
-    """Write the error that the trial failed with; without one it counts as died, and is retried."""
-    trial.set_user_attr(_FAILURE, reason)
+def record_failure(
+    storage: BaseStorage, trial_id: int, reason: str, *, refused: bool = False
+) -> None:
+    """Write why the trial failed; without a reason it counts as died, and is tried again."""
+    storage.set_trial_user_attr(trial_id, _FAILURE, reason)
+    if refused:
+        storage.set_trial_user_attr(trial_id, _REFUSED, True)
 
 
 def record_stopped(storage: BaseStorage, trial_id: int) -> None:
     """Write that the trial's process was asked to stop, which is no fault of its configuration."""
     storage.set_trial_user_attr(trial_id, _STOPPED, True)
-
-
-def record_given_up(storage: BaseStorage, trial_id: int, reason: str) -> None:
-    """Write why the configuration of a trial whose process died is not tried again."""
-    storage.set_trial_user_attr(trial_id, _FAILURE, reason)
 
 
 def finished(study: optuna.Study) -> int:
@@ -264,5 +264,7 @@ def finished(study: optuna.Study) -> int:
 
 
 def configurations_begun(study: optuna.Study) -> int:
-    """Return how many configurations the study has begun, each counted once."""
-    return sum(record.original_number == record.number for record in records(study))
+    """Return how many configurations the study has begun, each counted once, refused ones not."""
+    return sum(
+        record.original_number == record.number and not record.refused for record in records(study)
+    )

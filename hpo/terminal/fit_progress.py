@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from hpo.terminal.progress import LINE_SECONDS, bars, duration
+from hpo.terminal.progress import LINE_SECONDS, bars, duration, log
 from model.training.trainer import EpochResult
 
 
@@ -26,14 +26,34 @@ class FitProgress:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self._console.print(text, markup=False, highlight=False)
+        log(self._console, text)
+
+    def testing(self, steps: int) -> Callable[[str], None]:
+        """Begin the tests, of so many steps; return what is told of each as it begins."""
+        self._clear()
+        bar = self._bars.add_task("testing", total=steps, note="")
+        begun, last = 0, time.monotonic()
+        self.say("testing")
+
+        def tell(step: str) -> None:
+            nonlocal begun, last
+            self._bars.update(bar, completed=begun, note=step)
+            begun += 1
+            if not self._console.is_terminal and time.monotonic() - last > LINE_SECONDS:
+                last = time.monotonic()
+                self.say(f"testing: {begun} of {steps}, {step}")
+
+        return tell
+
+    def _clear(self) -> None:
+        for task in list(self._bars.task_ids):
+            self._bars.remove_task(task)
 
     def __call__(self, label: str, epochs: int) -> Callable[[list[EpochResult]], None]:
         """Begin the next fit; return the callback for its history after every epoch."""
         self._begun += 1
         label = f"{self._begun}/{self._fits} {label}"
-        for task in list(self._bars.task_ids):
-            self._bars.remove_task(task)
+        self._clear()
         bar = self._bars.add_task(f"{label}, epochs", total=epochs, note="")
         last = time.monotonic()
 

@@ -47,11 +47,17 @@ def list_studies(out: Path, storage: str | None = None) -> list[ListedStudy]:
     Raises:
         StudyError: ``storage`` cannot be read.
     """
-    found = []
+    from hpo.study.open import renamed
+
+    found: list[ListedStudy] = []
     for file in sorted(out.glob("*/study.db")):
         try:
             location = StudyLocation(file.parent.name, out)
-            found += [one for one in _read(location) if one.name == location.name]
+            inside = list(_read(location))
+            own = [one for one in inside if one.name == location.name]
+            if inside and not own:
+                raise StudyError(renamed(location, [one.name for one in inside]))
+            found += own
         except StudyError as error:
             found.append(ListedStudy(name=file.parent.name, database=str(file), problem=str(error)))
     if storage is not None:

@@ -1,5 +1,6 @@
 """What the commands share: how they are set up, and options of one name and one meaning."""
 
+import reprlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,18 +8,21 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 
 from data.errors import DataError
 from data.sources.request import DRAWER_NAMES
 from hpo.study.errors import ConfigError, StudyError
-from hpo.study.files import available, load
-from hpo.study.run import StudyRun
+from hpo.study.files import available
+from hpo.study.provenance import VERSION
 from hpo.study.samplers.table import PRUNERS, SAMPLERS, PrunerRow, SamplerRow
-from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
+from hpo.study.storage.location import DEFAULT_OUT
 from hpo.terminal import signals
-from model.device import device_named
+from model.command import CommandApp as CommandApp
+from model.command import examples as examples
 from model.errors import DeviceError
 
+MOST_WORKERS = 1000
 _STUDY, _DATA, _SEARCH, _MACHINE = "Study", "Data", "Search", "Machine"
 
 
@@ -30,10 +34,14 @@ def _learning_from_pruned() -> str:
     return ", ".join(name for name, row in SAMPLERS.items() if row.learns_from_pruned)
 
 
-def _count(minimum: int = 1) -> Callable[[int | None], int | None]:
-    def check(value: int | None) -> int | None:
-        if value is not None and value < minimum:
-            raise typer.BadParameter(f"{value} is too small; it must be {minimum} or more")
+def number(low: float = 1, high: float = 10**9) -> Callable[[float | None], float | None]:
+    """Return a check that an option's number lies in this range, if one is given."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not low <= value <= high:
+            raise typer.BadParameter(
+                f"{reprlib.repr(value)} is out of range; it must be from {low:g} to {high:g}"
+            )
         return value
 
     return check
@@ -44,9 +52,10 @@ Study = Annotated[
     typer.Option(
         "--study",
         metavar="NAME|FILE.toml",
-        help=f"The study: {', '.join(sorted(available()))}, or a study file of your own. "
+        help=f"The study: {escape(', '.join(sorted(available())))}, or a study file of your own. "
         "Without it: paper on a CUDA GPU, compact on a CPU.",
         rich_help_panel=_STUDY,
+        autocompletion=lambda: sorted(available()),
     ),
 ]
 Out = Annotated[
@@ -76,7 +85,7 @@ Trials = Annotated[
         help="Finish at N trials in all, those of earlier runs included. "
         "Without it: as the study file says.",
         rich_help_panel=_STUDY,
-        callback=_count(),
+        callback=number(),
     ),
 ]
 Timeout = Annotated[
@@ -86,7 +95,7 @@ Timeout = Annotated[
         metavar="SECONDS",
         help="Start no trial after this time; those running finish.",
         rich_help_panel=_STUDY,
-        callback=_count(0),
+        callback=number(0),
     ),
 ]
 From = Annotated[
@@ -105,8 +114,7 @@ Dataset = Annotated[
         "--dataset",
         metavar="auto|omniglot|glyphs|FOLDER",
         help="What to learn from; FOLDER holds <alphabet>/<character>/<image>, or "
-        "<character>/<image>. "
-        "Without it: as the study file says.",
+        "<character>/<image>. Without it: as the study file says.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -167,6 +175,16 @@ Seed = Annotated[
         rich_help_panel=_SEARCH,
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the study file, budget.epochs=3, or a parameter, 'conv1.filters=64'; "
+        "repeatable.",
+        rich_help_panel=_STUDY,
+    ),
+]
 Workers = Annotated[
     int,
     typer.Option(
@@ -174,7 +192,7 @@ Workers = Annotated[
         metavar="N",
         help="Processes that run trials here, the CPU's threads divided among them.",
         rich_help_panel=_MACHINE,
-        callback=_count(),
+        callback=number(1, MOST_WORKERS),
     ),
 ]
 Ray = Annotated[
@@ -196,6 +214,20 @@ Device = Annotated[
     ),
 ]
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"siamese-hpo {VERSION}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", help="Print the version, and end.", is_eager=True, callback=_print_version
+    ),
+]
+
 OUT = DEFAULT_OUT
 
 
@@ -208,80 +240,6 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         print("Interrupted. Rerun the command to resume.")
         raise typer.Exit(signals.exit_code()) from None
-
-
-def command_app() -> typer.Typer:
-    """Return the application that a command is registered with."""
-    return typer.Typer(
-        add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
-    )
-
-
-def examples(*commands: str) -> str:
-    """Return the end of a command's help: an example a line."""
-    return "\n\n".join(("[bold]Examples[/bold]", *commands))
-
-
-_WHAT = {"paper": "a CUDA GPU", "compact": "a CPU"}
-
-
-def default_study(device: str) -> str:
-    """Return the study to run on ``device`` where none is named."""
-    return "paper" if device.startswith("cuda") else "compact"
-
-
-def named_study(
-    study: str | None,
-    device: str,
-    *,
-    out: Path,
-    storage: str | None,
-    data_root: Path | None,
-    **changes: str | int | None,
-) -> StudyRun:
-    """Return the study that the options name, and how it runs.
-
-    Args:
-        study: ``--study``; None for the one that suits the device.
-        device: ``--device``.
-        out: ``--out``.
-        storage: ``--storage``.
-        data_root: ``--data-root``.
-        changes: what differs from the study's file, as in `StudyConfig.changed`.
-
-    Raises:
-        ConfigError: there is no such study, its file is wrong, or an option does not fit it.
-        DeviceError: there is no such device here.
-    """
-    if study is None:
-        study = default_study(device_named(device))
-        print(f"No --study given: {study}, the one for {_WHAT[study]}.")
-    config = load(study).changed(**changes)
-    location = StudyLocation(config.name, out, storage)
-    # Last, since it may import torch, which takes seconds that a wrong option should not cost.
-    device = device_named(device)
-    return StudyRun(config=config, location=location, data_root=data_root, device=device)
-
-
-def existing_study(study: str, out: Path, storage: str | None) -> StudyLocation:
-    """Return where a study is kept that is only read, named as to ``--study``.
-
-    Raises:
-        ConfigError: no study can have this name.
-    """
-    return StudyLocation(Path(study.removesuffix(".toml")).name, out, storage)
-
-
-def source_location(name: str, location: StudyLocation) -> StudyLocation:
-    """Return where the study of ``--from`` is kept: in a folder, or beside ``location``.
-
-    Raises:
-        ConfigError: no study can have this name.
-    """
-    path = Path(name)
-    if len(path.parts) > 1:
-        return StudyLocation(path.name, path.parent)
-    return StudyLocation(name, location.out, location.storage)
 
 
 @contextmanager

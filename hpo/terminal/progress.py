@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 
 import optuna
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from hpo.study.errors import StudyError
 from hpo.study.storage.retry import no_retry
-from hpo.study.trials import FINISHED, TrialRecord
+from hpo.study.trials import FINISHED, TrialRecord, latest_attempts
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 30.0
@@ -99,7 +99,7 @@ class StudyProgress:
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._shown:
                 self._shown.add(trial.number)
-                self._console.print(describe(trial), markup=False, highlight=False)
+                log(self._console, describe(trial, trials))
                 self._last_line = time.monotonic()
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         finished = sum(trial.state in FINISHED for trial in trials)
@@ -111,7 +111,7 @@ class StudyProgress:
             self._last_line = time.monotonic()
             now = ", ".join(f"trial {t.number} epoch {t.last_step or 0}" for t in running)
             line = "  ".join(filter(None, (f"{finished}/{self._total} trials", note, now)))
-            self._console.print(line, markup=False, highlight=False)
+            log(self._console, line)
 
     def _show_running(self, running: Sequence[FrozenTrial]) -> None:
         for number in set(self._tasks) - {trial.number for trial in running}:
@@ -142,11 +142,24 @@ class StudyProgress:
         return f"about {duration(left)} left" if left < stop else f"stops in {duration(stop)}"
 
 
-def describe(trial: FrozenTrial) -> str:
-    """Return one line on a finished trial."""
+def log(console: Console, text: str) -> None:
+    """Print a line on what has just happened, with the time where it goes to a log file."""
+    now = "" if console.is_terminal else f"{datetime.now():%Y-%m-%d %H:%M:%S} "
+    console.print(f"{now}{text}", markup=False, highlight=False)
+
+
+def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:
+    """Return one line on a finished trial.
+
+    Args:
+        trial: the trial.
+        trials: all of its study, which tell how an interrupted one goes on.
+    """
     record = TrialRecord.of(trial)
     if trial.state == TrialState.FAIL:
-        return f"trial {trial.number}: failed: {record.failure or 'interrupted, will be retried'}"
+        if record.failure:
+            return f"trial {trial.number}: failed: {record.failure}"
+        return f"trial {trial.number}: {_interrupted(record, [TrialRecord.of(t) for t in trials])}"
     parts = [f"trial {trial.number}:"]
     if trial.value is not None:
         parts.append(f"{trial.value:.1%}")
@@ -158,9 +171,33 @@ def describe(trial: FrozenTrial) -> str:
         parts.append("diverged,")
     if record.collapsed:
         parts.append("collapsed,")
-    if trial.duration is not None:
-        parts.append(f"{duration(trial.duration.total_seconds())}")
+    parts.append(duration(record.seconds))
     return " ".join(parts)
+
+
+def _interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
+    """Return how a trial goes on whose process was stopped or died."""
+    attempts = [one for one in trials if one.original_number == trial.original_number]
+    retry = next((one for one in attempts if one.number > trial.number), None)
+    if retry is None:
+        # Those that wait for it are queued in their order, as soon as some process runs trials.
+        waiting = [
+            one.original_number
+            for one in latest_attempts(trials).values()
+            if one.state == TrialState.FAIL and one.failure is None
+        ]
+        place = waiting.index(trial.original_number) if trial.original_number in waiting else 0
+        number = len(trials) + place
+    else:
+        number = retry.number
+    if retry is not None and retry.resumed_after_epoch:
+        return f"interrupted, resumes as trial {number} after epoch {retry.resumed_after_epoch}"
+    if trial.epochs:
+        return (
+            f"interrupted after epoch {trial.epochs}, resumes as trial {number} from its last "
+            "checkpoint"
+        )
+    return f"interrupted, starts anew as trial {number}"
 
 
 def duration(seconds: float) -> str:
@@ -172,6 +209,15 @@ def duration(seconds: float) -> str:
     whole = timedelta(minutes=round(seconds / 60))
     hours, minutes = divmod(whole.total_seconds() // 60, 60)
     return f"{hours:.0f}:{minutes:02.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def durations(seconds: Sequence[float]) -> list[str]:
+    """Return several durations in one unit, that of the longest: ``0.5 min``, ``12.0 min``."""
+    longest = max(seconds, default=0.0)
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if longest >= 1.5 * size:
+            return [f"{one / size:.1f} {unit}" for one in seconds]
+    return [f"{one:.1f} s" for one in seconds]
 
 
 def console() -> Console:
@@ -187,6 +233,10 @@ def console() -> Console:
         soft_wrap=True,
         force_terminal=terminal,
         force_jupyter=False,
+        # Names and descriptions are text, whatever they look like.
+        markup=False,
+        emoji=False,
+        highlight=False,
     )
 
 

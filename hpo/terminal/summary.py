@@ -1,6 +1,8 @@
 """The plan of a study before it runs, and its results afterwards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import optuna
 from rich.console import Console
@@ -12,12 +14,24 @@ from hpo.study.space.catalogue import Value
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import ranked, records
-from hpo.terminal.progress import duration
-from model.hyperparameters import Hyperparameters
+from hpo.terminal.commands import study_command
+from hpo.terminal.progress import duration, durations
+from model.evaluation.intervals import interval
+from model.hyperparameters import Architecture, Hyperparameters
 from model.net.siamese import parameter_count
 
+_VALIDATION_DRAWINGS = 5_000
+"""About as many as there are in Omniglot's ten validation alphabets."""
+_DRAWN = 50
+"""Random configurations that the mean time of a trial is of."""
 
-def print_results(console: Console, study: optuna.Study, location: StudyLocation) -> None:
+
+def print_results(
+    console: Console,
+    study: optuna.Study,
+    location: StudyLocation,
+    data_root: Path | None = None,
+) -> None:
     """Print the best five trials and the next commands; nothing if no trial is complete."""
     complete = ranked(records(study))
     if not complete:
@@ -26,49 +40,56 @@ def print_results(console: Console, study: optuna.Study, location: StudyLocation
     table = Table(
         title=f"Study {location.name}: top {len(best)} of {len(complete)} complete trials"
     )
-    for heading in ("trial", "one-shot", "verification", "epoch", "parameters", "time"):
+    for heading in ("trial", "one-shot, % [95 %]", "verification", "epoch", "parameters", "time"):
         table.add_column(heading, justify="right")
+    record = StudyRecord.of(study)
+    asked = (record.config or {}).get("validation.trials")
     for trial in best:
         table.add_row(
             str(trial.number),
-            f"{trial.accuracy:.1%}",
+            _with_interval(trial.accuracy or 0.0, asked),
             _or_dash(trial.verification_accuracy, ".1%"),
             _or_dash(trial.best_epoch, ""),
             _or_dash(trial.parameters, ","),
             duration(trial.seconds),
         )
     console.print(table)
-    if (baseline := StudyRecord.of(study).baseline) is not None:
+    if (baseline := record.baseline) is not None:
         console.print(
             f"Baseline on the same validation trials, {BASELINE}: {baseline:.1%}.", highlight=False
         )
+    if asked:
+        console.print(
+            f"Intervals over other trials of the same alphabets, {asked:,} as here.",
+            highlight=False,
+        )
     console.print("Next:", highlight=False)
-    for command in next_commands(location):
+    for command in next_commands(location, data_root):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _with_interval(accuracy: float, trials: int | None) -> str:
+    if not trials:
+        return f"{accuracy:.1%}"
+    _, low, high = interval([accuracy], trials)
+    return f"{100 * accuracy:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _or_dash(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def next_commands(location: StudyLocation) -> list[str]:
+def next_commands(location: StudyLocation, data_root: Path | None = None) -> list[str]:
     """Return the commands for a study that has results."""
-    options = location.options()
-    return [
-        f"python -m hpo.dashboard {options}",
-        f"python -m hpo.final_fit {options}",
-        f"python -m hpo.report {options}",
-    ]
+    return [study_command(name, location, data_root) for name in ("dashboard", "fit", "report")]
 
 
 def print_plan(console: Console, run: StudyRun) -> None:
     """Print what would run: data, budget, search space, nets and their time per trial."""
-    from model.training.cost import estimate_seconds
-
     config = run.config
-    budget, search, data = config.budget, config.search, config.data
+    budget, search = config.budget, config.search
     for label, text in (
-        ("data", f"{data.dataset}, {data.image_size} px, background {data.background}"),
+        ("data", data_line(run)),
         ("search", f"{search.trials} trials, sampler {search.sampler}, pruner {search.pruner}"),
         (
             "budget",
@@ -85,18 +106,82 @@ def print_plan(console: Console, run: StudyRun) -> None:
         table.add_row(name, str(specification))
     console.print(table)
 
-    nets = Table(title=f"Nets, and the longest time of a trial on this {run.device}")
+    _print_costs(console, run)
+
+
+def data_line(run: StudyRun) -> str:
+    """Return the study's data set, where it comes from, and what of it is used how.
+
+    Raises:
+        DataError: the folder of the data sets is not there.
+    """
+    from data.sources.table import described
+
+    data = run.config.data
+    return (
+        f"{described(data.dataset, run.data_root, data.background)}; "
+        f"{data.image_size} px, background {data.background}"
+    )
+
+
+def _print_costs(console: Console, run: StudyRun) -> None:
+    """Print what a trial of a few nets takes, and the study in all."""
+    config, space = run.config, run.config.space()
+    nets = [(label, *_cost(found, run)) for label, found in _nets(space)]
+    known = [seconds for _, _, seconds in nets if seconds is not None]
+    shown = iter(durations(known))
+    table = Table(title=f"Time of a trial on this {run.device}")
     for heading in ("net", "parameters", "time per trial"):
-        nets.add_column(heading, justify="right")
-    for label, hyperparameters in _nets(space):
-        try:
-            seconds = estimate_seconds(hyperparameters, config.training_budget(), run.device)
-            cost = duration(seconds)
-        except (MemoryError, RuntimeError):
-            cost = "not enough memory"
-        count = parameter_count(hyperparameters.architecture)
-        nets.add_row(label, f"{count:,}", cost)
-    console.print(nets)
+        table.add_column(heading, justify="right")
+    for label, found, seconds in nets:
+        count = parameter_count(found.architecture)
+        cost = "not enough memory" if seconds is None else next(shown)
+        table.add_row(label, f"{count:,}", cost)
+    console.print(table)
+    if len(known) < len(nets):
+        return
+    number = config.search.trials
+    console.print(
+        f"Total: about {duration(number * _mean_seconds(run, nets[-2:]))} for {number} trials by "
+        "one worker, without early stopping and pruning.",
+        highlight=False,
+    )
+
+
+def _cost(hyperparameters: Hyperparameters, run: StudyRun) -> tuple[Hyperparameters, float | None]:
+    from model.training.cost import estimate_seconds
+
+    asked = run.config.validation
+    drawings = asked.trials * (asked.way + 1) + 2 * asked.verification_pairs
+    drawings = min(drawings, _VALIDATION_DRAWINGS)  # each is embedded once
+    budget = run.config.training_budget()
+    try:
+        seconds = estimate_seconds(hyperparameters, budget, run.device, drawings)
+        return hyperparameters, min(seconds, budget.seconds or seconds)
+    except (MemoryError, RuntimeError):
+        return hyperparameters, None
+
+
+def _mean_seconds(run: StudyRun, ends: Sequence[tuple[str, Hyperparameters, Any]]) -> float:
+    """Return the mean time of a trial, of random ones, between two nets whose times are known."""
+    import numpy as np
+
+    from model.training.cost import training_flops_per_pair, within_cost
+
+    space, budget = run.config.space(), run.config.training_budget()
+
+    def cost(net: Architecture) -> tuple[float, int]:
+        return training_flops_per_pair(net), within_cost(budget, net).pairs_per_epoch
+
+    known = []
+    for _, found, seconds in ends:
+        flops, pairs = cost(found.architecture)
+        known.append((flops, seconds / pairs))
+    flops_of, seconds_of = zip(*sorted(known), strict=True)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [cost(space.suggest(study.ask()).architecture) for _ in range(_DRAWN)]
+    per_pair = np.interp([flops for flops, _ in drawn], flops_of, seconds_of)
+    return float(np.mean(per_pair * [pairs for _, pairs in drawn]))
 
 
 def _nets(space: SearchSpace) -> Iterator[tuple[str, Hyperparameters]]:

@@ -15,6 +15,7 @@ from data.errors import DataError
 from data.sources.mnist import mnist_trials, resized
 from data.split import split
 from model.evaluation.scores import (
+    accuracy,
     embed,
     error_rates,
     scores_of,
@@ -177,7 +178,7 @@ class Verification(NamedTuple):
     @property
     def accuracy(self) -> float:
         """On the test pairs, in [0, 1]."""
-        return float(self.credit.double().mean())
+        return accuracy(self.credit)
 
 
 def net_verification(

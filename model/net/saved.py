@@ -1,18 +1,21 @@
 """A finished net on disk: ``model.safetensors`` and ``config.json``, read without unpickling."""
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from data.files.atomic import write_bytes
+from data.files.regular import read_regular
 from model.errors import ModelError
-from model.hyperparameters import Architecture
+from model.hyperparameters import MAX_DEPTH, Architecture
 from model.net.calibration import IDENTITY, Calibration
 from model.net.siamese import SiameseNet
 
@@ -77,7 +80,7 @@ def load_net(folder: Path) -> SavedNet:
     config = _read_config(folder / CONFIG)
     path = folder / WEIGHTS
     try:
-        weights = load(path.read_bytes())
+        weights = load(read_regular(path))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
     except (SafetensorError, ValueError, KeyError) as error:
@@ -85,7 +88,7 @@ def load_net(folder: Path) -> SavedNet:
     # Built without memory first: a wrong config must not ask for more than the weights hold.
     try:
         with torch.device("meta"):
-            net = SiameseNet(_architecture(config["architecture"]))
+            net = SiameseNet(Architecture(**dict(config.architecture)))
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelError(f"{folder / CONFIG}: no net can be built of it ({error})") from None
     expected = {name: (value.shape, value.dtype) for name, value in net.state_dict().items()}
@@ -95,53 +98,64 @@ def load_net(folder: Path) -> SavedNet:
             f"{path} does not fit {CONFIG} beside it: {wrong[0]} is "
             f"{_shown(found.get(wrong[0]))}, expected {_shown(expected.get(wrong[0]))}"
         )
+    if wrong := sorted(name for name, value in weights.items() if not value.isfinite().all()):
+        raise ModelError(f"{path} is damaged: {wrong[0]} holds numbers that are not finite")
     net.load_state_dict(weights, assign=True)
     net.to(memory_format=torch.channels_last)
     net.eval()
     return SavedNet(
         net=net,
-        calibration=_calibration(folder / CONFIG, config),
-        threshold=config["verification_threshold"],
-        provenance=config["provenance"],
+        calibration=Calibration(**dict(config.calibration)) if config.calibration else None,
+        threshold=config.verification_threshold,
+        provenance=config.provenance,
     )
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def _architecture_section() -> type[_Strict]:
+    """Return the section with the fields, bounds and defaults of `Architecture`."""
+    hints = get_type_hints(Architecture, include_extras=True)
+    keys: dict[str, Any] = {}
+    for entry in fields(Architecture):
+        most = MAX_DEPTH if isinstance(entry.default, tuple) else None
+        keys[entry.name] = (hints[entry.name], Field(entry.default, max_length=most))
+    return create_model("Architecture", __base__=_Strict, **keys)
+
+
+class _Calibration(_Strict):
+    shift: float
+    scale: float = Field(gt=0)
+
+
+class _Config(_Strict):
+    format: str = Field(pattern=f"^{FORMAT}$")
+    architecture: _architecture_section()  # type: ignore[valid-type]
+    verification_threshold: float = Field(ge=0, le=1)
+    provenance: dict[str, Any]
+    # A default is not checked, so that it may be left out, as by earlier versions, but not null.
+    calibration: _Calibration = None  # type: ignore[assignment]
+
+
+def _read_config(path: Path) -> _Config:
     try:
-        config = json.loads(path.read_bytes())
+        return _Config.model_validate_json(read_regular(path))
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}; --model names a folder that "
-            "python -m hpo.final_fit wrote"
+            "the final fit wrote, such as studies/NAME/final"
         ) from None
-    except (ValueError, RecursionError):
-        raise ModelError(f"{path} is damaged: it is not JSON") from None
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+    first = problems[0]
+    if first["type"] == "json_invalid":
+        raise ModelError(f"{path} is damaged: it is not JSON")
+    if any(problem["loc"] in ((), ("format",)) for problem in problems):
         raise ModelError(f"{path} is not of this project, or of another version of it")
-    kinds = {"architecture": dict, "verification_threshold": int | float, "provenance": dict}
-    for key, kind in kinds.items():
-        if not isinstance(config.get(key), kind):
-            raise ModelError(f"{path} is damaged: {key} is {config.get(key)!r}")
-    return config
-
-
-def _calibration(path: Path, config: Mapping[str, Any]) -> Calibration | None:
-    if "calibration" not in config:
-        return None
-    try:
-        return Calibration(**{name: float(v) for name, v in config["calibration"].items()})
-    except (AttributeError, TypeError, ValueError, OverflowError) as error:
-        raise ModelError(
-            f"{path} is damaged: calibration is {config['calibration']!r} ({error})"
-        ) from None
-
-
-def _architecture(values: Mapping[str, Any]) -> Architecture:
-    known = {f.name for f in fields(Architecture)}
-    if unknown := sorted(set(values) - known):
-        raise ValueError(f"unknown key {unknown[0]}")
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return Architecture(**plain)
+    where, value = ".".join(map(str, first["loc"])), reprlib.repr(first["input"])
+    raise ModelError(f"{path} is damaged: {where} = {value}: {first['msg']}")
 
 
 def _shown(tensor: tuple[torch.Size, torch.dtype] | None) -> str:

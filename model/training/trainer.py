@@ -15,7 +15,7 @@ from data.batches.one_shot import OneShotTrials
 from data.batches.pairs import EpisodeSampler, Pairs, PairSampler
 from data.batches.splice import splice
 from data.drawings import Drawings
-from model.evaluation.scores import all_scores, credit, verification_accuracy
+from model.evaluation.scores import accuracy, all_scores, credit, verification_accuracy
 from model.hyperparameters import Budget, Hyperparameters
 from model.net.calibration import best_threshold
 from model.net.siamese import SiameseNet
@@ -173,17 +173,17 @@ class Trainer:
         seen = self.history[-1].pairs_seen if self.history else 0
         return EpochResult(
             epoch=number + 1,
-            loss=mean_loss,
+            loss=round(mean_loss, 7),
             verification_accuracy=(
                 0.5
                 if diverged
                 else verification_accuracy(verification, same, best_threshold(verification, same))
             ),
             one_shot_accuracy=(
-                1 / trials.way if diverged else float(credit(scores, trials.answer).mean())
+                round(1 / trials.way, 7) if diverged else accuracy(credit(scores, trials.answer))
             ),
-            seconds=time.perf_counter() - start,
-            pairs_per_second=pairs / trained,
+            seconds=round(time.perf_counter() - start, 4),
+            pairs_per_second=round(pairs / trained, 2),
             pairs_seen=seen + pairs,
             diverged=diverged,
         )

@@ -12,7 +12,7 @@ from tests.hpo.support import tiny_config
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> hpo.Study:
-    monkeypatch.setattr("hpo.api.load", lambda name: tiny_config())
+    monkeypatch.setattr("hpo.api.find_config", lambda *_: tiny_config())
     return hpo.Study("tiny", trials=2, out=tmp_path, device="cpu")
 
 

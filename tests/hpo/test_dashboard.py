@@ -1,3 +1,4 @@
+import http.client
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hpo.dashboard import serve
+from hpo.dashboard import guarded, serve
 from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.workers.worker import work
 from hpo.study.errors import StudyError
@@ -94,7 +95,7 @@ def test_the_study_page_shows_its_plots(address: str, browser: Any) -> None:
 
 def test_the_study_note_says_how_to_go_on(address: str, browser: Any) -> None:
     browser.get(f"{address}/note")
-    until(browser, "return document.body.innerText.includes('python run_study.py --study tiny')")
+    until(browser, "return document.body.innerText.includes(' --study tiny')")
     until(browser, "return document.querySelectorAll('td').length > 20")
     assert not errors(browser)
 
@@ -158,3 +159,51 @@ def test_the_pictures_are_small(location: StudyLocation) -> None:
         assert file.stat().st_size < 60_000
         with Image.open(file) as image:
             assert image.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("headers", "method", "status"),
+    [
+        ({}, "GET", 200),
+        ({"Host": "localhost:18080"}, "GET", 200),
+        ({"Host": "[::1]:1"}, "GET", 200),
+        ({"Host": "LOCALHOST"}, "GET", 200),
+        ({"Host": "evil.example:18080"}, "GET", 403),
+        ({"Host": "localhost.evil.example"}, "GET", 403),
+        ({"Host": "192.0.2.1"}, "GET", 403),
+        ({"Host": "[x"}, "GET", 403),
+        ({"Host": ""}, "GET", 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, "DELETE", 403),
+        ({"Host": "localhost:1", "Origin": "http://evil.example"}, "DELETE", 403),
+        ({"Host": "localhost:1", "Origin": "http://localhost:2"}, "POST", 403),
+        ({"Host": "localhost:1", "Origin": "null"}, "PUT", 403),
+        ({"Host": "localhost:1", "Origin": "http://localhost:1"}, "DELETE", 500),
+        ({}, "DELETE", 500),
+    ],
+)
+def test_pages_from_elsewhere_change_and_see_nothing(
+    address: str, headers: dict[str, str], method: str, status: int
+) -> None:
+    """A study that is there is asked for, one that is not there is deleted: let in, it fails."""
+    number = 1 if method == "GET" else 999
+    connection = http.client.HTTPConnection(address.split("/")[2])
+    connection.request(method, f"/api/studies/{number}", headers=headers)
+    answer = connection.getresponse()
+    said = answer.read()
+    connection.close()
+    assert answer.status == status, said
+    if status == 403:
+        assert said.startswith(b"Refused: ")
+
+
+def test_an_open_server_is_asked_for_by_addresses_and_its_machine_s_names() -> None:
+    def status(host: str) -> str:
+        said: list[str] = []
+        guarded(lambda environ, start: start("200 OK", []), "0.0.0.0")(
+            {"HTTP_HOST": host, "REQUEST_METHOD": "GET"}, lambda code, _: said.append(code)
+        )
+        return said[0]
+
+    for host in ("192.0.2.1:80", "[2001:db8::1]", socket.gethostname(), "localhost"):
+        assert status(host) == "200 OK"
+    assert status("evil.example") == "403 Forbidden"

@@ -16,6 +16,7 @@ import pytest
 import torch
 from optuna.trial import create_trial
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 import hpo.fits.held_out
@@ -30,6 +31,7 @@ from hpo.fits.result import FinalFit
 from hpo.results.metrics import Metrics
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
+from hpo.terminal.fit_progress import FitProgress
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
 from model.hyperparameters import Budget
@@ -101,9 +103,9 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
         inputs=inputs,
         digest="0",
     )
-    said: list[str] = []
-    metrics = result.test_and_write(base / "final", said.append)
-    return Left(base / "final", metrics, "\n".join(said))
+    said = io.StringIO()
+    metrics = result.test_and_write(base / "final", FitProgress(Console(file=said, width=999), 1))
+    return Left(base / "final", metrics, said.getvalue())
 
 
 def test_the_file_alone_is_as_good_as_the_logits(left: Left) -> None:
@@ -200,6 +202,7 @@ def test_nothing_that_is_left_names_this_machine(left: Left) -> None:
     }
     files = sorted(path for path in left.folder.rglob("*") if path.is_file())
     assert {path.name for path in files} == {
+        "answers.npz",
         "config.json",
         "gallery.npz",
         "metrics.json",

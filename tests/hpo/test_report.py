@@ -9,6 +9,7 @@ from hpo.report import app, write_report
 from hpo.results.metrics import Metrics
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
+from hpo.terminal.commands import study_command
 from tests.hpo.report_support import fake_fit, fake_study
 
 SMALL_PNG = 400_000
@@ -111,7 +112,7 @@ def test_a_study_of_any_state_has_a_report(tmp_path: Path, states: str, says: st
     fake_study(location, states, base="smoke")
     markdown = checked(write_report(location))
     assert says in markdown
-    command = f"python -m hpo.final_fit --study smoke --out {tmp_path}"
+    command = study_command("fit", location)
     assert f"{command}\n" in markdown
     assert f"{command} --trial 0\n" in markdown
 

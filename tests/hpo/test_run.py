@@ -36,7 +36,7 @@ def test_an_interrupted_run_says_how_to_resume(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(hpo.run, "run_workers", interrupted)
-    run = replace(job.run, data_root=Path("somewhere"))
+    run = replace(job.run, data_root=job.run.location.out)
     assert not run_study(run, workers=3, deadline=7.0)
     assert asked == [(Job(run=run, total=4, deadline=7.0, artifacts=keep_artifacts), 3)]
     output = capsys.readouterr().out

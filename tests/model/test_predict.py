@@ -217,7 +217,7 @@ def test_a_sheet_that_cannot_be_written_costs_no_answer(
     options = ("--model", model, "--support", support, "--query", support / "bar.png")
     code, output = run(*options, "--show", tmp_path / "no/seen.png")
     assert code == 1
-    assert "bar.png: bar" in output
+    assert "bar.png:bar" in "".join(output.split())
     assert " ".join(output.split()).count("cannot be written") == 1
     code, output = run(*options, "--show", tmp_path / "no/seen.png", "--support", tmp_path / "none")
     assert code == 1
@@ -236,4 +236,4 @@ def test_the_sheet_is_of_the_format_that_its_name_says(
         code, output = run(*options, "--show", tmp_path / wrong)
         assert code == 2
         assert "PNG, JPEG" in " ".join(output.replace("│", " ").split())
-        assert "bar.png: bar" not in output
+        assert "bar.png:bar" not in "".join(output.split())

@@ -17,6 +17,8 @@ from data.sources.omniglot.facts import RUNS_DIGEST, SIZE
 RUNS, WAY = 20, 20
 _DRAWING = re.compile(r"(?:^|/)(run\d\d)/((?:test/item|training/class)\d\d\.png)$")
 _LABELS = re.compile(r"(?:^|/)(run\d\d)/class_labels\.txt$")
+_LABELS_BYTES = 10_000
+"""Ten times what a true list of labels has: as lists of words it takes 50 times its size."""
 
 
 def read_runs(
@@ -46,6 +48,8 @@ def read_runs(
                 raise DataError(f"{where}: {name} is no drawing of the evaluation set")
             index_of["/".join(found.groups())] = index
         elif found := _LABELS.search(name):
+            if len(content) > _LABELS_BYTES:
+                raise DataError(f"{where}: {name} has {len(content):,} bytes; get it again")
             lines = content.decode("ascii", "replace").splitlines()
             labels[found[1]] = [line.split() for line in lines if line.strip()]
     query, support, answer = [], [], []

@@ -5,6 +5,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,16 @@ def locate(name: str, request: Request) -> Path:
     return download(URL.format(name=name), target, MD5.get(name))
 
 
+def found_in(request: Request) -> Path | None:
+    """Return the folder that the background set is read from; None where it is to be fetched."""
+    try:
+        return locate(
+            BACKGROUND_SETS[request.background][0], replace(request, download=False)
+        ).parent
+    except DataUnavailable:
+        return None
+
+
 def load_part(path: Path, facts: Mapping[str, AlphabetFacts]) -> Packed:
     """Return one of Omniglot's sets from its archive or extracted folder, by way of the cache.
 
@@ -140,7 +151,13 @@ def _runs(request: Request, evaluation: Packed) -> tuple[np.ndarray, np.ndarray,
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield names and contents of the archive or folder, without the leavings of other systems."""
     if path.is_file():
-        yield from read_zip(path, lambda name: "__MACOSX" not in name and "/." not in name)
+        # A true archive has entries of less than a kilobyte, 5 MB in all.
+        yield from read_zip(
+            path,
+            lambda name: "__MACOSX" not in name and "/." not in name,
+            max_entry_bytes=1_000_000,
+            max_total_bytes=200_000_000,
+        )
         return
     for file in sorted(path.rglob("*")):
         if file.is_file() and not file.name.startswith("."):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hpo.results.accuracy import scopes
 from hpo.results.plots.style import SERIES, axes, legend, percent_axis, styled
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def ladder(steps: "Sequence[Step]") -> Figure:
     )
     for [ax], part in zip(grid, parts):
         _draw(ax, part)
-    ax.set(xlabel="one-shot accuracy, 95 % intervals")
+    figures = [figure for step in steps for figure in step.figures]
+    ax.set(xlabel=f"one-shot accuracy, 95 % intervals over {scopes(figures)}")
     percent_axis(ax.xaxis)
     legend(figure, ax)
     return figure

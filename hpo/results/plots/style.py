@@ -51,6 +51,7 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.labelsize": 9,
     "lines.linewidth": 1.8,
     "lines.markersize": 6,
+    "text.parse_math": False,  # an alphabet may be named $x$
 }
 
 
@@ -151,6 +152,9 @@ def log_ticks(ax: Axes, low: float, high: float, most: int) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
 
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def _short(number: float) -> str:
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
@@ -158,7 +162,7 @@ def _short(number: float) -> str:
     if number >= 0.1:
         return f"{number:.3g}"
     digit, power = f"{number:.0e}".split("e")
-    return ("" if digit == "1" else f"{digit}·") + f"$10^{{{int(power)}}}$"
+    return ("" if digit == "1" else f"{digit}·") + f"10{str(int(power)).translate(_RAISED)}"
 
 
 def save(figure: Figure, path: Path) -> None:

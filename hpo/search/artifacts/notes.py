@@ -1,6 +1,5 @@
 """The dashboard's notes on a study and on each of its trials, in Markdown."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import sqrt
@@ -8,9 +7,11 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from hpo.results.markdown import fenced, plain
 from hpo.study.config import StudyConfig
 from hpo.study.open import METRIC
 from hpo.study.run import StudyRun
+from hpo.terminal.commands import study_command
 from hpo.terminal.progress import duration
 from model.hyperparameters import Architecture, Hyperparameters, Recipe
 from model.training.cost import training_flops_per_pair
@@ -31,8 +32,9 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
     budget, asked, search = config.budget, config.validation, config.search
     within = f", at most {duration(budget.seconds)}" if budget.seconds else ""
     facts = {
-        "data": f"{data['name']} ({data['digest'][:12]}), background {config.data.background}, "
-        f"{config.data.image_size} px, drawers: {config.data.drawers}",
+        "data": f"{plain(data['name'])} ({data['digest'][:12]}), "
+        f"background {config.data.background}, {config.data.image_size} px, "
+        f"drawers: {config.data.drawers}",
         "objective value": f"{METRIC}, best epoch: {asked.trials:,} trials, {asked.way}-way, "
         f"{asked.variant.replace('_', ' ')}; chance is {1 / asked.way:.1%}",
         "budget": f"at most {budget.epochs} epochs of {budget.pairs_per_epoch:,} pairs{within} per "
@@ -41,16 +43,16 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
         f"trials, {len(config.start)} initial configurations, seed {search.seed}",
     }
     searched = config.space().searched.items()
-    command = (
-        f"python run_study.py {location.options()} --trials {search.trials} "
-        f"--dataset {shlex.quote(config.data.dataset)} --sampler {search.sampler} "
-        f"--pruner {search.pruner} --seed {search.seed}"
+    # By its name alone, since its database knows how the study was begun.
+    resume, fit, report = (
+        study_command(name, location, run.data_root, anywhere=True)
+        for name in ("run", "fit", "report")
     )
     return "\n".join(
         [
             f"# {config.name}",
             "",
-            config.description,
+            plain(config.description),
             "",
             *_table(("setting", "value"), facts.items()),
             "",
@@ -58,11 +60,7 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
             "",
             "Rerun the first to resume the study; with another `--out` it starts from scratch.",
             "",
-            "```",
-            command,
-            f"python -m hpo.final_fit {location.options()}",
-            f"python -m hpo.report {location.options()}",
-            "```",
+            fenced(f"{resume} --trials {search.trials}", fit, report),
             "",
             "## Search space",
             "",

@@ -100,7 +100,8 @@ def _is_gone(worker: Mapping[str, Any] | None) -> bool:
     """Return whether the process ran on this machine and is gone."""
     if worker is None or worker.get("machine") != _machine():
         return False
-    return _started(worker["pid"]) != worker["started"]
+    started = _started(worker["pid"])
+    return started != _UNKNOWN and started != worker["started"]
 
 
 @cache
@@ -118,8 +119,14 @@ def _machine() -> str:
     return " ".join(parts)
 
 
+_UNKNOWN = "unknown"
+
+
 def _started(pid: int) -> str | None:
-    """Return when the process started, None if there is no such process."""
+    """Return when the process started, None if there is no such process.
+
+    Of a process that this user may not look at (``hidepid``), it is `_UNKNOWN`.
+    """
     try:
         # In ticks since the machine's own start, which no setting of the clock changes.
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -130,5 +137,17 @@ def _started(pid: int) -> str | None:
         process = psutil.Process(pid)
         gone = process.status() == psutil.STATUS_ZOMBIE
         return None if gone else str(process.create_time())
-    except psutil.NoSuchProcess:
-        return None
+    except (psutil.Error, OSError):
+        return _UNKNOWN if _exists(pid) else None
+
+
+def _exists(pid: int) -> bool:
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # not this user's
+        pass
+    return True

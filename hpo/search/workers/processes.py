@@ -4,6 +4,8 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from hpo.search.workers.deaths import Deaths
 from hpo.search.workers.worker import Job, error_of, work
@@ -23,6 +26,12 @@ from hpo.terminal import signals
 
 _STOP_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
+_BEGUN = b"begun"
+_NOT_BEGUN = (
+    "{} ended with exit code {} before it began, as every one would: several workers import the "
+    'script that starts them. Put it into a file, its calls below if __name__ == "__main__":, or '
+    "give one worker; what went wrong stands above"
+)
 
 
 def run_workers(job: Job, number: int) -> None:
@@ -53,8 +62,11 @@ def run_workers(job: Job, number: int) -> None:
                 if worker.process.is_alive():
                     continue
                 worker.process.join()
-                if error := worker.error():
+                begun, error = worker.said()
+                if error:
                     raise StudyError(error)
+                if not begun and (worker.process.exitcode or 0) > 0:
+                    raise StudyError(_NOT_BEGUN.format(worker.name, worker.process.exitcode))
                 if worker.process.exitcode:
                     deaths.add(worker.name, _cause(worker.process.exitcode))
                     workers[i] = _Worker.start(worker.name, worker.job)
@@ -94,19 +106,22 @@ class _Worker:
         message, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(job, theirs), name=name)
         # Ctrl-C reaches every process of a terminal; the workers are stopped by this one alone.
-        with _without_interrupts():
+        with _without_interrupts(), _own_modules():
             process.start()
         theirs.close()
         return cls(name, job, process, message)
 
-    def error(self) -> str | None:
-        """Return the error that an ended worker reported, None if it had none or just died."""
+    def said(self) -> tuple[bool, str | None]:
+        """Return whether an ended worker began, and the error that it reported, if any."""
+        said = []
         try:
-            return self.message.recv_bytes().decode() if self.message.poll() else None
+            while self.message.poll():
+                said.append(self.message.recv_bytes().decode())
         except EOFError:
-            return None
+            pass
         finally:
             self.message.close()
+        return bool(said), said[1] if len(said) > 1 else None
 
 
 def _context() -> SpawnContext | ForkServerContext:
@@ -120,18 +135,44 @@ def _context() -> SpawnContext | ForkServerContext:
     return context
 
 
-def _child(job: Job, message: Connection) -> None:
-    signals.raise_on_signals()
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+@contextmanager
+def _own_modules() -> Iterator[None]:
+    """Let processes that start in the block import from where this one does.
+
+    By themselves they would begin with the current folder, which may hold a ``model.py`` of the
+    user's own.
+    """
+    root = str(Path(__file__).resolve().parents[3])
+    paths = [os.environ.get("PYTHONPATH", "")]
+    if root in sys.path and root != sysconfig.get_path("purelib"):
+        paths.insert(0, root)  # neither installed nor linked, but run where it lies
+    known = {name: os.environ.get(name) for name in ("PYTHONSAFEPATH", "PYTHONPATH")}
+    os.environ |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     try:
+        yield
+    finally:
+        for name, value in known.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _child(job: Job, message: Connection) -> None:
+    try:
+        message.send_bytes(_BEGUN)
+        signals.raise_on_signals()
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
         text = error_of(job)
-        if text is not None:
-            # What fits into the pipe does not wait for a reader.
-            message.send_bytes(text.encode()[-30_000:])
+        if text is None:
+            return
+        # What fits into the pipe does not wait for a reader.
+        message.send_bytes(text.encode()[-30_000:])
     except KeyboardInterrupt:
         raise SystemExit(signals.exit_code()) from None
-    if text is not None:
-        raise SystemExit(1)
+    except BrokenPipeError:
+        pass  # stopped while it started, and nobody listens any more
+    raise SystemExit(1)
 
 
 def _end_with_parent() -> None:

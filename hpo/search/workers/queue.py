@@ -16,7 +16,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
+from hpo.study.errors import ConfigError
 from hpo.study.samplers.table import trial_seed
+from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import retrying
 from hpo.study.trials import (
@@ -25,8 +27,9 @@ from hpo.study.trials import (
     configurations_begun,
     enqueue,
     enqueue_retry,
+    enqueued_values,
     latest_attempts,
-    record_given_up,
+    record_failure,
     record_stopped,
     record_worker,
     records,
@@ -47,6 +50,7 @@ def next_trial(
     seed: int,
     initial_configurations: Sequence[Mapping[str, Any]] = (),
     monitor: HeartbeatMonitor | None = None,
+    space: SearchSpace | None = None,
 ) -> optuna.Trial | None:
     """Return a trial for this process to run, or None if every slot is finished or taken.
 
@@ -57,6 +61,7 @@ def next_trial(
         seed: the study's.
         initial_configurations: those tried first.
         monitor: what this process has seen of the others in earlier calls.
+        space: the study's; a trial that others enqueued with a value outside it is refused.
 
     Raises:
         StudyError: the database cannot be used, or is away for too long.
@@ -65,7 +70,7 @@ def next_trial(
 
     def once() -> optuna.Trial | None:
         try:
-            return _next_trial(study, location, total, seed, initial_configurations, monitor)
+            return _next_trial(study, location, total, seed, initial_configurations, monitor, space)
         except Exception:
             monitor.forget()
             raise
@@ -80,11 +85,14 @@ def _next_trial(
     seed: int,
     initial_configurations: Sequence[Mapping[str, Any]],
     monitor: HeartbeatMonitor,
+    space: SearchSpace | None,
 ) -> optuna.Trial | None:
     storage = study._storage
     with location.exclusive():
         _fail_dead(study, monitor)
         _enqueue_retries(study)
+        if space is not None:
+            _refuse_foreign(study, space)
         trials = study.get_trials(deepcopy=False)
         states = Counter(trial.state for trial in trials)
         if states[TrialState.RUNNING] + sum(states[state] for state in FINISHED) >= total:
@@ -122,6 +130,22 @@ def release(study: optuna.Study, processes: Collection[Mapping[str, Any]]) -> No
                 study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
 
+def _refuse_foreign(study: optuna.Study, space: SearchSpace) -> None:
+    """Fail, with the reason, the waiting trials with a value outside the space.
+
+    Optuna's command line and dashboard enqueue any value.
+    """
+    storage = study._storage
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        try:
+            space.check(enqueued_values(trial))
+        except ConfigError as error:
+            if storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                _log.warning("trial %d was enqueued, but is refused: %s", trial.number, error)
+                record_failure(storage, trial._trial_id, f"refused: {error}", refused=True)
+                storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
 def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor) -> None:
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for trial in monitor.dead(running):
@@ -142,7 +166,7 @@ def _give_up(study: optuna.Study, trial: TrialRecord, trial_id: int) -> None:
         where = f"epoch {reached}, its last checkpoint" if reached else "a first checkpoint"
         reason = f"given up: {deaths} processes died before it got beyond {where}"
         _log.warning("trial %d: %s", trial.number, reason)
-        record_given_up(study._storage, trial_id, reason)
+        record_failure(study._storage, trial_id, reason)
 
 
 def _enqueue_retries(study: optuna.Study) -> None:

@@ -125,6 +125,7 @@ def _run_trials(
             seed=job.run.config.search.seed,
             initial_configurations=initial_configurations(study, objective.space),
             monitor=monitor,
+            space=objective.space,
         )
         if trial is None:
             if finished(study) >= job.total:
@@ -164,7 +165,7 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
             reason = _reason(error)
         with suppress(UpdateFinishedTrialError):
             if reason is not None:
-                record_failure(trial, reason)
+                record_failure(study._storage, trial._trial_id, reason)
             study.tell(trial, value, state=state, skip_if_finished=True)
     return reason
 
@@ -174,7 +175,9 @@ def _refuse_hopeless(study: optuna.Study, before: Container[int]) -> None:
     ended = [
         trial.failure
         for trial in records(study)
-        if trial.number not in before and (trial.state in FINISHED or trial.failure is not None)
+        if trial.number not in before
+        and not trial.refused
+        and (trial.state in FINISHED or trial.failure is not None)
     ]
     reason = next((failure for failure in reversed(ended) if failure), "")
     number = MEMORY_FAILURES if _out_of_memory(reason) else FAILURES

@@ -78,8 +78,7 @@ def read(parameters: Mapping[str, Any]) -> dict[str, Specification]:
     Raises:
         ConfigError: a name matches nothing, or a value is not allowed for its parameter.
     """
-    depth = _largest(parameters.get("net.depth", catalogue()["net.depth"].default))
-    known = [name for name, parameter in catalogue().items() if parameter.depth <= depth]
+    known = known_names(parameters)
     specifications = {}
     for name, raw in expand(parameters, known).items():
         try:
@@ -90,6 +89,31 @@ def read(parameters: Mapping[str, Any]) -> dict[str, Specification]:
         if not isinstance(specification, Fixed):
             _check_when(name, specification.when, known)
     return specifications
+
+
+def known_names(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the parameters that a net of these ``[parameters]`` may have, by its largest depth.
+
+    Raises:
+        ConfigError: ``net.depth`` is not allowed.
+    """
+    depth = _largest(parameters.get("net.depth", catalogue()["net.depth"].default))
+    return [name for name, parameter in catalogue().items() if parameter.depth <= depth]
+
+
+def overlaid(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``[parameters]`` of a base with those of a derived study over them, by exact name.
+
+    Whatever ``own`` names, exactly or by a pattern, is as ``own`` says; layers that its depth does
+    not have are left out.
+
+    Raises:
+        ConfigError: as `expand` does.
+    """
+    known = known_names({**base, **own})
+    everywhere = max(known, known_names(base), key=len)
+    both = expand(base, everywhere) | expand(own, known)
+    return {name: both[name] for name in known if name in both}
 
 
 def matching(patterns: Iterable[str], names: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from hpo.study.errors import ConfigError
+from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.space.catalogue import Value, catalogue, toml
 from hpo.study.space.domains import Choices, Fixed, Range, expand, read
 from model.hyperparameters import Architecture, Hyperparameters, LayerRates, Recipe
@@ -104,6 +104,18 @@ class SearchSpace:
         """
         return self._build(self._resolve(_chooser(values)))
 
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Refuse values that no trial of this space has, whether they are all of a trial's or not.
+
+        Raises:
+            ConfigError: one is outside its search space, or of a parameter that is not searched.
+        """
+        choose = _chooser(values)
+        for name in values:
+            if name not in self.searched:
+                raise ConfigError(f"{name} is not searched{did_you_mean(name, self.searched)}")
+            choose(name, self.searched[name])
+
     def used(self, values: Mapping[str, Any]) -> dict[str, Value]:
         """Return those of ``values`` that such a configuration samples.
 
@@ -111,6 +123,28 @@ class SearchSpace:
             ConfigError: a searched parameter has no value here, or one that it cannot take.
         """
         return self._sampled(self._resolve(_chooser(values)))
+
+    def fitted(self, values: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, Value]]:
+        """Return ``values`` as a configuration of this space, and the defaults put into it.
+
+        A parameter without a value here that it can take has its default.
+
+        Raises:
+            ConfigError: one of them has no default, or one that it cannot take.
+        """
+        replaced: dict[str, Value] = {}
+
+        def choose(name: str, specification: Range | Choices) -> Value:
+            try:
+                return _chooser(values)(name, specification)
+            except ConfigError:
+                default = catalogue()[name].default
+                if default is None or default not in specification:  # type: ignore[operator]
+                    raise
+                replaced[name] = default
+                return default
+
+        return self._sampled(self._resolve(choose)), replaced
 
     def distributions(self) -> dict[str, "BaseDistribution"]:
         """Return Optuna's distribution of each searched parameter."""
@@ -229,13 +263,10 @@ class SearchSpace:
             try:
                 self._build(corner)
             except ValueError as error:
-                shown = ", ".join(
-                    f"{name} = {toml(value)}"
-                    for name, value in self._sampled(corner).items()
-                    if name.startswith("net.")
-                    or name.endswith("kernel_size")
-                    or isinstance(value, str)
-                )
+                where = self._sampled(corner)
+                telling = [n for n in where if n.startswith("net.") or n.endswith("kernel_size")]
+                telling += [n for n in where if isinstance(where[n], str) and n not in telling]
+                shown = ", ".join(f"{name} = {toml(where[name])}" for name in telling)
                 raise ConfigError(
                     f"not every configuration can be trained: {error} (at {shown})"
                 ) from None

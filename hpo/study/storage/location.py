@@ -3,10 +3,10 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from hpo.study.errors import StudyError
 from hpo.study.name import check_name
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hpo.study.storage.rdb import RetryingStorage
 
 DEFAULT_OUT = Path("studies")
+_SECRET = ("password", "passwd", "secret", "token")
+"""A key in a URL's query that holds one of these has a value that is not to be shown."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class StudyLocation:
 
     name: str
     out: Path = DEFAULT_OUT
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -61,17 +63,24 @@ class StudyLocation:
     @property
     def shown_url(self) -> str:
         """The database's URL as it may be printed."""
-        return self._url().render_as_string(hide_password=True)
+        url = self._url()
+        hidden = {key: "***" if _is_secret(key) else value for key, value in url.query.items()}
+        return url.set(query=hidden).render_as_string(hide_password=True)
 
-    def options(self) -> str:
-        """Return the options that name this place to another command, password hidden."""
+    def options(self, *, anywhere: bool = False) -> str:
+        """Return the options that name this place to another command, without the password.
+
+        ``anywhere``: from whatever folder it is called; else where this one was.
+        """
         import shlex
 
-        words = ["--study", self.name]
-        if self.out != DEFAULT_OUT:
-            words += ["--out", str(self.out)]
+        words, place = ["--study", self.name], self.absolute()
+        if anywhere or self.out != DEFAULT_OUT:
+            words += ["--out", str(place.out)]
         if self.storage is not None:
-            words += ["--storage", self.shown_url]
+            # Left out and not starred, it is taken from ~/.pgpass.
+            storage = place._url()._replace(password=None).render_as_string(hide_password=False)
+            words += ["--storage", replace(place, storage=storage).shown_url]
         return shlex.join(words)
 
     def sqlite_file(self) -> Path | None:
@@ -82,9 +91,17 @@ class StudyLocation:
         """
         url = self._url()
         backend = url.get_backend_name()
+        if backend == "postgres":
+            raise StudyError("--storage postgres://...: begin it with postgresql+psycopg://")
         if backend not in ("sqlite", "postgresql"):
             raise StudyError(f"--storage {self.shown_url}: use a sqlite or a postgresql database")
         if backend == "postgresql":
+            if str(self.storage).count("@") > 1:
+                # What stands where is a guess then, so nothing of it is shown.
+                raise StudyError(
+                    '--storage: its URL has more than one "@"; write one that belongs to the user, '
+                    "the password or an option as %40"
+                )
             return None
         if not url.database or url.database == ":memory:":
             raise StudyError(f"--storage {self.shown_url}: name the database's file")
@@ -199,5 +216,16 @@ class StudyLocation:
             ) from None
 
     def _safe(self, text: str) -> str:
-        password = self._url().password
-        return text.replace(str(password), "***") if password else text
+        url = self._url()
+        secrets = [str(url.password or "")]
+        for key, value in url.query.items():
+            if _is_secret(key):
+                secrets += [value] if isinstance(value, str) else value
+        for secret in secrets:
+            for written in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
+                text = text.replace(written, "***")
+        return text
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET)

@@ -1,20 +1,44 @@
 """The study's database: opened with care, locked among processes, waited for when it is away."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import TrialModel
-from optuna.trial import TrialState
-from sqlalchemy import update
+from optuna.storages._rdb.models import NOT_FOUND_MSG, TrialModel
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import select, update
 
 from hpo.study.errors import StudyError
 from hpo.study.storage import sqlite
 from hpo.study.storage.lock import _server_arguments
 from hpo.study.storage.retry import retrying
+
+
+class _ChangedError(StudyError, KeyError):
+    """As a KeyError it is what Optuna and its dashboard expect of a record that is not there."""
+
+    __str__ = Exception.__str__
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the study is no longer in its database as it was: it was deleted, renamed or rolled "
+            "back while it ran. Rerun the command to go on with what is there now"
+        )
+
+
+@contextmanager
+def _explained_if_deleted() -> Iterator[None]:
+    """Turn Optuna's error about a record that was there before into a `StudyError`."""
+    try:
+        yield
+    except KeyError as error:
+        if error.args != (NOT_FOUND_MSG,):
+            raise
+        raise _ChangedError from None
 
 
 class RetryingStorage(RDBStorage):
@@ -45,6 +69,29 @@ class RetryingStorage(RDBStorage):
             claimed = connection.execute(update(TrialModel).where(*waiting).values(started))
         return claimed.rowcount == 1
 
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        # Optuna keeps finished trials in memory, and asks for those after the last one it knows.
+        known = included_trial_ids | {trial_id_greater_than} - {-1}
+        where = TrialModel.study_id == study_id, TrialModel.trial_id.in_(known)
+        with self.engine.connect() as connection:
+            asked = select(TrialModel.trial_id, TrialModel.state).where(*where)
+            found = {row.trial_id: row.state for row in connection.execute(asked)}
+        last = found.get(trial_id_greater_than)
+        if found.keys() != known or (last is not None and not last.is_finished()):
+            raise _ChangedError
+        return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Append a trial; return its id."""
+        with _explained_if_deleted():
+            return super().create_new_trial(study_id, template_trial)
+
     def refuse_if_gone(self) -> None:
         """Raise a `StudyError` if the file is not the one that was opened."""
         if self._file is None:
@@ -68,7 +115,8 @@ def _retrying(method: Callable[..., Any]) -> Callable[..., Any]:
     def repeated(self: RetryingStorage, *arguments: Any, **options: Any) -> Any:
         def once() -> Any:
             self.refuse_if_gone()
-            result = method(self, *arguments, **options)
+            with _explained_if_deleted():
+                result = method(self, *arguments, **options)
             self.refuse_if_gone()
             return result
 

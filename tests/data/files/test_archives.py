@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -63,6 +64,22 @@ def test_limits(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 entries; at most 1"):
         read(tmp_path, content, max_entries=1)
     assert len(read(tmp_path, content, max_entries=2, max_total_bytes=2000)) == 2
+
+
+def test_a_list_of_a_million_names_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    content = zipped(("a", b"x"))
+    start = content.index(b"PK\1\2")
+    end = content.index(b"PK\5\6")
+    entry = content[start:end] * 1_000_000
+    tail = bytearray(content[end:])
+    tail[12:16] = len(entry).to_bytes(4, "little")
+    (tmp_path / "many.zip").write_bytes(content[:start] + entry + tail)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="at most 100,000 entries are read"):
+        list(read_zip(tmp_path / "many.zip", max_entries=100_000))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10_000_000
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:

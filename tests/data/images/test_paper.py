@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from data.images.paper import LEAST_CONTRAST, contrast
+from data.images.paper import LEAST_CONTRAST, SMALL, contrast
+from tests.synthetic import synthetic
 
 SIDE = 160
 
@@ -67,3 +69,11 @@ def test_where_two_values_are_even_the_edge_tells_the_paper() -> None:
     bold[10:-10, 10:-10] = 0
     assert contrast(bold)[SIDE // 2, SIDE // 2] == 1
     assert contrast(255 - bold)[SIDE // 2, SIDE // 2] == 1
+
+
+@pytest.mark.parametrize("side", [16, 28, SMALL])
+def test_a_small_picture_is_of_a_character_alone(side: int) -> None:
+    """As patterns that fill their frame: nothing in it is a sheet, a desk or a shadow."""
+    drawings = synthetic((6,), drawers=4).ink.numpy()
+    grey = [np.asarray(Image.fromarray(255 - ink).resize((side, side))) for ink in drawings]
+    assert all(contrast(each).any() for each in grey)

@@ -9,7 +9,7 @@ import torch
 
 from data.dataset import ROLES, Dataset
 from data.errors import DataError, DataUnavailable
-from data.sources.table import SOURCES, load
+from data.sources.table import SOURCES, described, load
 
 Reload = Callable[..., Dataset]
 SOURCE_NAMES = (*SOURCES, "folder")
@@ -160,3 +160,19 @@ class TestChoosing:
     ) -> None:
         monkeypatch.setattr("data.sources.omniglot.source.download", unreachable)
         assert load("omniglot", omniglot_root, "small1", size=15).official_runs is not None
+
+
+def test_a_data_set_is_described_with_its_source_and_nothing_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIAMESE_HPO_CACHE", str(tmp_path / "cache"))
+    assert described("glyphs") == "glyphs, drawn from embedded fonts"
+    assert described("auto", tmp_path) == (
+        "omniglot, to be downloaded, or glyphs if it is not to be had"
+    )
+    (tmp_path / "omniglot-py").mkdir()
+    (tmp_path / "omniglot-py" / "images_background.zip").write_bytes(b"")
+    assert described("omniglot", tmp_path) == f"omniglot, from {tmp_path / 'omniglot-py'}"
+    assert described(str(tmp_path / "mine")) == f"images in {tmp_path / 'mine'}"
+    with pytest.raises(DataError, match="no folder"):
+        described("auto", tmp_path / "none")

@@ -262,7 +262,7 @@ def test_a_final_budget_of_its_own(job: Job) -> None:
 def test_only_failed_trials_are_one_message(job: Job) -> None:
     study = open_study(job.run)
     trial = study.ask()
-    record_failure(trial, "RuntimeError: no memory")
+    record_failure(study._storage, trial._trial_id, "RuntimeError: no memory")
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
     with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
         fit(job)

@@ -1,6 +1,11 @@
+import io
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from hpo.reporting.accuracy import accuracy, net_gallery, published_results
 from hpo.results.fits import SavedFit, find_fits
@@ -70,3 +75,51 @@ def test_a_damaged_gallery_is_reported(fits: list[SavedFit]) -> None:
     said = prose(net_gallery(fits, pictures))
     assert said.count("missing or damaged") == 2
     assert not pictures.figures
+
+
+def test_every_damage_to_a_gallery_is_reported(fits: list[SavedFit]) -> None:
+    """Cut off, flipped, of another shape or type, too few drawings, pickled."""
+    file = fits[0].folder / GALLERY
+    good = file.read_bytes()
+    damaged = [good[:cut] for cut in range(0, len(good), len(good) // 12)]
+    for place in range(0, len(good), len(good) // 12):
+        damaged.append(good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
+    for ink in (
+        np.zeros((500, 8), np.uint8),
+        np.zeros((500, 8, 8), np.float32),
+        np.zeros((2, 8, 8), np.uint8),
+        np.array([None]),
+    ):
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, ink=ink)
+        damaged.append(buffer.getvalue())
+    missing = 0
+    for content in damaged:
+        file.write_bytes(content)
+        pictures = KeptPictures()
+        said = prose(net_gallery(fits, pictures))
+        assert ("missing or damaged" in said) == ("confusions" not in pictures.figures)
+        missing += "missing or damaged" in said
+    assert missing > 0.7 * len(damaged)  # a few bytes of a zip say nothing
+
+
+@pytest.mark.parametrize(
+    "change", [{"query": -1}, {"query": 10**6}, {"answer": 99}, {"scores": []}]
+)
+def test_a_gallery_that_points_nowhere_is_reported(
+    fits: list[SavedFit], change: dict[str, Any]
+) -> None:
+    shown = fits[0].metrics.gallery
+    trials = [shown.trials[0].model_copy(update=change), *shown.trials[1:]]
+    metrics = fits[0].metrics.model_copy(
+        update={"gallery": shown.model_copy(update={"trials": trials})}
+    )
+    fit = SavedFit("ours", fits[0].folder, metrics)
+    assert "missing or damaged" in prose(net_gallery([fit], KeptPictures()))
+
+
+@pytest.mark.parametrize("weights", [torch.ones(3), torch.full((2, 1, 3, 3), torch.nan)])
+def test_weights_that_are_none_are_reported(fits: list[SavedFit], weights: torch.Tensor) -> None:
+    save_file({"convolutions.0.weight": weights}, fits[0].folder / "model.safetensors")
+    said = prose(net_gallery(fits, KeptPictures()))
+    assert "`model.safetensors`, are missing or damaged" in said

@@ -6,6 +6,7 @@ from hpo.reporting.document import Command
 from hpo.reporting.missing import missing_fits
 from hpo.results.fits import find_fits
 from hpo.study.storage.location import StudyLocation
+from hpo.terminal.commands import study_command
 from tests.hpo.report_support import fake_fit
 from tests.hpo.reporting.support import prose
 
@@ -28,7 +29,7 @@ def test_each_missing_fit_has_its_command(
     for folder, trial, data in folders:
         fake_fit(location, folder, trial=trial, data=data)
     blocks = missing_fits(find_fits(location), location)
-    command = f"python -m hpo.final_fit {location.options()}"
+    command = study_command("fit", location, anywhere=True)
     assert [one.line for one in blocks if isinstance(one, Command)] == [
         f"{command}{line}" for line in lines
     ]

@@ -9,6 +9,7 @@ from hpo.reporting.overview import overview
 from hpo.results.fits import find_fits
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import ranked, records
+from hpo.terminal.commands import study_command
 from tests.hpo.report_support import fake_fit, fake_study
 from tests.hpo.reporting.support import prose
 
@@ -28,7 +29,7 @@ def test_a_running_study_s_results_are_preliminary(tmp_path: Path) -> None:
     best = ranked(trials)[0]
     assert f"Best trial in the search: {best.number}, {100 * (best.accuracy or 0):.1f} %" in said
     assert isinstance(blocks[-1], Command)
-    assert blocks[-1].line == f"python -m hpo.report {location.options()}"
+    assert blocks[-1].line == study_command("report", location, anywhere=True)
     assert "Rebuild with:" in said
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,16 @@ def test_metrics_that_cannot_be_read_are_one_message(tmp_path: Path, content: by
     if content is not None:
         (tmp_path / METRICS).write_bytes(content)
     with pytest.raises(StudyError, match="fit"):
+        load_metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "edit", [{"minutes": float("nan")}, {"data": {"name": "omniglot"}}, {"kept_seed": "x"}]
+)
+def test_edited_metrics_are_one_message(tmp_path: Path, edit: dict[str, object]) -> None:
+    file = sorted((ROOT / "studies/results").glob("*/metrics*.json"))[0]
+    (tmp_path / METRICS).write_text(json.dumps(json.loads(file.read_text()) | edit))
+    with pytest.raises(StudyError, match=f"damaged .*{next(iter(edit))}"):
         load_metrics(tmp_path)
 
 

@@ -1,3 +1,4 @@
+import json
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.study.config import StudyConfig
+from hpo.study.config import StudyConfig, of_identity
 from hpo.study.errors import ConfigError
 from hpo.study.files import available, load
 from hpo.study.samplers.table import SAMPLERS
@@ -49,8 +50,8 @@ def test_study_files_load_and_are_frozen(name: str) -> None:
         ("high = 128", "high = 99999", ["fc.units", "99999", "from 1 to 16384"]),
         ("high = 128", "high = 127", ["fc.units", "127", "steps of 16"]),
         ("low = 16, high = 128", "low = 128, high = 16", ["fc.units", "128", "16"]),
-        ("high = 0.99", "high = 0.99, step = inf", ["momentum", "step: inf", "positive number"]),
-        ("high = 0.99", "high = 0.99, step = nan", ["momentum", "step: nan", "positive number"]),
+        ("high = 0.99", "high = 0.99, step = inf", ["momentum", "step = inf", "finite number"]),
+        ("high = 0.99", "high = 0.99, step = nan", ["momentum", "step = nan", "finite number"]),
         ("low = 16, high = 128", "high = 128", ["fc.units", '"low" is missing']),
         ("high = 0.99", "high = 1", ["momentum", "1", "0.99"]),
         ("low = 1e-6", "low = 0", ["l2", "0", "log scale"]),
@@ -144,3 +145,22 @@ def test_identity_holds_all_but_total_and_description() -> None:
     assert smoke.identity() == smoke.changed(validation="koch").identity()
     assert smoke.changed(validation="lake").identity()["data.validation"] == "lake"
     assert smoke.identity()["parameters.conv4.momentum"] == {"low": 0.0, "high": 0.99, "log": False}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_config_is_known_from_what_its_database_holds(name: str) -> None:
+    config = load(name).changed(trials=7)
+    kept = json.loads(json.dumps([config.identity(), config.beside_identity()]))
+    found = of_identity(name, *kept, config.description)
+    assert found.identity() == config.identity()
+    assert (found.search, found.final, found.description) == (
+        config.search,
+        config.final,
+        config.description,
+    )
+    assert found.final_budget() == config.final_budget()
+
+
+def test_a_folder_of_images_is_not_in_a_database_s_config() -> None:
+    config = load("smoke").changed(dataset="some/folder")
+    assert of_identity("smoke", config.identity(), {}, "").data.dataset == "auto"

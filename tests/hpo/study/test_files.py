@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hpo.study.errors import ConfigError
-from hpo.study.files import load
+from hpo.study.files import MOST_BASES, available, changed, load, setting
 
 STUDIES = ("beyond", "beyond-105", "beyond-70", "beyond-unaided", "compact", "paper", "smoke")
 
@@ -49,6 +49,125 @@ def test_mistakes_about_a_base_are_named(tmp_path: Path, text: str, words: list[
     assert all(word in str(refused.value) for word in words), str(refused.value)
 
 
+def written(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_pattern_beats_the_exact_names_of_the_base(tmp_path: Path) -> None:
+    over = '"conv*.filters" = 32\n"*.l2" = { low = 1e-5, high = 1e-2, log = true }\n"conv2.l2" = 0'
+    mine = written(tmp_path / "mine.toml", f'base = "compact"\nstart = []\n[parameters]\n{over}')
+    found = load(mine).space()
+    assert {found.fixed_value(f"conv{i}.filters") for i in (1, 2, 3, 4)} == {32}
+    assert found.fixed_value("conv2.l2") == 0
+    assert all(found.searched[f"{one}.l2"].ends() == (1e-5, 1e-2) for one in ("conv1", "output"))
+    # A narrower pattern, too, stands over a wider one of the base.
+    over = '"conv*.momentum" = 0.5'
+    mine = written(tmp_path / "mine.toml", f'base = "compact"\nstart = []\n[parameters]\n{over}')
+    found = load(mine).space()
+    assert (found.fixed_value("conv3.momentum"), found.fixed_value("fc.momentum")) == (0.5, None)
+    with pytest.raises(ConfigError, match=r"mine\.toml: .*matches no parameter"):
+        load(written(tmp_path / "mine.toml", 'base = "compact"\n[parameters]\n"conf*.l2" = 0'))
+
+
+def test_a_derived_study_may_have_other_depths_than_its_base(tmp_path: Path) -> None:
+    shallow = load("beyond", ["net.depth=3"])
+    assert not [name for name in shallow.space().specifications if name.startswith("conv4")]
+    assert len(shallow.start) == len(load("beyond").start)
+    deeper = '"net.depth" = 5\n"conv5.filters" = 8\n"conv5.kernel_size" = 1\n'
+    mine = f'base = "smoke"\n[parameters]\n{deeper}"*.l2" = 1e-5\n"*.momentum" = 0.5\n'
+    mine += '"*.learning_rate" = 0.01\n"net.padding" = "same"\n'
+    assert load(written(tmp_path / "mine.toml", mine)).space().fixed_value("conv5.filters") == 8
+
+
+def test_an_initial_configuration_of_the_base_is_fitted_or_left_out_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = 'base = "compact"\n[parameters]\n"recipe.batch" = { choices = ["pairs", "episodes"] }\n'
+    text += '"recipe.way" = { low = 5, high = 40, when = { "recipe.batch" = "episodes" } }\n'
+    (start,) = load(written(tmp_path / "mine.toml", text)).space().initial_configurations
+    assert start["recipe.batch"] == "pairs"
+    assert "recipe.way" not in start
+    (said,) = caplog.messages
+    assert said.startswith("mine: start.0 of ")
+    assert said.endswith('compact.toml has the default of recipe.batch, "pairs"')
+    caplog.clear()
+    narrowed = 'base = "compact"\n[parameters]\n"fc.units" = { low = 128, high = 512 }'
+    assert not load(written(tmp_path / "mine.toml", narrowed)).start
+    (said,) = caplog.messages
+    assert "compact.toml is left out: fc.units: 2048 is outside" in said
+
+
+def test_the_file_that_holds_the_fault_is_named(tmp_path: Path) -> None:
+    wrong = (available()["smoke"]).read_text().replace("epochs = 3", "epochs = 0", 1)
+    written(tmp_path / "wrong.toml", wrong)
+    mine = written(tmp_path / "mine.toml", 'base = "wrong.toml"\n[search]\nseed = 1')
+    with pytest.raises(ConfigError, match=r"wrong\.toml: budget\.epochs = 0"):
+        load(mine)
+    written(tmp_path / "wrong.toml", 'base = "smoke"\n[search]\nseed = -1')
+    with pytest.raises(ConfigError, match=r"wrong\.toml: search\.seed"):
+        load(mine.replace("mine", "wrong"))
+    for fault in ('"fc.unit" = 16', '"fc.units" = 1'):
+        start = (available()["smoke"]).read_text().replace('"fc.units" = 128', fault)
+        written(tmp_path / "wrong.toml", start)
+        with pytest.raises(ConfigError, match=r"wrong\.toml: start\.0: .*fc\.unit"):
+            load(mine)
+    mine = written(tmp_path / "mine.toml", 'base = "smoke"\n[budget]\nepochs = 0')
+    with pytest.raises(ConfigError, match=r"mine\.toml: budget\.epochs = 0"):
+        load(mine)
+    with pytest.raises(ConfigError, match=r"^--set budget\.epochs=0: budget\.epochs = 0"):
+        load("smoke", ["search.seed=1", "budget.epochs=0"])
+
+
+def test_a_derived_study_does_not_describe_itself_as_its_base(tmp_path: Path) -> None:
+    text = 'base = "smoke"\n[search]\nseed = 1\n'
+    assert load(written(tmp_path / "mine.toml", text)).description == "Derived from smoke"
+    text = f'description = "Mine"\n{text}'
+    assert load(written(tmp_path / "mine.toml", text)).description == "Mine"
+    assert load("smoke", ["search.seed=1"]).description == "smoke with search.seed=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        ("budget.epochs=3", {"budget": {"epochs": 3}}),
+        ("search.sampler=tpe", {"search": {"sampler": "tpe"}}),
+        ('search.sampler = "tpe"', {"search": {"sampler": "tpe"}}),
+        ("final.teraflops=1e3", {"final": {"teraflops": 1000.0}}),
+        ("conv*.filters=64", {"parameters": {"conv*.filters": 64}}),
+        ("net.centred=true", {"parameters": {"net.centred": True}}),
+        ("data.dataset=a=b", {"data": {"dataset": "a=b"}}),
+        ("data.dataset=1\nx = 2", {"data": {"dataset": "1\nx = 2"}}),
+        ("*.l2={low=1e-6, high=1e-2}", {"parameters": {"*.l2": {"low": 1e-6, "high": 0.01}}}),
+    ],
+)
+def test_a_setting_is_a_line_of_a_study_file(text: str, raw: object) -> None:
+    assert setting(text) == raw
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("budget.epochs", "give KEY=VALUE"),
+        ("budget.epoch=3", 'unknown key "budget.epoch"; did you mean "budget.epochs"'),
+        ("conv1.filter=3", 'did you mean "conv1.filters"'),
+        ("name=x", 'unknown key "name"'),
+        ("start=[]", 'unknown key "start"'),
+    ],
+)
+def test_a_setting_of_nothing_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load("smoke", [text])
+
+
+def test_settings_are_changes_like_any_other() -> None:
+    settings = ["budget.epochs=5", "fc.units=64"]
+    smoke = load("smoke", settings)
+    assert (smoke.budget.epochs, smoke.space().fixed_value("fc.units")) == (5, 64)
+    assert changed(load("smoke"), settings) == smoke
+    assert changed(smoke, settings).identity() == smoke.identity() != load("smoke").identity()
+
+
 def test_unaided_search_starts_from_the_paper_alone() -> None:
     unaided, beyond = load("beyond-unaided").identity(), load("beyond").identity()
     assert unaided == {k: v for k, v in beyond.items() if k not in ("start.1", "start.2")}
@@ -59,3 +178,45 @@ def test_unknown_study_is_refused_with_the_nearest() -> None:
         load("compct")
     with pytest.raises(ConfigError, match="cannot be read"):
         load("no/such.toml")
+
+
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "smoke"\r\ndescription = "é"\r\n', encoding="utf-8-sig")
+    assert load(str(path)).description == "é"
+    path.write_text('base = "smoke"', encoding="utf-16")
+    with pytest.raises(ConfigError, match="not a TOML file in UTF-8"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[budget]\nteraflops = inf", "budget.teraflops = inf: it should be a finite"),
+        ("[budget]\nseconds = inf", "budget.seconds = inf"),
+        ("[budget]\nseconds = 1e30", "budget.seconds = 1e[+]30: it should be less"),
+        ("[budget]\nseconds = nan", "budget.seconds = nan"),
+        ('[parameters]\n"recipe.warp" = {low = 0, high = 1, step = inf}', "warp.step = inf"),
+        ('[parameters]\n"recipe.warp" = {choices = [0, nan]}', "warp.choices.1 = nan"),
+        ("[search]\ntrials = " + "9" * 5000, "too many digits"),
+        ("[search]\ntrials = 0x" + "f" * 5000, "search.trials: a whole number of at most 64"),
+        ("[parameters]\n" + '"net.depth" = ' + "[" * 100 + "]" * 100, "net.depth.*too deep"),
+        ("x = " + "[" * 100_000, "not a TOML file"),
+    ],
+)
+def test_numbers_are_finite_and_nesting_bounded(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'base = "smoke"\n{text}')
+    with pytest.raises(ConfigError, match=words) as refused:
+        load(str(path))
+    assert len(str(refused.value)) < 500
+
+
+def test_a_file_may_stand_on_some_others_not_on_thousands(tmp_path: Path) -> None:
+    (tmp_path / "s0.toml").write_text('base = "smoke"')
+    for i in range(1, 1500):
+        (tmp_path / f"s{i}.toml").write_text(f'base = "s{i - 1}.toml"')
+    assert load(str(tmp_path / f"s{MOST_BASES - 2}.toml")).search == load("smoke").search
+    with pytest.raises(ConfigError, match=f"more than {MOST_BASES} files") as refused:
+        load(str(tmp_path / "s1499.toml"))
+    assert len(str(refused.value)) < 3000

@@ -100,3 +100,13 @@ def test_a_cursor_that_ctrl_c_hit_is_no_traceback(caplog: pytest.LogCaptureFixtu
     pool = sqlalchemy.create_engine("sqlite://").pool
     pool.logger.error("Error closing cursor", exc_info=KeyboardInterrupt())
     assert not caplog.records
+
+
+def test_a_renamed_study_is_not_begun_anew_beside(job: Job) -> None:
+    file = job.run.location.folder / "study.db"
+    file.parent.mkdir()
+    optuna.create_study(storage=f"sqlite:///{file}", study_name="other name")
+    for do in (lambda: open_study(job.run), lambda: open_finished(job.run.location)):
+        with pytest.raises(StudyError, match='holds no study tiny, but "other name"'):
+            do()
+    assert optuna.get_all_study_names(f"sqlite:///{file}") == ["other name"]

@@ -7,6 +7,14 @@ import pytest
 
 from hpo.study import provenance
 from hpo.study.provenance import is_uncommitted, versions
+from tests import ROOT
+
+
+def test_the_version_is_one() -> None:
+    from hpo import __version__
+
+    assert versions()["siamese-hpo"] == provenance.VERSION == __version__
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_versions_name_the_packages_and_the_revision() -> None:
@@ -34,7 +42,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         raise metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(metadata, "version", missing)
-    assert versions()["siamese-hpo"] == "not installed"
+    assert versions()["torch"] == "not installed"
 
 
 def test_the_revision_is_that_of_this_code_alone(

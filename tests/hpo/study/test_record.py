@@ -8,6 +8,7 @@ from hpo.study.record import (
     StudyRecord,
     complete_trials,
     record_baseline,
+    record_beside,
     record_config,
     record_data,
     record_enqueued,
@@ -23,14 +24,16 @@ def test_what_is_written_is_read_under_the_keys_of_earlier_versions() -> None:
     study = optuna.create_study()
     empty = StudyRecord.of(study)
     assert empty.config is empty.data is empty.baseline is None
-    assert (empty.description, empty.versions, empty.enqueued) == ("", {}, [])
+    assert (empty.description, empty.versions, empty.enqueued, empty.beside) == ("", {}, [], {})
     record_config(study, {"search.seed": 3}, "A study", {"torch": "2"})
+    record_beside(study, {"search.trials": 9})
     record_data(study, {"name": "tiny", "digest": "abc"})
     record_baseline(study, 0.3)
     entry = {"study": "other", "first": 1, "values": [{"fc.units": 8}]}
     record_enqueued(study, [entry])
     assert StudyRecord.of(study) == StudyRecord(
         config={"search.seed": 3},
+        beside={"search.trials": 9},
         description="A study",
         versions={"torch": "2"},
         data={"name": "tiny", "digest": "abc"},
@@ -38,7 +41,7 @@ def test_what_is_written_is_read_under_the_keys_of_earlier_versions() -> None:
         enqueued=[entry],
     )
     known = {"definition", "description", "versions", "data", "pixel 1-NN", "taken_over"}
-    assert set(study.user_attrs) == known
+    assert set(study.user_attrs) == known | {"beside_definition"}
 
 
 def test_the_study_s_own_baseline_is_a_row_of_the_table() -> None:
@@ -55,7 +58,7 @@ def test_the_best_configurations_are_different_ones(study: optuna.Study) -> None
 
 def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> None:
     trial = study.ask()
-    record_failure(trial, "RuntimeError: no memory")
+    record_failure(study._storage, trial._trial_id, "RuntimeError: no memory")
     study.tell(trial, state=TrialState.FAIL)
     with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
         complete_trials(study)

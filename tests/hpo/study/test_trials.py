@@ -67,7 +67,7 @@ def told(study: optuna.Study) -> TrialRecord:
     for result in history():
         trial.report(result.one_shot_accuracy, result.epoch)
     record_result(trial, history())
-    record_failure(trial, "RuntimeError: late")
+    record_failure(study._storage, trial._trial_id, "RuntimeError: late")
     study.tell(trial, 0.8)
     return records(study)[-1]
 
@@ -127,7 +127,7 @@ def test_only_a_trial_that_failed_with_an_error_has_all_its_time(study: optuna.S
     for reason in (None, "ValueError"):
         trial = study.ask()
         if reason:
-            record_failure(trial, reason)
+            record_failure(study._storage, trial._trial_id, reason)
         study.tell(trial, state=TrialState.FAIL)
     died, failed = records(study)
     assert died.seconds == 0

@@ -1,8 +1,12 @@
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import optuna
+import pytest
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
@@ -12,6 +16,7 @@ from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.listing import list_studies
 from run_study import app
+from tests import ROOT
 from tests.hpo.support import tiny_config
 
 
@@ -70,5 +75,44 @@ def test_no_command_overwrites_a_study(job: Job, tmp_path: Path) -> None:
     before = optuna.load_study(study_name="tiny", storage=job.run.location.url).trials
     work(replace(job, total=1))
     result = CliRunner().invoke(app, ["--study", "tiny", "--out", str(tmp_path), "--dry-run"])
-    assert result.exit_code == 2
+    assert result.exit_code == 0
     assert optuna.load_study(study_name="tiny", storage=job.run.location.url).trials == before
+
+
+def test_names_and_descriptions_are_no_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    for name in ("[/x]", ":smile:"):
+        optuna.create_study(storage=url, study_name=name)
+    (tmp_path / "studies").mkdir()
+    for name in ("mine", "[x]"):
+        (tmp_path / "studies" / f"{name}.toml").write_text(
+            'base = "smoke"\ndescription = "of [/x] :smile:"\n'
+        )
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["--list", "--storage", url])
+    assert result.exit_code == 0, result.output
+    assert result.output.count("[/x]") == 2
+    assert result.output.count(":smile:") == 2
+    done = subprocess.run(
+        [sys.executable, "-m", "run_study", "--help"],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "[x]" in done.stdout
+
+
+def test_a_renamed_study_is_listed_as_such(job: Job, tmp_path: Path) -> None:
+    """Renaming in the dashboard copies the study under the new name and deletes the old one."""
+    work(replace(job, total=1))
+    optuna.copy_study(
+        from_study_name="tiny",
+        from_storage=job.run.location.url,
+        to_storage=job.run.location.url,
+        to_study_name="other name",
+    )
+    optuna.delete_study(study_name="tiny", storage=job.run.location.url)
+    (one,) = list_studies(tmp_path)
+    assert one.name == "tiny"
+    assert 'holds no study tiny, but "other name"' in str(one.problem)

@@ -1,11 +1,14 @@
 import io
+import re
 import time
+from datetime import timedelta
 
 import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.console import Console
 
-from hpo.terminal.progress import StudyProgress, duration
+from hpo.terminal.progress import StudyProgress, describe, duration, durations, log
 
 
 def shown(deadline: float | None, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -33,6 +36,53 @@ def test_or_when_it_will_stop_if_that_is_sooner(monkeypatch: pytest.MonkeyPatch)
     assert "0/100 trials  no new trial after 1 s" in said
     assert "best 50.0% (trial 0)  stops in" in said
     assert "about" in shown(time.time() + 1e6, monkeypatch)
+
+
+def test_lines_have_a_time_where_they_go_to_a_file() -> None:
+    for terminal, pattern in (
+        (False, r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d trial 0\n"),
+        (True, "trial 0\n"),
+    ):
+        output = io.StringIO()
+        log(Console(file=output, width=80, force_terminal=terminal), "trial 0")
+        assert re.fullmatch(pattern, output.getvalue())
+
+
+def ended(state: TrialState, epochs: int = 0, **attributes: object) -> FrozenTrial:
+    values = {epoch: 0.5 for epoch in range(1, epochs + 1)}
+    number = attributes.pop("number")
+    value = 0.5 if state == TrialState.COMPLETE else None
+    trial = create_trial(
+        state=state, value=value, intermediate_values=values, user_attrs=attributes
+    )
+    trial.number = number  # type: ignore[assignment]
+    return trial
+
+
+def test_an_interrupted_trial_says_how_it_goes_on() -> None:
+    fail, complete, running = TrialState.FAIL, TrialState.COMPLETE, TrialState.RUNNING
+    first, second = ended(fail, 3, number=0), ended(fail, 0, number=1)
+    both = [first, second]
+    last = "from its last checkpoint"
+    assert describe(first, both) == f"trial 0: interrupted after epoch 3, resumes as trial 2 {last}"
+    assert describe(second, both) == "trial 1: interrupted, starts anew as trial 3"
+    retry = ended(running, 4, number=4, retry_of=0, resumed_after_epoch=3)
+    said = describe(first, [first, second, ended(complete, number=2), ended(fail, number=3), retry])
+    assert said == "trial 0: interrupted, resumes as trial 4 after epoch 3"
+    assert describe(ended(fail, number=0, failure="broken")) == "trial 0: failed: broken"
+
+
+def test_the_time_of_a_trial_is_that_of_training_and_validation() -> None:
+    trial = ended(TrialState.COMPLETE, 2, number=0, seconds=42.0, best_epoch=1)
+    trial.datetime_start = trial.datetime_complete - timedelta(seconds=500)  # type: ignore[operator]
+    assert describe(trial) == "trial 0: 50.0% at epoch 1 of 2, 42 s"
+
+
+def test_durations_side_by_side_have_one_unit() -> None:
+    assert durations([30, 600]) == ["0.5 min", "10.0 min"]
+    assert durations([30, 60]) == ["30.0 s", "60.0 s"]
+    assert durations([1800, 36000]) == ["0.5 h", "10.0 h"]
+    assert durations([]) == []
 
 
 def test_durations() -> None:

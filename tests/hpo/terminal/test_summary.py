@@ -1,12 +1,17 @@
 import io
+import re
+from dataclasses import replace
 
 import optuna
 import pytest
 from rich.console import Console
 
 from hpo.search.workers.worker import Job
-from hpo.study.record import record_baseline
+from hpo.study.record import record_baseline, record_config
 from hpo.terminal.summary import next_commands, print_plan, print_results
+from model.hyperparameters import Hyperparameters
+from model.training.cost import training_flops_per_pair
+from tests.hpo.support import tiny_config
 
 
 @pytest.fixture
@@ -30,6 +35,37 @@ def test_the_top_five_and_the_next_commands_are_printed(study: optuna.Study, job
     assert "pixel 1-NN: 25.0%" in said
     for command in next_commands(job.run.location):
         assert f"  {command}" in said
+
+
+def test_the_best_have_an_interval_over_their_trials(study: optuna.Study, job: Job) -> None:
+    study.tell(study.ask(), 0.5)
+    record_config(study, {"validation.trials": 100}, "", {})
+    output = io.StringIO()
+    print_results(Console(file=output, width=80), study, job.run.location)
+    assert "50.0 [40.4, 59.6]" in output.getvalue()
+    assert "Intervals over other trials of the same alphabets, 100 as here." in output.getvalue()
+
+
+def test_the_plan_has_the_data_s_source_and_the_total_time(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = job.run.config.space()
+    first = space.hyperparameters(space.initial_configurations[0])
+
+    # In proportion to the operations, three hours for the first net.
+    def seconds(hyperparameters: Hyperparameters, *_: object) -> float:
+        net, known = hyperparameters.architecture, first.architecture
+        return 10_800 * training_flops_per_pair(net) / training_flops_per_pair(known)
+
+    monkeypatch.setattr("model.training.cost.estimate_seconds", seconds)
+    output = io.StringIO()
+    print_plan(Console(file=output, width=120), replace(job.run, config=tiny_config(trials=600)))
+    said = output.getvalue()
+    assert re.search(r"data: omniglot, .*; 16 px, background full", said)
+    three, smallest, largest = (float(one) for one in re.findall(r"([\d.]+) h │", said))
+    assert smallest < three == 3.0 < largest
+    (days,) = re.findall(r"Total: about (\d+) days for 600 trials", said)
+    assert smallest < int(days) / 25 < largest  # 600 trials are 25 times 24
 
 
 def test_without_a_complete_trial_nothing_is_printed(study: optuna.Study, job: Job) -> None:

@@ -12,6 +12,7 @@ import model.evaluation.scores
 from data.batches.one_shot import OneShotTrials, generate
 from data.batches.pairs import PairSampler
 from model.evaluation.scores import (
+    accuracy,
     all_scores,
     credit,
     embed,
@@ -161,3 +162,12 @@ def test_best_threshold_is_as_good_as_any(pairs: list[tuple[float, bool]]) -> No
     threshold = best_threshold(scores, same)
     assert abs(threshold) < float("inf")
     assert verification_accuracy(scores, same, threshold) == pytest.approx(best)
+
+
+def test_an_accuracy_is_a_python_float_without_digits_of_32_bits() -> None:
+    for right in (96, 224, 1):
+        found = accuracy(torch.arange(320) < right)
+        assert type(found) is float
+        assert repr(found) == repr(right / 320)
+    thirds = accuracy(torch.full((9,), 1 / 3))
+    assert str(thirds) == "0.3333333"

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -120,3 +121,21 @@ def test_an_estimate_is_of_recorded_steps_where_training_is(
     monkeypatch.setattr(model.training.cuda_graph, "record", recorded)
     assert estimate_seconds(tiny_hyperparameters(), budget, "cpu") < plain
     assert taken
+
+
+def test_an_estimate_counts_the_drawings_validated_on() -> None:
+    budget = Budget(epochs=10, pairs_per_epoch=60)
+    plain, validated = (
+        estimate_seconds(tiny_hyperparameters(), budget, "cpu", validated=n) for n in (0, 36_000)
+    )
+    assert 20 < validated / plain < 500  # 100 but for the noise of two timings
+
+
+def test_an_estimate_is_that_of_a_quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = Budget(epochs=1000, pairs_per_epoch=64)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    quiet = estimate_seconds(tiny_hyperparameters(), budget, "cpu")
+    wall = time.perf_counter
+    monkeypatch.setattr("time.perf_counter", lambda: 100 * wall())
+    busy = estimate_seconds(tiny_hyperparameters(), budget, "cpu")
+    assert busy < 10 * quiet

@@ -104,3 +104,9 @@ def test_runs_that_are_wrong_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=words):
         read_runs(changed(runs, how).items(), "all_runs", evaluation)
+
+
+def test_labels_too_long_are_refused_unread(evaluation: Packed, runs: Entries) -> None:
+    name = next(name for name in runs if name.endswith("run07/class_labels.txt"))
+    with pytest.raises(DataError, match=r"run07/class_labels\.txt has 40,000,000 bytes"):
+        read_runs({**runs, name: b"a b\n" * 10_000_000}.items(), "all_runs", evaluation)

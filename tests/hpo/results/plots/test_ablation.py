@@ -21,3 +21,4 @@ def test_what_is_undone_stands_below_on_the_same_scale() -> None:
     upper, lower = ladder(steps).axes
     assert [name.get_text() for name in lower.get_yticklabels()] == ["all but shape"]
     assert upper.get_xlim() == lower.get_xlim()
+    assert f"over {ACCURACY.scope}" in lower.get_xlabel()

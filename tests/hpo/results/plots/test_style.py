@@ -66,3 +66,15 @@ def test_a_picture_is_saved_small_under_any_name(tmp_path: Path, noise: bool) ->
         assert picture.format == "PNG"
         assert picture.width == 1200
         assert (picture.mode == "P") is noise
+
+
+def test_names_are_no_formulas(tmp_path: Path) -> None:
+    with styled():
+        figure, [[ax]] = axes(height=2)
+        ax.plot([1, 2], label="$\\frac{$50")
+        ax.set_title("$\\frac{$50")
+        legend(figure, ax)
+        log_ticks(ax, 1e-6, 0.02, 3)
+    save(figure, tmp_path / "plot.png")
+    assert not any("$" in label.get_text() for label in ax.get_xticklabels())
+    assert ax.get_xticklabels()[0].get_text() == "10⁻⁶"

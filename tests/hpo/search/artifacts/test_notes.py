@@ -5,6 +5,7 @@ import pytest
 
 from hpo.search.artifacts.notes import study_note, trial_note, verdict
 from hpo.search.workers.worker import Job
+from hpo.terminal.commands import study_command
 from model.net.siamese import parameter_count
 from model.training.cost import training_flops_per_pair
 from model.training.trainer import EpochResult
@@ -18,9 +19,16 @@ def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> 
     assert "40 trials, 4-way" in note
     assert "chance is 25.0%" in note
     assert "1 initial configurations, seed 0" in note
-    assert f"python run_study.py {job.run.location.options()} --trials 4" in note
+    assert f"{study_command('run', job.run.location, anywhere=True)} --trials 4" in note
     for name in job.run.config.space().searched:
         assert f"| `{name}` | " in note
+
+
+def test_names_and_descriptions_are_no_markup_in_a_note(job: Job) -> None:
+    config = job.run.config.model_copy(update={"description": "<img src=x> # $a$"})
+    note = study_note(replace(job.run, config=config), {"name": "a|b", "digest": "abcdef" * 9})
+    assert r"\<img src=x\> \# \$a\$" in note
+    assert r"| data | a\|b (abc" in note
 
 
 def test_the_layers_add_up_to_the_net() -> None:

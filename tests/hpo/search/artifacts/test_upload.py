@@ -11,13 +11,14 @@ import hpo.search.artifacts.thumbnails
 from hpo.search.artifacts.upload import ANSWERS, CURVE, keep_artifacts
 from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_finished
+from hpo.terminal.commands import study_command
 
 
 def test_a_study_and_its_trials_have_notes_and_pictures(job: Job) -> None:
     work(replace(job, total=1, artifacts=keep_artifacts))
     study = open_finished(job.run.location)
     note = get_note(study)
-    assert f"python run_study.py {job.run.location.options()} --trials 4" in note
+    assert f"{study_command('run', job.run.location, anywhere=True)} --trials 4" in note
     assert "conv1.learning_rate" in note
     assert "4-way" in note
     trial = study.trials[0]

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -78,3 +79,40 @@ def test_a_heartbeat_beats_and_ends_with_its_trial(
             time.sleep(0.05)
         study.tell(trial, state=TrialState.FAIL)
     assert TrialRecord.of(study.trials[0]).heartbeats >= 2
+
+
+@pytest.mark.parametrize("error", [psutil.AccessDenied(1), psutil.NoSuchProcess(1)])
+@pytest.mark.parametrize(
+    ("killed", "dead"), [(PermissionError(), False), (None, False), (ProcessLookupError(), True)]
+)
+def test_a_process_that_may_not_be_looked_at_is_not_dead(
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    killed: Exception | None,
+    dead: bool,
+) -> None:
+    """As with ``hidepid``: /proc shows no other user's processes. Heartbeats decide."""
+    study = open_study(job.run)
+    trial = next_trial(study, job.run.location, 1, seed=0)
+    assert trial is not None
+
+    def hidden(*_: object) -> None:
+        raise error
+
+    def kill(*_: object) -> None:
+        if killed:
+            raise killed
+
+    monkeypatch.setattr("hpo.search.workers.heartbeat.Path.read_text", unreachable_file)
+    monkeypatch.setattr("psutil.Process", hidden)
+    monkeypatch.setattr("os.kill", kill)
+    monitor = HeartbeatMonitor()
+    assert bool(monitor.dead(study.trials)) is dead
+    monkeypatch.setattr("hpo.search.workers.heartbeat.GRACE_SECONDS", -1)
+    assert monitor.dead(study.trials)
+
+
+def unreachable_file(*_: object, **__: object) -> None:
+    """Fail as a file that is not shown."""
+    raise FileNotFoundError

@@ -1,5 +1,6 @@
 """Several worker processes: shared out, stopped, replaced."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -51,18 +52,40 @@ def test_an_error_of_all_workers_is_one_message(
     opens(job)
 
 
-def test_a_worker_stopped_while_it_reports_its_error_says_no_more(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stopped:
-        def send_bytes(self, text: bytes) -> None:
-            raise KeyboardInterrupt
+@pytest.mark.parametrize("when", ["starts", "reports its error"])
+def test_a_worker_stopped_while_it(job: Job, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(signals, "raise_on_signals", lambda: None)
+    class Pipe:
+        def send_bytes(self, text: bytes) -> None:
+            if text != processes._BEGUN:
+                stop()
+
+    monkeypatch.setattr(signals, "raise_on_signals", stop if when == "starts" else lambda: None)
     monkeypatch.setattr(processes, "error_of", lambda job: "no data")
     with pytest.raises(SystemExit) as ended:
-        processes._child(job, Stopped())  # type: ignore[arg-type]
+        processes._child(job, Pipe())  # type: ignore[arg-type]
     assert ended.value.code == signals.exit_code()
+
+
+@pytest.mark.parametrize("when", ["starts", "reports its error"])
+def test_a_worker_that_nobody_listens_to_says_no_more(
+    job: Job, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    message, theirs = multiprocessing.Pipe(duplex=False)
+
+    def fails(job: Job) -> str:
+        message.close()
+        return "no data"
+
+    if when == "starts":
+        message.close()
+    monkeypatch.setattr(signals, "raise_on_signals", lambda: None)
+    monkeypatch.setattr(processes, "error_of", fails)
+    with pytest.raises(SystemExit) as ended:
+        processes._child(job, theirs)
+    assert ended.value.code == 1
 
 
 @pytest.mark.parametrize("moment", ["worker 0", "worker 1"])
@@ -112,7 +135,7 @@ def test_workers_stop_cleanly(tmp_path: Path, number: int, whom: str, code: int)
     process = study_command(tmp_path, "--trials", "500", "--workers", "2")
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("trial 1:"):
+        if "trial 1:" in line:
             break
     (os.killpg if whom == "group" else os.kill)(process.pid, number)
     output, errors = process.communicate(timeout=120)
@@ -139,9 +162,37 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
     process = study_command(tmp_path, "--trials", "500", "--workers", "2")
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("trial 0:"):
+        if "trial 0:" in line:
             break
     process.kill()
     process.wait()
     with pytest.raises(ProcessLookupError):
         wait_for_group(process.pid)
+
+
+SCRIPT = """
+from pathlib import Path
+from hpo.search.workers.processes import run_workers
+from hpo.study.errors import StudyError
+from tests.hpo.support import tiny_job
+
+try:
+    run_workers(tiny_job(Path({out!r})), 2)
+except StudyError as error:
+    print("said:", error)
+"""
+
+
+@pytest.mark.parametrize("place", ["no main guard", "standard input"])
+def test_workers_that_cannot_import_their_script_say_so_at_once(tmp_path: Path, place: str) -> None:
+    text = SCRIPT.format(out=str(tmp_path / "out"))
+    (tmp_path / "script.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, *([] if place == "standard input" else [str(tmp_path / "script.py")])],
+        input=text if place == "standard input" else None,
+        cwd=tmp_path, capture_output=True, text=True, timeout=100,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.count("before it began, as every one would") == 1, done.stderr
+    assert "memory" not in done.stdout + done.stderr
+    assert "is replaced" not in done.stderr

@@ -224,3 +224,58 @@ def test_a_silent_trial_of_another_machine_is_taken_over(
     objective = Objective(job.run, load_data(job.run))
     assert run_trial(study, trial, objective) is None
     assert finished(study) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"fc.units": 512}, "fc.units: 512 is outside its search space (8 to 32 in steps of 8)"),
+        ({"fc.units": 20}, "fc.units: 20 is outside"),
+        ({"fc.units": "many"}, 'fc.units: "many" is not allowed'),
+        ({"conv1.l2": float("nan")}, "conv1.l2: nan is not allowed"),
+        ({"fc.unit": 8}, 'fc.unit is not searched; did you mean "fc.units"?'),
+    ],
+)
+def test_a_value_outside_the_space_is_refused_and_not_counted(
+    job: Job, caplog: pytest.LogCaptureFixture, values: dict[str, object], words: str
+) -> None:
+    whole = tiny_job(job.run.location.out / "whole", 2, seed=0)
+    work(whole)
+    study = open_study(job.run)
+    for _ in range(4):
+        study.enqueue_trial(values)
+    with caplog.at_level("WARNING"):
+        work(replace(job, total=2))
+    assert f"trial 0 was enqueued, but is refused: {words}" in caplog.text
+    refused, run = records(study)[:4], records(study)[4:]
+    assert all(one.refused and one.state == TrialState.FAIL for one in refused)
+    assert all(str(one.failure).startswith(f"refused: {words}") for one in refused)
+    # What is run is what would have been run without them.
+    assert [one.state for one in run] == [TrialState.COMPLETE] * 2
+    assert outcomes(replace(job, total=2)) == outcomes(whole)
+
+
+def test_a_trial_enqueued_within_the_space_is_run(job: Job) -> None:
+    study = open_study(job.run)
+    study.enqueue_trial({"fc.units": 24})
+    work(replace(job, total=1))
+    (trial,) = records(study)
+    assert (trial.state, trial.params["fc.units"], trial.refused) == (
+        TrialState.COMPLETE,
+        24,
+        False,
+    )
+
+
+def test_what_others_ask_for_outside_the_space_is_not_run_again(job: Job) -> None:
+    """A process of another program took an enqueued trial, and died."""
+    study = open_study(job.run)
+    study.enqueue_trial({"fc.units": 512})
+    study.ask()
+    study.tell(0, state=TrialState.FAIL)
+    work(replace(job, total=1))
+    assert [(one.state, one.refused) for one in records(study)] == [
+        (TrialState.FAIL, False),
+        (TrialState.FAIL, True),
+        (TrialState.COMPLETE, False),
+    ]

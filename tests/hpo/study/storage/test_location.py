@@ -1,3 +1,4 @@
+import shlex
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +26,42 @@ def test_storages_that_cannot_hold_a_study_are_refused(url: str) -> None:
         StudyLocation("x", storage=url)
 
 
-def test_passwords_are_never_shown() -> None:
-    location = StudyLocation("x", storage="postgresql+psycopg://me:secret@nowhere/db")
-    assert "secret" not in location.shown_url + location.options() + location._safe("secret!")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:secret@nowhere/db",
+        "postgresql+psycopg://me@nowhere/db?password=secret",
+        "postgresql+psycopg://nowhere/db?user=me&sslpassword=secret&password=secret&password=x",
+        "postgresql+psycopg://me@nowhere/db?PASSWORD=secret",
+    ],
+)
+def test_passwords_are_never_shown(url: str) -> None:
+    location = StudyLocation("x", storage=url)
+    shown = location.shown_url + location.options() + location._safe("secret!") + repr(location)
+    assert "secret" not in shown
+    assert "secret" in location.url
+
+
+def test_a_password_is_hidden_as_written_in_a_url_too() -> None:
+    location = StudyLocation("x", storage="postgresql+psycopg://me:a%2Fb%40c@nowhere/db")
+    assert location._safe("no a/b@c, no a%2Fb%40c") == "no ***, no ***"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:hid@den@nowhere/db",
+        "postgresql+psycopg://me:hid@den/hidden@nowhere/db",
+        "postgresql://me:hid@den?hidden@nowhere/db",
+        "mysql://u:hidden@h?password=hidden",
+        "postgres://me:hidden@nowhere/db",
+    ],
+)
+def test_refusals_show_no_part_of_a_password(url: str) -> None:
+    with pytest.raises(StudyError, match=r"%40|use a sqlite|postgresql\+psycopg://") as caught:
+        StudyLocation("x", storage=url)
+    assert "hid" not in str(caught.value)
+    assert "den" not in str(caught.value).replace("hidden", "")
 
 
 @given(st.text())
@@ -40,15 +74,23 @@ def test_names_cannot_leave_their_folder(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "options"),
+    ("location", "here", "anywhere"),
     [
-        (StudyLocation("x"), "--study x"),
-        (StudyLocation("x", Path("my runs")), "--study x --out 'my runs'"),
-        (StudyLocation("x", storage="sqlite:///a.db"), "--study x --storage sqlite:///a.db"),
+        (StudyLocation("x"), "", " --out {}/studies"),
+        (StudyLocation("x", Path("runs")), " --out {}/runs", " --out {}/runs"),
+        (
+            StudyLocation("x", storage="sqlite:///a.db"),
+            " --storage sqlite:///{}/a.db",
+            " --out {}/studies --storage sqlite:///{}/a.db",
+        ),
     ],
 )
-def test_its_options_name_it_to_another_command(location: StudyLocation, options: str) -> None:
-    assert location.options() == options
+def test_its_options_name_it_to_another_command(
+    location: StudyLocation, here: str, anywhere: str
+) -> None:
+    folder = shlex.quote(str(Path.cwd()))
+    assert location.options() == f"--study x{here.replace('{}', folder)}"
+    assert location.options(anywhere=True) == f"--study x{anywhere.replace('{}', folder)}"
 
 
 def test_reading_neither_makes_nor_changes_a_file(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from hpo.search.workers.worker import Job, work
 from hpo.study.errors import StudyError
 from hpo.study.open import open_study
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import finished
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult
-from tests.hpo.support import tiny_job
+from tests.hpo.support import tiny_dataset, tiny_job
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
@@ -112,3 +113,51 @@ def test_a_database_of_another_version_is_one_message(job: Job) -> None:
     connection.close()
     with pytest.raises(StudyError, match="another version of Optuna"):
         open_study(job.run)
+
+
+def deleted(location: StudyLocation) -> None:
+    optuna.delete_study(study_name="tiny", storage=location.url)
+
+
+def rolled_back(location: StudyLocation) -> None:
+    file = location.sqlite_file()
+    assert file is not None
+    with sqlite3.connect(file, timeout=60) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            if table.startswith("trial"):
+                connection.execute(f"DELETE FROM {table}")
+    connection.close()
+
+
+@pytest.mark.parametrize("lose", [deleted, rolled_back])
+@pytest.mark.parametrize("when", ["in a trial", "between trials"])
+def test_a_study_that_vanishes_under_a_run_stops_it(
+    job: Job,
+    monkeypatch: pytest.MonkeyPatch,
+    lose: Callable[[StudyLocation], None],
+    when: str,
+) -> None:
+    train, trials = ResumableTraining.run, 0
+
+    def run(self: ResumableTraining, on_epoch: Callable[[EpochResult], bool]) -> Any:
+        nonlocal trials
+        trials += 1
+        if trials == 2 and when == "in a trial":
+            lose(job.run.location)
+        return train(self, on_epoch)
+
+    monkeypatch.setattr(ResumableTraining, "run", run)
+
+    def claim(study: optuna.Study, location: StudyLocation, *arguments: Any, **options: Any) -> Any:
+        if trials == 2 and when == "between trials":
+            lose(location)
+        return next_trial(study, location, *arguments, **options)
+
+    monkeypatch.setattr("hpo.search.workers.worker.next_trial", claim)
+    with pytest.raises(StudyError, match="deleted, renamed or rolled back while it ran"):
+        work(replace(job, total=3))
+    monkeypatch.undo()
+    monkeypatch.setattr("hpo.training.data.load", lambda **_: tiny_dataset())
+    work(replace(job, total=3))  # goes on with what is there
+    assert finished(open_study(job.run)) == 3

@@ -1,0 +1,47 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data.errors import DataError
+from data.files.archives import read_zip
+from data.files.regular import read_regular
+from hpo.results.metrics import METRICS, load_metrics
+from hpo.study.errors import StudyError
+from hpo.study.files import load
+from model.errors import ModelError
+from model.net.saved import CONFIG, WEIGHTS, SavedNet, load_net, save_net
+from model.net.siamese import SiameseNet
+from tests.model.net.conftest import PLAIN
+
+
+def test_regular_files_alone_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    assert read_regular(tmp_path / "link") == b"x"
+    with pytest.raises(OSError, match="a folder, not a file"):
+        read_regular(tmp_path)
+    with pytest.raises(OSError, match="pipe or device"):
+        read_regular(Path("/dev/zero"))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (CONFIG, lambda path: load_net(path.parent)),
+        (WEIGHTS, lambda path: load_net(path.parent)),
+        (METRICS, lambda path: load_metrics(path.parent)),
+        ("mine.toml", lambda path: load(str(path))),
+        ("images.zip", lambda path: list(read_zip(path))),
+    ],
+)
+def test_no_reader_waits_for_a_pipe(
+    tmp_path: Path, name: str, read: Callable[[Path], object]
+) -> None:
+    save_net(tmp_path, SavedNet(net=SiameseNet(PLAIN)))
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises((ModelError, StudyError, DataError), match="pipe or device, not a file"):
+        read(tmp_path / name)
