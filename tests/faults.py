@@ -55,9 +55,8 @@ class Command:
             signal.signal(number, self._signalled)
         while len(self.unexpected) < 5:
             with self.lock:
-                if retrying(lambda: finished(open_finished(self.job.run.location))) >= (
-                    self.job.total
-                ):
+                study = retrying(lambda: open_finished(self.job.run.location))
+                if finished(study) >= self.job.total:
                     break
             ending = self._once()
             if ending and not any(re.search(reason, ending) for reason in self.expected):
@@ -93,7 +92,9 @@ class Faults(threading.Thread):
         trouble: what went wrong with a fault itself, or was not noticed by the run.
     """
 
-    def __init__(self, command: Command, number: int, seed: int, server: Server | None):
+    def __init__(
+        self, command: Command, number: int, seed: int, server: Server | None, only: str = ""
+    ):
         super().__init__(daemon=True)
         self._command, self._location = command, command.job.run.location
         self._server, self._random = server, random.Random(seed)
@@ -113,6 +114,7 @@ class Faults(threading.Thread):
             kinds["study's tables replaced by none"] = self._hide_tables
             kinds["study's folder removed"] = self._remove_folder
             kinds["server crashed and started again"] = self._crash
+        kinds = {kind: fault for kind, fault in kinds.items() if only in kind}
         self.tried = Counter(dict.fromkeys(kinds, 0))
         self.in_trials, self.frozen, self.trouble = 0, set[int](), list[str]()
         self._timers: list[threading.Timer] = []
@@ -215,6 +217,8 @@ class Faults(threading.Thread):
         path.write_bytes(content)
 
     def _move(self, copy: bool = False) -> bool:
+        if not _workers():  # a run that is only starting would begin a study there
+            return False
         place, aside = self._location.folder, self._location.out / "aside"
         if not copy and self._random.random() < 0.5:
             place /= "study.db"
@@ -229,7 +233,10 @@ class Faults(threading.Thread):
         return True
 
     def _hide_tables(self) -> bool:
-        with self._ends("cannot be used"):
+        # A run that is only starting would find nothing amiss, and begin a study there.
+        if not any(_pid(trial) in _workers() for trial in self._running()):
+            return False
+        with self._ends(r"relation \S+ does not exist|there is no study|no longer in its database"):
             self._execute("ALTER SCHEMA public RENAME TO aside", "CREATE SCHEMA public")
         self._execute("DROP SCHEMA public CASCADE", "ALTER SCHEMA aside RENAME TO public")
         self._refuse_silence()

@@ -24,9 +24,10 @@ class Deaths:
         """Count one.
 
         Raises:
-            StudyError: `DEATHS` died since a trial was last finished.
+            StudyError: `DEATHS` died since a trial was last finished, or the study cannot be used.
         """
-        now = retrying(lambda: finished(open_finished(self._location)))
+        with self._location.explained():
+            now = retrying(lambda: finished(open_finished(self._location)))
         self._number = self._number + 1 if now == self._finished else 1
         self._finished = now
         if self._number >= DEATHS:

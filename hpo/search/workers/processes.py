@@ -159,18 +159,20 @@ def _own_modules() -> Iterator[None]:
 
 
 def _child(job: Job, message: Connection) -> None:
-    message.send_bytes(_BEGUN)
-    signals.raise_on_signals()
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
+        message.send_bytes(_BEGUN)
+        signals.raise_on_signals()
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
         text = error_of(job)
-        if text is not None:
-            # What fits into the pipe does not wait for a reader.
-            message.send_bytes(text.encode()[-30_000:])
+        if text is None:
+            return
+        # What fits into the pipe does not wait for a reader.
+        message.send_bytes(text.encode()[-30_000:])
     except KeyboardInterrupt:
         raise SystemExit(signals.exit_code()) from None
-    if text is not None:
-        raise SystemExit(1)
+    except BrokenPipeError:
+        pass  # stopped while it started, and nobody listens any more
+    raise SystemExit(1)
 
 
 def _end_with_parent() -> None:

@@ -107,7 +107,8 @@ def _run(ray: Any, job: Job, number: int) -> None:
         if interrupted:
             # An actor at work hears of nothing, so its trial is released for it.
             known, _ = ray.wait(processes, num_returns=len(processes), timeout=0)
-            release(open_finished(job.run.location), [ray.get(one) for one in known])
+            with job.run.location.explained():
+                release(open_finished(job.run.location), [ray.get(one) for one in known])
 
 
 class Worker:

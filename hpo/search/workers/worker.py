@@ -77,28 +77,29 @@ def work(job: Job) -> None:
     run = job.run
     study = retrying(lambda: open_study(run))
     inputs = load_data(run)
-    retrying(lambda: remember_data(study, run, inputs.name, inputs.digest, inputs.path))
-    if StudyRecord.of(study).baseline is None:
-        trials = inputs.validation.trials
-        retrying(lambda: record_baseline(study, BASELINES[BASELINE].accuracy(trials)))
-    checkpoints = Checkpoints(run.location.checkpoints)
+    with run.location.explained():
+        retrying(lambda: remember_data(study, run, inputs.name, inputs.digest, inputs.path))
+        if StudyRecord.of(study).baseline is None:
+            trials = inputs.validation.trials
+            retrying(lambda: record_baseline(study, BASELINES[BASELINE].accuracy(trials)))
+        checkpoints = Checkpoints(run.location.checkpoints)
 
-    def sweep() -> None:
-        with run.location.exclusive():
-            checkpoints.sweep(keep=open_configurations(study))
+        def sweep() -> None:
+            with run.location.exclusive():
+                checkpoints.sweep(keep=open_configurations(study))
 
-    retrying(sweep)
-    objective = Objective(
-        run,
-        inputs,
-        checkpoints=checkpoints,
-        on_trial_end=job.artifacts(study, run) if job.artifacts else None,
-        identity=known_identity(study, run.config),
-    )
-    with run.location.explained(), quiet():
-        _run_trials(job, study, objective, checkpoints)
-    # A worker may have died between telling its last trial and removing its checkpoint.
-    retrying(sweep)
+        retrying(sweep)
+        objective = Objective(
+            run,
+            inputs,
+            checkpoints=checkpoints,
+            on_trial_end=job.artifacts(study, run) if job.artifacts else None,
+            identity=known_identity(study, run.config),
+        )
+        with quiet():
+            _run_trials(job, study, objective, checkpoints)
+        # A worker may have died between telling its last trial and removing its checkpoint.
+        retrying(sweep)
 
 
 def error_of(job: Job) -> str | None:

@@ -156,19 +156,13 @@ def open_database(url: str, file: Path | None) -> RetryingStorage:
         StudyError: it is damaged, or of a version that cannot be read.
         sqlite3.OperationalError: it cannot be opened.
     """
+    engine: dict[str, Any]
     if file is not None:
-        sqlite.check(file)
-        sqlite.make(file)
-        # A transaction that starts as a writer never finds, half way, that it is late.
-        arguments: dict[str, Any] = {
-            "timeout": sqlite.BUSY_SECONDS,
-            "isolation_level": "IMMEDIATE",
-            "factory": sqlite.Connection,
-        }
+        sqlite.make(file, new=not sqlite.check(file))
+        engine = {"creator": functools.partial(sqlite.connect, file)}
     else:
-        arguments = _server_arguments(url)
+        engine = {"connect_args": _server_arguments(url), "pool_pre_ping": True}
     try:
-        engine = {"connect_args": arguments, "pool_pre_ping": file is None}
         return RetryingStorage(url, engine, file)
     except RuntimeError as error:
         raise StudyError(

@@ -41,8 +41,31 @@ def identity(file: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def check(file: Path) -> None:
+def connect(file: Path) -> sqlite3.Connection:
+    """Return a connection, for a pool, to the file, which is not made.
+
+    One made in place of a file that was moved away would cost its ``-wal``, since SQLite removes
+    what lies beside an empty file.
+
+    Raises:
+        sqlite3.OperationalError: it is not there, or cannot be opened.
+    """
+    return sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        # A transaction that starts as a writer never finds, half way, that it is late.
+        isolation_level="IMMEDIATE",
+        factory=Connection,
+        check_same_thread=False,
+    )
+
+
+def check(file: Path) -> bool:
     """Refuse a damaged file, or one beside a ``-wal`` of another's, and change neither.
+
+    Returns:
+        Whether the file is there.
 
     Raises:
         StudyError: it is damaged, or its ``-wal`` is not its own; says what to do.
@@ -56,7 +79,7 @@ def check(file: Path) -> None:
                 f"{file} is gone, but {_wal(file).name} beside it holds what was last written to "
                 "it. Put the file back, or move that away to start anew"
             )
-        return
+        return False
     trouble = None
     if identity(file) in _opened:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
@@ -71,15 +94,22 @@ def check(file: Path) -> None:
             time.sleep(_PAUSE)
     if trouble is not None:
         raise StudyError(trouble.format(file=file, wal=_wal(file).name))
+    return True
 
 
-def make(file: Path) -> None:
-    """Make the file if it is not there, with a number of its own that tells it from all others.
+def make(file: Path, *, new: bool) -> None:
+    """Give the file a number of its own that tells it from all others, if it has none.
+
+    Args:
+        file: the file.
+        new: whether to make it if it is not there.
 
     Raises:
         sqlite3.OperationalError: it cannot be opened.
     """
-    with closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection:
+    if new:
+        file.touch()
+    with closing(connect(file)) as connection:
         _opened.add(identity(file))
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
             connection.execute(f"PRAGMA user_version = {1 + secrets.randbelow(2**31 - 1)}")

@@ -1,5 +1,6 @@
 """Several worker processes: shared out, stopped, replaced."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -51,18 +52,40 @@ def test_an_error_of_all_workers_is_one_message(
     opens(job)
 
 
-def test_a_worker_stopped_while_it_reports_its_error_says_no_more(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stopped:
-        def send_bytes(self, text: bytes) -> None:
-            raise KeyboardInterrupt
+@pytest.mark.parametrize("when", ["starts", "reports its error"])
+def test_a_worker_stopped_while_it(job: Job, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(signals, "raise_on_signals", lambda: None)
+    class Pipe:
+        def send_bytes(self, text: bytes) -> None:
+            if text != processes._BEGUN:
+                stop()
+
+    monkeypatch.setattr(signals, "raise_on_signals", stop if when == "starts" else lambda: None)
     monkeypatch.setattr(processes, "error_of", lambda job: "no data")
     with pytest.raises(SystemExit) as ended:
-        processes._child(job, Stopped())  # type: ignore[arg-type]
+        processes._child(job, Pipe())  # type: ignore[arg-type]
     assert ended.value.code == signals.exit_code()
+
+
+@pytest.mark.parametrize("when", ["starts", "reports its error"])
+def test_a_worker_that_nobody_listens_to_says_no_more(
+    job: Job, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    message, theirs = multiprocessing.Pipe(duplex=False)
+
+    def fails(job: Job) -> str:
+        message.close()
+        return "no data"
+
+    if when == "starts":
+        message.close()
+    monkeypatch.setattr(signals, "raise_on_signals", lambda: None)
+    monkeypatch.setattr(processes, "error_of", fails)
+    with pytest.raises(SystemExit) as ended:
+        processes._child(job, theirs)
+    assert ended.value.code == 1
 
 
 @pytest.mark.parametrize("moment", ["worker 0", "worker 1"])

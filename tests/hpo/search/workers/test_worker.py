@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from hpo.search.workers.worker import Job, work
@@ -76,6 +77,18 @@ def test_a_trial_keeps_what_it_was(job: Job) -> None:
     assert f"optuna {optuna.__version__}" in (record.versions or "")
     assert 0 <= (record.verification_accuracy or -1) <= 1
     assert study.user_attrs["data"] == {"name": "tiny", "digest": tiny_dataset().digest}
+
+
+@pytest.mark.parametrize("step", ["record_baseline", "known_identity", "open_configurations"])
+def test_a_database_that_goes_while_a_worker_starts_is_one_message(
+    job: Job, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def gone(*_: object) -> None:
+        raise StorageInternalError("no such table")
+
+    monkeypatch.setattr(f"hpo.search.workers.worker.{step}", gone)
+    with pytest.raises(StudyError, match="cannot be used: no such table"):
+        work(job)
 
 
 def test_deadline_starts_no_trial(job: Job) -> None:

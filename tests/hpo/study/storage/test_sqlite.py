@@ -14,6 +14,7 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
+from sqlalchemy.exc import OperationalError
 
 from hpo.study.errors import StudyError
 from hpo.study.storage import sqlite
@@ -186,6 +187,28 @@ def test_a_wal_without_its_file_is_not_thrown_away(study: optuna.Study, tmp_path
     for leave in (lambda file: file.unlink(), lambda file: file.write_bytes(b"")):
         leave(location.folder / "study.db")
         refused(location, r"study\.db is gone, but study\.db-wal beside it")
+
+
+def test_a_file_moved_away_and_put_back_keeps_its_wal(study: optuna.Study, tmp_path: Path) -> None:
+    add(study, 3)
+    location = killed(tmp_path)
+    file, aside = location.folder / "study.db", tmp_path / "aside"
+    storage = location.database()
+    storage.engine.dispose()
+    wal = file.with_name("study.db-wal")
+    for path in (tmp_path / "source").glob("study.db*"):  # what its last connection tidied up
+        shutil.copyfile(path, location.folder / path.name)
+    file.rename(aside)
+    before = wal.read_bytes()
+    # What connects to it in this moment, a pool or a worker that has just looked at it.
+    with pytest.raises(OperationalError, match="unable to open"), storage.engine.connect():
+        pass
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        sqlite.make(file, new=False)
+    assert not file.exists()
+    assert wal.read_bytes() == before
+    aside.rename(file)
+    assert trials(location) == 3
 
 
 def test_a_file_that_others_write_to_is_not_taken_for_damaged(
