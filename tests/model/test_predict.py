@@ -85,7 +85,7 @@ def test_mistakes_are_one_message(model: Path, support: Path, tmp_path: Path) ->
     broken.write_bytes(b"no image")
     good = support / "bar.png"
     for arguments, code, words in (
-        ((tmp_path, support, good), 1, "final_fit"),
+        ((tmp_path, support, good), 1, "the final fit wrote"),
         ((model, tmp_path / "none", good), 1, "is no folder"),
         ((model, empty, good), 1, "no image in it"),
         ((model, empty / "sub", good), 1, "no image in it"),
