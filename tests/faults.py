@@ -32,6 +32,7 @@ from tests.hpo.postgres import Server
 
 INTERRUPTED = "interrupted"
 GONE = r"was (removed|replaced) while|there is no study|No such file|is gone, but"
+GONE += r"|not written for|is damaged"  # of a copy that is not whole yet
 EMPTY = r"relation \S+ does not exist|there is no study|no longer in its database|was changed while"
 FULL = r"full|No space left|I/O error"
 NOTICED_SECONDS = 120.0
@@ -226,7 +227,8 @@ class Faults(threading.Thread):
         with self._ends(GONE):
             place.rename(aside)
             if copy:
-                subprocess.run(["cp", "-r", aside, place], check=True)
+                # Workers may have made files there already, which are no part of the study either.
+                subprocess.run(["cp", "-r", f"{aside}/.", place], capture_output=True)
         if place.is_dir():
             shutil.rmtree(place)
         aside.rename(place)
