@@ -197,6 +197,8 @@ class StudyLocation:
         try:
             yield
         except (SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError) as error:
+            if _interrupted(error):
+                raise KeyboardInterrupt from None
             cause: BaseException = error
             while cause.__cause__ is not None:
                 cause = cause.__cause__
@@ -229,3 +231,10 @@ class StudyLocation:
 
 def _is_secret(key: str) -> bool:
     return any(word in key.lower() for word in _SECRET)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Return whether the error came of tidying up after Ctrl-C, which it hides."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

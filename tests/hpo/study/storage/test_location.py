@@ -184,3 +184,14 @@ def test_a_path_that_is_no_text_is_one_message(tmp_path: Path) -> None:
     assert "error: --out" in result.output
     with pytest.raises(StudyError, match="no text in UTF-8"):
         StudyLocation("tiny", tmp_path / "a\udcff")
+
+
+def test_an_error_does_not_hide_an_interrupt(tmp_path: Path) -> None:
+    def ping() -> None:  # as SQLAlchemy's of a PostgreSQL connection
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise sqlite3.ProgrammingError("can't change 'autocommit' now")
+
+    with pytest.raises(KeyboardInterrupt), StudyLocation("tiny", tmp_path).explained():
+        ping()
