@@ -32,6 +32,7 @@ from tests.hpo.postgres import Server
 
 INTERRUPTED = "interrupted"
 GONE = r"was (removed|replaced) while|there is no study|No such file|is gone, but"
+EMPTY = r"relation \S+ does not exist|there is no study|no longer in its database|not which version"
 FULL = r"full|No space left|I/O error"
 NOTICED_SECONDS = 120.0
 """A run whose database is gone stops within this; what it takes on an idle machine is a second."""
@@ -236,7 +237,7 @@ class Faults(threading.Thread):
         # A run that is only starting would find nothing amiss, and begin a study there.
         if not any(_pid(trial) in _workers() for trial in self._running()):
             return False
-        with self._ends(r"relation \S+ does not exist|there is no study|no longer in its database"):
+        with self._ends(EMPTY):
             self._execute("ALTER SCHEMA public RENAME TO aside", "CREATE SCHEMA public")
         self._execute("DROP SCHEMA public CASCADE", "ALTER SCHEMA aside RENAME TO public")
         self._refuse_silence()

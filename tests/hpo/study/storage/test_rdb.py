@@ -2,6 +2,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,14 @@ def test_the_command_says_that_its_file_is_gone(
     with pytest.raises(StudyError, match=r"study\.db was removed while the study ran"):
         run_study(job.run)
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_database_of_no_version_is_one_message(job: Job) -> None:
+    open_study(job.run)
+    with closing(sqlite3.connect(job.run.location.folder / "study.db")) as connection, connection:
+        connection.execute("DELETE FROM alembic_version")
+    with pytest.raises(StudyError, match=r"study\.db holds Optuna's tables, but not which version"):
+        open_study(job.run)
 
 
 def test_a_database_of_another_version_is_one_message(job: Job) -> None:
