@@ -174,6 +174,12 @@ def enqueue(study: optuna.Study, values: Mapping[str, Any], seed: int) -> None:
     study.enqueue_trial(dict(values), user_attrs={_SEED: seed})
 
 
+def reconfigure(storage: BaseStorage, trial_id: int, values: Mapping[str, Any], seed: int) -> None:
+    """Give a trial that waits other values and another seed; see `enqueue`."""
+    storage.set_trial_system_attr(trial_id, _FIXED, dict(values))
+    storage.set_trial_user_attr(trial_id, _SEED, seed)
+
+
 def enqueue_retry(study: optuna.Study, trial: FrozenTrial) -> None:
     """Append a waiting trial with the configuration and the seed of one whose process died."""
     attributes = {_RETRY_OF: original_number(trial)}

@@ -29,6 +29,7 @@ from hpo.study.trials import (
     enqueue_retry,
     enqueued_values,
     latest_attempts,
+    reconfigure,
     record_failure,
     record_stopped,
     record_worker,
@@ -99,18 +100,45 @@ def _next_trial(
             return None
         if not states[TrialState.WAITING]:
             ordinal = configurations_begun(study)
-            values = (
-                dict(initial_configurations[ordinal])
-                if ordinal < len(initial_configurations)
-                else {}
-            )
+            values = _values(initial_configurations, ordinal)
             enqueue(study, values, trial_seed(seed, ordinal))
+        _separate_doubles(study, seed, initial_configurations)
         for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             # Should another process be here too, the lock broken, one alone is given the trial.
             if storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
                 record_worker(storage, waiting._trial_id, this_process())
                 return optuna.Trial(study, waiting._trial_id)
     return None
+
+
+def _values(initial: Sequence[Mapping[str, Any]], ordinal: int) -> dict[str, Any]:
+    return dict(initial[ordinal]) if ordinal < len(initial) else {}
+
+
+def _separate_doubles(study: optuna.Study, seed: int, initial: Sequence[Mapping[str, Any]]) -> None:
+    """Let no configuration wait that another trial has.
+
+    A process may append a trial when its lock on a server is already another's: one that was killed
+    while its commit was under way, or that was frozen while the server went down and came back.
+    """
+    ordinal, seeds, going_on = 0, set[int | None](), set[int]()
+    for trial in study.get_trials(deepcopy=False):
+        record = TrialRecord.of(trial)
+        waits = record.state == TrialState.WAITING
+        with suppress(UpdateFinishedTrialError):
+            if record.original_number != record.number:
+                if waits and record.original_number in going_on:
+                    _end_as_stopped(study, trial._trial_id)
+                    continue
+            else:
+                if waits and record.seed is not None and record.seed in seeds:
+                    own = trial_seed(seed, ordinal)
+                    reconfigure(study._storage, trial._trial_id, _values(initial, ordinal), own)
+                    seeds.add(own)
+                seeds.add(record.seed)
+                ordinal += 1
+        if record.state != TrialState.FAIL:
+            going_on.add(record.original_number)
 
 
 def open_configurations(study: optuna.Study) -> set[int]:
@@ -126,8 +154,12 @@ def release(study: optuna.Study, processes: Collection[Mapping[str, Any]]) -> No
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if TrialRecord.of(trial).worker in processes:
             with suppress(UpdateFinishedTrialError):
-                record_stopped(study._storage, trial._trial_id)
-                study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+                _end_as_stopped(study, trial._trial_id)
+
+
+def _end_as_stopped(study: optuna.Study, trial_id: int) -> None:
+    record_stopped(study._storage, trial_id)
+    study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
 
 def _refuse_foreign(study: optuna.Study, space: SearchSpace) -> None:
@@ -177,10 +209,11 @@ def _enqueue_retries(study: optuna.Study) -> None:
 
 def _to_retry(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Return the trials whose process died and whose configuration has not been queued since."""
+    going_on = {trial.original_number for trial in trials if trial.state != TrialState.FAIL}
     return [
         trial
         for trial in latest_attempts(trials).values()
-        if trial.state == TrialState.FAIL
+        if trial.original_number not in going_on
         and trial.failure is None
         and _deaths(_attempts(trials, trial)) < ATTEMPTS
     ]

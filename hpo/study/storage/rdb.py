@@ -153,7 +153,7 @@ def open_database(url: str, file: Path | None) -> RetryingStorage:
         file: where it lies, if it is one of SQLite.
 
     Raises:
-        StudyError: it is damaged or incomplete, or of a version that cannot be read.
+        StudyError: it is damaged, of a version that cannot be read, or changed meanwhile.
         sqlite3.OperationalError: it cannot be opened.
     """
     engine: dict[str, Any]
@@ -168,8 +168,7 @@ def open_database(url: str, file: Path | None) -> RetryingStorage:
         raise StudyError(
             f"{file or 'the database'} was made by another version of Optuna: {error}"
         ) from None
-    except AssertionError:
+    except AssertionError:  # Optuna's, of the version that it has just written
         raise StudyError(
-            f"{file or 'the database'} holds Optuna's tables, but not which version of it made "
-            "them: put a backup in its place, or choose another --out or --storage"
+            f"{file or 'the database'} was changed while it was opened; run the command again"
         ) from None

@@ -14,9 +14,12 @@ from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
 from hpo.search.workers.queue import ATTEMPTS, next_trial, release
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.open import open_study
+from hpo.study.samplers.table import trial_seed
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import (
     TrialRecord,
+    enqueue,
+    enqueue_retry,
     finished,
     original_number,
     record_resume,
@@ -193,6 +196,42 @@ def test_a_trial_is_claimed_once_though_the_lock_be_broken(
         thread.join()
     assert len(claimed) > 3
     assert len(set(claimed)) == len(claimed)
+
+
+def test_no_configuration_is_run_twice_or_left_out_though_one_be_appended_twice(
+    tmp_path: Path,
+) -> None:
+    quiet, job = tiny_job(tmp_path / "quiet"), tiny_job(tmp_path / "doubled")
+    work(quiet)
+    study = open_study(job.run)
+    initial = job.run.config.space().initial_configurations
+    for ordinal in (0, 0, 1, 1):
+        values = initial[ordinal] if ordinal < len(initial) else {}
+        enqueue(study, values, trial_seed(0, ordinal))
+    work(job)
+    assert outcomes(job) == outcomes(quiet)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_no_configuration_is_run_twice_though_it_be_enqueued_for_retry_twice(
+    tmp_path: Path, dies: bool
+) -> None:
+    quiet, job = tiny_job(tmp_path / "quiet"), tiny_job(tmp_path / "doubled")
+    work(quiet)
+    study = open_study(job.run)
+    options = {"seed": 0, "initial_configurations": job.run.config.space().initial_configurations}
+    dead = next_trial(study, job.run.location, 4, **options)
+    assert dead is not None
+    study.tell(dead, state=TrialState.FAIL)
+    for _ in range(2):
+        enqueue_retry(study, study.trials[0])
+    if dies:  # the one that was left, after the other was ended
+        again = next_trial(study, job.run.location, 4, **options)
+        assert again is not None
+        give_to(study, again, started="0")
+    work(job)
+    assert outcomes(job) == outcomes(quiet)
+    assert [record.state for record in records(study)].count(TrialState.FAIL) == 2 + dies
 
 
 def test_trials_of_processes_stopped_on_request_are_released(job: Job) -> None:
