@@ -32,7 +32,7 @@ from tests.hpo.postgres import Server
 
 INTERRUPTED = "interrupted"
 GONE = r"was (removed|replaced) while|there is no study|No such file|is gone, but"
-EMPTY = r"relation \S+ does not exist|there is no study|no longer in its database|not which version"
+EMPTY = r"relation \S+ does not exist|there is no study|no longer in its database|was changed while"
 FULL = r"full|No space left|I/O error"
 NOTICED_SECONDS = 120.0
 """A run whose database is gone stops within this; what it takes on an idle machine is a second."""

@@ -2,7 +2,6 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,11 +105,12 @@ def test_the_command_says_that_its_file_is_gone(
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
-def test_a_database_of_no_version_is_one_message(job: Job) -> None:
-    open_study(job.run)
-    with closing(sqlite3.connect(job.run.location.folder / "study.db")) as connection, connection:
-        connection.execute("DELETE FROM alembic_version")
-    with pytest.raises(StudyError, match=r"study\.db holds Optuna's tables, but not which version"):
+def test_a_database_that_changes_while_it_is_opened_is_one_message(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alembic = "optuna.storages._rdb.storage.alembic_migration"
+    monkeypatch.setattr(f"{alembic}.MigrationContext.get_current_revision", lambda _: None)
+    with pytest.raises(StudyError, match=r"study\.db was changed while it was opened"):
         open_study(job.run)
 
 
