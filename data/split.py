@@ -63,10 +63,10 @@ def held_out(dataset: Dataset, way: int = 20) -> tuple[str, ...]:
     Every fourth of those with at least ``way`` characters, by name; the last if there are fewer
     than four. The rule looks at names and counts alone.
     """
-    drawings = dataset.drawings
-    large = [
-        name
-        for name in sorted(dataset.alphabets["train"])
-        if len(drawings.of_alphabets((name,)).character.unique()) >= way
-    ] or sorted(dataset.alphabets["train"])
+    drawings, names = dataset.drawings, sorted(dataset.alphabets["train"])
+    sizes = {
+        name: len(drawings.character[drawings.alphabet == i].unique())
+        for i, name in enumerate(drawings.alphabet_names)
+    }
+    large = [name for name in names if sizes[name] >= way] or names
     return tuple(large[EVERY - 1 :: EVERY] or large[-1:])

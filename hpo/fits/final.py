@@ -83,7 +83,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     from hpo.terminal.fit_progress import FitProgress
     from hpo.terminal.progress import console, reading
     from hpo.training.checkpoints import Checkpoints
-    from hpo.training.data import load_dataset, study_data
+    from hpo.training.data import final_inputs, load_dataset, study_data
 
     plan = plan or FitPlan()
     study, run = open_as_run(run, dataset)
@@ -128,7 +128,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         checkpoints = Checkpoints(folder / "checkpoints")
         fitters = (
             Fitter(inputs, identity, checkpoints),
-            Fitter(study_data(data, run, final=True), identity, checkpoints),
+            Fitter(final_inputs(inputs, data, run), identity, checkpoints),
         )
         number = plan.seeds + (len(trials) * plan.retrains if len(trials) > 1 else 0)
         with folder_lock(folder), FitProgress(output, number) as progress:

@@ -1,7 +1,7 @@
 """What a study trains and validates on, loaded once per process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -90,21 +90,18 @@ def load_dataset(run: StudyRun, progress: Callable[[int, int], None] | None = No
     )
 
 
-def study_data(dataset: Dataset, run: StudyRun, *, final: bool = False) -> StudyData:
+def study_data(dataset: Dataset, run: StudyRun) -> StudyData:
     """Return what a study takes of its data set, on the run's device.
 
     Args:
         dataset: what `load_dataset` returned.
         run: the study's.
-        final: for the fits that are tested: by Lake's split they train on the alphabets that were
-            held out of the search as well.
 
     Raises:
         DataError: the data is too little for the study's trials.
     """
     asked, seed, data = run.config.validation, run.config.search.seed, run.config.data
     parts = split(dataset, data.drawers, data.validation, way=asked.way)
-    whole = final and data.validation == "lake"
     trials = generate(
         parts.validation, way=asked.way, trials=asked.trials, variant=asked.variant, seed=seed
     )
@@ -112,8 +109,25 @@ def study_data(dataset: Dataset, run: StudyRun, *, final: bool = False) -> Study
     return StudyData(
         dataset.name,
         dataset.digest,
-        (background(dataset, data.drawers) if whole else parts.train).to(run.device),
+        parts.train.to(run.device),
         Validation(trials.to(run.device), pairs),
         dataset.own,
-        keep="last" if whole else "best",
     )
+
+
+def final_inputs(inputs: StudyData, dataset: Dataset, run: StudyRun) -> StudyData:
+    """Return what the fits that are tested learn from.
+
+    By Lake's split they train on the alphabets that were held out of the search as well, and keep
+    their last epoch, since nothing is left to choose by.
+
+    Args:
+        inputs: what `study_data` returned.
+        dataset: what it was made of.
+        run: the study's.
+    """
+    data = run.config.data
+    if data.validation == "koch":
+        return inputs
+    train = background(dataset, data.drawers).to(run.device)
+    return replace(inputs, train=train, keep="last")

@@ -4,19 +4,22 @@ import json
 import os
 import sqlite3
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import torch
 import torch.nn.functional as F
 from optuna.trial import TrialState
 
 from data.dataset import Dataset
 from data.drawings import Drawings
+from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job
 from hpo.study.config import StudyConfig
-from hpo.study.open import open_finished
+from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord
@@ -97,6 +100,16 @@ def tiny_job(out: Path, total: int = 4, **search: object) -> Job:
     return Job(run=run, total=total)
 
 
+def on(folder: Path | str, **more: object) -> StudyConfig:
+    """Return the tiny study on a folder or another data set."""
+    return tiny_config(trials=1).changed(dataset=str(folder), **more)
+
+
+def at(config: StudyConfig, location: StudyLocation) -> StudyRun:
+    """Return the study kept there."""
+    return StudyRun(config=config, location=location)
+
+
 def epoch_result(epoch: int, accuracy: float, diverged: bool = False) -> EpochResult:
     """Return what an epoch of 128 pairs and two seconds gave."""
     return EpochResult(
@@ -109,6 +122,32 @@ def epoch_result(epoch: int, accuracy: float, diverged: bool = False) -> EpochRe
         pairs_seen=128 * epoch,
         diverged=diverged,
     )
+
+
+def claimed_at_once(job: Job, threads: int, rounds: int) -> list[int]:
+    """Return the numbers of the trials that threads are given that ask at the same moments.
+
+    Each has a connection of its own; the study has a waiting trial for every question.
+    """
+    study = open_study(job.run)
+    for _ in range(threads * rounds):
+        study.enqueue_trial({})
+    studies = [open_study(job.run) for _ in range(threads)]
+    claimed: list[int] = []
+    start = threading.Barrier(threads)
+
+    def take(study: optuna.Study) -> None:
+        for _ in range(rounds):
+            start.wait()
+            if trial := next_trial(study, job.run.location, threads * rounds, seed=0):
+                claimed.append(trial.number)
+
+    takers = [threading.Thread(target=take, args=(study,)) for study in studies]
+    for taker in takers:
+        taker.start()
+    for taker in takers:
+        taker.join()
+    return claimed
 
 
 def opens(job: Job) -> None:

@@ -34,7 +34,7 @@ from hpo.training.resumable import ResumableTraining
 from model.training.trainer import Trainer
 from run_study import app
 from tests import ROOT
-from tests.hpo.support import damaged_pictures, opens, outcomes, tiny_job, unreachable
+from tests.hpo.support import damaged_pictures, opens, outcomes, tiny_job
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], Exception | None]) -> None:
@@ -286,19 +286,3 @@ def test_several_may_start_one_study_at_once(job: Job) -> None:
     assert len({study._study_id for study in studies}) == 1
     assert len(studies) == 4
     opens(job)
-
-
-def test_a_storage_that_goes_away_is_waited_for_with_growing_pauses(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("hpo.study.storage.retry.time.sleep", pauses.append)
-    calls = iter(range(100))
-
-    def away(*arguments: object) -> int:
-        if (call := next(calls)) < 7:
-            unreachable()
-        return call
-
-    assert hpo.study.storage.retry.retrying(away) == 7
-    assert pauses == [0.25, 0.5, 1, 2, 4, 8, 10]

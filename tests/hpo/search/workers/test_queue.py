@@ -29,7 +29,7 @@ from hpo.study.trials import (
 from hpo.training.data import load_data
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult
-from tests.hpo.support import outcomes, tiny_job
+from tests.hpo.support import claimed_at_once, outcomes, tiny_job
 
 
 def give_to(study: optuna.Study, trial: optuna.Trial, **changes: str) -> None:
@@ -174,26 +174,8 @@ def test_slots_are_never_given_twice(job: Job) -> None:
 def test_a_trial_is_claimed_once_though_the_lock_be_broken(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = open_study(job.run)
-    for _ in range(20):
-        first.enqueue_trial({})
     monkeypatch.setattr(StudyLocation, "exclusive", lambda _: nullcontext())
-    studies = [open_study(job.run) for _ in range(3)]
-    claimed: list[int] = []
-    start = threading.Barrier(len(studies))
-
-    def take(study: optuna.Study) -> None:
-        for _ in range(5):
-            start.wait()
-            trial = next_trial(study, job.run.location, 20, seed=0)
-            if trial is not None:
-                claimed.append(trial.number)
-
-    threads = [threading.Thread(target=take, args=(study,)) for study in studies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    claimed = claimed_at_once(job, threads=3, rounds=5)
     assert len(claimed) > 3
     assert len(set(claimed)) == len(claimed)
 

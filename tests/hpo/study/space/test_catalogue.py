@@ -5,15 +5,7 @@ import pytest
 from hpo.study.space.catalogue import catalogue
 from hpo.study.space.search_space import SearchSpace
 from model.hyperparameters import Architecture, Bounds, LayerRates, Recipe
-
-LAYER = {
-    "*.filters": 4,
-    "*.kernel_size": 3,
-    "fc.units": 8,
-    "*.learning_rate": 1e-2,
-    "*.momentum": 0.5,
-    "*.l2": 1e-4,
-}
+from tests.hpo.study.space.test_search_space import LAYER
 
 
 @pytest.mark.parametrize("name", catalogue())

@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import optuna
 import pytest
 import sqlalchemy
 from optuna.trial import TrialState
@@ -28,7 +27,7 @@ from hpo.study.trials import TrialRecord, finished
 from run_study import app
 from tests import ROOT
 from tests.hpo.postgres import PASSWORD, Pooler, Server, binaries
-from tests.hpo.support import tiny_job
+from tests.hpo.support import claimed_at_once, tiny_job
 
 
 @pytest.fixture(scope="module")
@@ -233,24 +232,7 @@ def test_a_pooler_may_stand_between(
 def test_a_trial_is_claimed_once_though_the_lock_be_broken(
     shared: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = open_study(shared.run)
-    for _ in range(12):
-        study.enqueue_trial({})
     monkeypatch.setattr(StudyLocation, "exclusive", lambda _: nullcontext())
-    studies = [open_study(shared.run) for _ in range(3)]
-    claimed: list[int] = []
-    start = threading.Barrier(len(studies))
-
-    def take(study: optuna.Study) -> None:
-        for _ in range(4):
-            start.wait()
-            if trial := next_trial(study, shared.run.location, 12, seed=0):
-                claimed.append(trial.number)
-
-    threads = [threading.Thread(target=take, args=(study,)) for study in studies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    claimed = claimed_at_once(shared, threads=3, rounds=4)
     assert len(claimed) > 2
     assert len(set(claimed)) == len(claimed)

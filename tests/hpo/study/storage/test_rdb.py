@@ -54,6 +54,26 @@ def replaced(folder: Path) -> None:
     (folder / "backup").replace(folder / "study.db")
 
 
+def losing(monkeypatch: pytest.MonkeyPatch, lose: Callable[[], None], when: str) -> list[int]:
+    """Call ``lose`` in the second training or after it; return a list of the trainings so far."""
+    train, trained = ResumableTraining.run, list[int]()
+
+    def run(self: ResumableTraining, on_epoch: Callable[[EpochResult], bool]) -> Any:
+        trained.append(len(trained))
+        if len(trained) == 2 and when == "in a trial":
+            lose()
+        return train(self, on_epoch)
+
+    def claim(*arguments: Any, **options: Any) -> Any:
+        if len(trained) == 2 and when == "between trials":
+            lose()
+        return next_trial(*arguments, **options)
+
+    monkeypatch.setattr(ResumableTraining, "run", run)
+    monkeypatch.setattr("hpo.search.workers.worker.next_trial", claim)
+    return trained
+
+
 @pytest.mark.parametrize("lose", [removed, folder_removed, replaced])
 @pytest.mark.parametrize("when", ["in a trial", "between trials"])
 def test_a_file_that_goes_away_under_a_run_stops_it(
@@ -61,27 +81,11 @@ def test_a_file_that_goes_away_under_a_run_stops_it(
 ) -> None:
     monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 5)
     folder = job.run.location.folder
-    train, trials = ResumableTraining.run, 0
-
-    def run(self: ResumableTraining, on_epoch: Callable[[EpochResult], bool]) -> Any:
-        nonlocal trials
-        trials += 1
-        if trials == 2 and when == "in a trial":
-            lose(folder)
-        return train(self, on_epoch)
-
-    monkeypatch.setattr(ResumableTraining, "run", run)
-
-    def claim(study: optuna.Study, location: StudyLocation, *arguments: Any, **options: Any) -> Any:
-        if trials == 2 and when == "between trials":
-            lose(folder)
-        return next_trial(study, location, *arguments, **options)
-
-    monkeypatch.setattr("hpo.search.workers.worker.next_trial", claim)
+    trained = losing(monkeypatch, lambda: lose(folder), when)
     started = time.monotonic()
     with pytest.raises(StudyError, match=r"was (removed|replaced) while|No such file"):
         work(job)
-    assert trials == 2
+    assert len(trained) == 2
     assert time.monotonic() - started < 5
     # Nothing was put in its place.
     assert (folder / "study.db").exists() == (lose is replaced)
@@ -147,23 +151,7 @@ def test_a_study_that_vanishes_under_a_run_stops_it(
     lose: Callable[[StudyLocation], None],
     when: str,
 ) -> None:
-    train, trials = ResumableTraining.run, 0
-
-    def run(self: ResumableTraining, on_epoch: Callable[[EpochResult], bool]) -> Any:
-        nonlocal trials
-        trials += 1
-        if trials == 2 and when == "in a trial":
-            lose(job.run.location)
-        return train(self, on_epoch)
-
-    monkeypatch.setattr(ResumableTraining, "run", run)
-
-    def claim(study: optuna.Study, location: StudyLocation, *arguments: Any, **options: Any) -> Any:
-        if trials == 2 and when == "between trials":
-            lose(location)
-        return next_trial(study, location, *arguments, **options)
-
-    monkeypatch.setattr("hpo.search.workers.worker.next_trial", claim)
+    losing(monkeypatch, lambda: lose(job.run.location), when)
     with pytest.raises(StudyError, match="deleted, renamed or rolled back while it ran"):
         work(replace(job, total=3))
     monkeypatch.undo()

@@ -29,6 +29,19 @@ def test_what_never_passes_is_not_waited_for(words: str) -> None:
     assert len(calls) == 1
 
 
+def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("hpo.study.storage.retry.time.sleep", pauses.append)
+
+    def away_for_a_while() -> int:
+        if len(pauses) < 7:
+            raise AWAY
+        return len(pauses)
+
+    assert retrying(away_for_a_while) == 7
+    assert pauses == [0.25, 0.5, 1, 2, 4, 8, 10]
+
+
 def test_the_outermost_tries_again_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that both waited would wait the one's pauses in each of the other's."""
     monkeypatch.setattr("hpo.study.storage.retry.time.sleep", lambda _: None)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import optuna
@@ -211,6 +211,19 @@ def test_a_file_moved_away_and_put_back_keeps_its_wal(study: optuna.Study, tmp_p
     assert trials(location) == 3
 
 
+@contextmanager
+def beside(program: str, file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program on ``file`` while the block runs, from when it has printed a line."""
+    process = subprocess.Popen([sys.executable, "-c", program, file], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_a_file_that_others_write_to_is_not_taken_for_damaged(
     study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,18 +237,12 @@ def test_a_file_that_others_write_to_is_not_taken_for_damaged(
         "    connection.execute('INSERT INTO more VALUES (randomblob(3000))')\n"
     )
     file = tmp_path / "source" / "study.db"
-    writer = subprocess.Popen([sys.executable, "-c", program, file], stdout=subprocess.PIPE)
-    try:
-        assert writer.stdout is not None
-        writer.stdout.readline()
+    with beside(program, file) as writer:
         monkeypatch.setattr(sqlite, "_opened", set())
         end = time.monotonic() + 2
         while time.monotonic() < end:
             sqlite.check(file)
         assert writer.poll() is None
-    finally:
-        writer.kill()
-        writer.communicate()
 
 
 def test_what_takes_the_place_of_a_file_in_use_is_looked_at(
@@ -252,10 +259,7 @@ def test_what_takes_the_place_of_a_file_in_use_is_looked_at(
         "print('open', flush=True)\ntime.sleep(60)\n"
     )
     file = tmp_path / "source" / "study.db"
-    reader = subprocess.Popen([sys.executable, "-c", program, file], stdout=subprocess.PIPE)
-    try:
-        assert reader.stdout is not None
-        reader.stdout.readline()
+    with beside(program, file):
         monkeypatch.setattr(sqlite, "_opened", set())
         assert sqlite._in_use(file)
         sqlite.check(file)
@@ -263,9 +267,6 @@ def test_what_takes_the_place_of_a_file_in_use_is_looked_at(
         assert not sqlite._in_use(file)
         with pytest.raises(StudyError, match="was not written for"):
             sqlite.check(file)
-    finally:
-        reader.kill()
-        reader.communicate()
 
 
 def test_looking_lets_no_lock_go(study: optuna.Study, tmp_path: Path) -> None:
