@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from data.dataset import ROLES, Dataset
+from data.dataset import PAPER_DRAWERS, ROLES, Dataset
 from data.split import background, held_out, split
 from tests.synthetic import synthetic
 
@@ -11,11 +11,7 @@ def dataset() -> Dataset:
         name="made up",
         drawings=drawings,
         alphabets={"train": ("a", "d"), "validation": ("b",), "test": ("c",)},
-        drawers={
-            "train": tuple(range(1, 13)),
-            "validation": tuple(range(13, 17)),
-            "test": tuple(range(17, 21)),
-        },
+        drawers=PAPER_DRAWERS,
         digest=drawings.digest(),
     )
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from data.dataset import Role
+from data.dataset import DrawerShares, Role
 from data.errors import DataError
 from data.images.listing import shown, stem_of
 from data.sources.folder.tree import Tree, listed
@@ -96,12 +96,11 @@ def share_characters(characters: Iterable[str]) -> dict[Role, tuple[str, ...]]:
 
 def share_drawers(
     drawn: Mapping[str, Sequence[frozenset[int]]], alphabets: Mapping[Role, Sequence[str]]
-) -> dict[Role, tuple[int, ...]]:
-    """Share drawers out to the roles: 60, 20 and 20 %, in order of their numbers.
+) -> DrawerShares:
+    """Share drawers out: 60 % train, 20 % validate, the last 20 % neither, by their numbers.
 
-    Every role has all of them where those who drew most characters are fewer than ten, or where
-    some character of a role would be left without two drawings by the role's own. A drawer of
-    only a few characters trains.
+    All do both where those who drew most characters are fewer than ten, or where some character
+    would be left without two drawings by its role's own. A drawer of only a few characters trains.
 
     Args:
         drawn: alphabet -> the drawers of each of its characters.
@@ -113,19 +112,16 @@ def share_drawers(
     common = [drawer for drawer in everyone if 2 * count[drawer] >= len(characters)]
     each = max(2, round(0.2 * len(common)))
     rest = len(common) - 2 * each
-    shares: dict[Role, tuple[int, ...]] = {
-        "train": tuple(sorted(set(everyone) - set(common[rest:]))),
-        "validation": tuple(common[rest : rest + each]),
-        "test": tuple(common[rest + each :]),
-    }
+    train = tuple(sorted(set(everyone) - set(common[rest:])))
+    validation = tuple(common[rest : rest + each])
     of_role = {role: [d for name in alphabets[role] for d in drawn[name]] for role in alphabets}
     if (
         len(common) >= MIN_DRAWERS
-        and _suffices(of_role["train"], shares["train"])
-        and _suffices(of_role["validation"], shares["validation"], _FILLED)
+        and _suffices(of_role["train"], train)
+        and _suffices(of_role["validation"], validation, _FILLED)
     ):
-        return shares
-    return {"train": everyone, "validation": everyone, "test": everyone}
+        return {"train": train, "validation": validation}
+    return {"train": everyone, "validation": everyone}
 
 
 def _suffices(

@@ -70,7 +70,7 @@ def load_folder(request: Request) -> Dataset:
         # A rank says nothing of who drew, so that keeping some from a role would be mere loss.
         drawers=share_drawers(_drawn(packed), alphabets)
         if named
-        else dict.fromkeys(ROLES, everyone),
+        else {"train": everyone, "validation": everyone},
         digest=packed.digest,
         own=OwnFolder(
             path=Path(os.path.abspath(root)),
