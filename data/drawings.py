@@ -97,10 +97,13 @@ class Drawings:
         )
 
     def to(self, device: torch.device | str) -> "Drawings":
-        """Return the drawings on ``device``."""
+        """Return the drawings on ``device``: these themselves, where they lie there already."""
+        ink = self.ink.to(device)
+        if ink is self.ink:
+            return self
         return replace(
             self,
-            ink=self.ink.to(device),
+            ink=ink,
             alphabet=self.alphabet.to(device),
             character=self.character.to(device),
             drawer=self.drawer.to(device),
