@@ -66,24 +66,18 @@ class Benchmark:
         """Return the same trials and pairs with the drawings at ``size`` pixels, on ``device``."""
         known: dict[int, Drawings] = {}
 
-        def small(drawings: Drawings) -> Drawings:
+        def small(drawings: Drawings, protocol: str = "") -> Drawings:
             if id(drawings) not in known:
-                known[id(drawings)] = drawings.reduced(size).to(device)
+                # Digits of 28 px are thick already: they are scaled, not averaged by area.
+                reduce = resized if protocol == "mnist" else Drawings.reduced
+                known[id(drawings)] = reduce(drawings, size).to(device)
             return known[id(drawings)]
 
         def task(old: Task) -> Task:
-            if old.protocol == "mnist":
-                # Digits of 28 px are thick already: they are scaled, not averaged by area.
-                digits = resized(old.trials.drawings, size)
-                return replace(old, trials=replace(old.trials, drawings=digits).to(device))
-            drawings = small(old.trials.drawings)
+            drawings = small(old.trials.drawings, old.protocol)
             return replace(old, trials=replace(old.trials, drawings=drawings).to(device))
 
-        return Benchmark(
-            tuple(task(old) for old in self.tasks),
-            small(self.drawings),
-            Pairs(*(column.to(device) for column in vars(self.pairs).values())),
-        )
+        return Benchmark(tuple(map(task, self.tasks)), small(self.drawings), self.pairs.to(device))
 
 
 def benchmark(
@@ -141,7 +135,7 @@ def _n_way(test: Drawings, way: int, trials_per_alphabet: int) -> Task | None:
 
 def only_used(trials: OneShotTrials) -> OneShotTrials:
     """Return the same trials over no more drawings than they use."""
-    used, place = torch.cat([trials.query[:, None], trials.support], 1).unique(return_inverse=True)
+    used, place = trials.rows.unique(return_inverse=True)
     return OneShotTrials(trials.drawings.select(used), place[:, 0], place[:, 1:], trials.answer)
 
 
@@ -150,13 +144,11 @@ def net_scores(net: SiameseNet, tasks: Sequence[Task]) -> list[Tensor]:
     embeddings: dict[int, Tensor] = {}
     scores = []
     for task in tasks:
-        trials = task.trials
-        drawings = trials.drawings
+        drawings = task.trials.drawings
         if id(drawings) not in embeddings:
             everything = torch.arange(len(drawings), device=drawings.device)
             embeddings[id(drawings)] = embed(net, drawings, everything)
-        place = torch.cat([trials.query[:, None], trials.support], 1)
-        scores.append(scores_of(net, embeddings[id(drawings)], place))
+        scores.append(scores_of(net, embeddings[id(drawings)], task.trials.rows))
     return scores
 
 

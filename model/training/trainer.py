@@ -10,19 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.batches.distort import Distortion
+from data.batches.distort import Distortion, splice
 from data.batches.one_shot import OneShotTrials
 from data.batches.pairs import EpisodeSampler, Pairs, PairSampler
-from data.batches.splice import splice
 from data.drawings import Drawings
 from model.evaluation.scores import accuracy, all_scores, credit, verification_accuracy
 from model.hyperparameters import Budget, Hyperparameters
 from model.net.calibration import best_threshold
 from model.net.siamese import SiameseNet
-from model.training.collapse import COLLAPSE_EPOCHS, epochs_at_chance
 from model.training.cost import available_memory, pairs_that_fit, within_cost
 from model.training.cuda_graph import EAGER_STEPS, can_record, record
-from model.training.epoch import EpochResult
+from model.training.epoch import COLLAPSE_EPOCHS, EpochResult, epochs_at_chance
 from model.training.optimiser import Schedule, build_optimiser
 from model.training.precision import set_precision
 
@@ -69,8 +67,7 @@ class Trainer:
         recipe = hyperparameters.recipe
         self.train_drawings = (train.rotated() if recipe.rotations else train).to(self.device)
         self.validation = Validation(
-            validation.trials.to(self.device),
-            Pairs(*(column.to(self.device) for column in vars(validation.pairs).values())),
+            validation.trials.to(self.device), validation.pairs.to(self.device)
         )
         sampler = PairSampler if recipe.batch == "pairs" else EpisodeSampler
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
