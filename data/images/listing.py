@@ -11,7 +11,7 @@ import os
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,12 +88,23 @@ def walk(folder: Path) -> Listing:
     Raises:
         DataError: a folder cannot be read.
     """
-    parts = list(_walk(folder))
-    return Listing(
-        tuple(path for part in parts for path in part.folders),
-        tuple(path for part in parts for path in part.images),
-        merge(part.left_out for part in parts),
-    )
+    seen: set[str] = set()
+    waiting = [folder]
+    folders: list[Path] = []
+    images: list[Path] = []
+    left_out: list[Mapping[str, tuple[Path, ...]]] = []
+    while waiting:
+        folder = waiting.pop()
+        if (real := os.path.realpath(folder)) in seen:
+            left_out.append({TWICE: (folder,)})
+            continue
+        seen.add(real)
+        listing = list_folder(folder)
+        folders += listing.folders
+        images += listing.images
+        left_out.append(listing.left_out)
+        waiting += reversed(listing.folders)
+    return Listing(tuple(folders), tuple(images), merge(left_out))
 
 
 def merge(parts: Iterable[Mapping[str, tuple[Path, ...]]]) -> dict[str, tuple[Path, ...]]:
@@ -173,19 +184,6 @@ def _hidden(entry: Path) -> bool:
 
 def _leads_up(link: Path) -> bool:
     return Path(os.path.realpath(link.parent)).is_relative_to(os.path.realpath(link))
-
-
-def _walk(folder: Path) -> Iterator[Listing]:
-    seen: set[str] = set()
-    waiting = [folder]
-    while waiting:
-        folder = waiting.pop()
-        if (real := os.path.realpath(folder)) in seen:
-            yield Listing((), (), {TWICE: (folder,)})
-            continue
-        seen.add(real)
-        yield (listing := list_folder(folder))
-        waiting += reversed(listing.folders)
 
 
 def _empty(folder: Path) -> bool:

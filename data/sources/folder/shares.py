@@ -37,8 +37,14 @@ def drawers_of(tree: Tree, how: DrawerNames = "auto") -> tuple[Drawers, bool]:
     """
     files = {(a, c): images for a, characters in tree.items() for c, images in characters.items()}
     told = {key: _numbers(images) for key, images in files.items()}
-    if how == "names":
-        _refuse_untold(files, told)
+    untold = [shown(file) for key in files if told[key] is None for file in files[key]]
+    if how == "names" and untold:
+        raise DataError(
+            "--drawer-names names: every image's name has to end in _NN, a number from 1 that "
+            f"is in its folder once; not so where {len(untold)} image{'s' * (len(untold) != 1)} "
+            f"lie{'s' * (len(untold) == 1)}: {listed(untold)}; rename them, or give "
+            "--drawer-names auto or rank"
+        )
     named = how == "names" or (how == "auto" and _regular(files, told))
     drawers = {
         key: (named and told[key]) or list(range(1, len(images) + 1))
@@ -150,17 +156,3 @@ def _regular(
     count = Counter(number for numbers in told.values() for number in numbers or ())
     recurring = sum(many * many for many in count.values())
     return recurring >= _REGULAR * len(files) * sum(map(len, files.values()))
-
-
-def _refuse_untold(
-    files: Mapping[tuple[str, str], Sequence[Path]],
-    told: Mapping[tuple[str, str], list[int] | None],
-) -> None:
-    untold = [shown(file) for key in files if told[key] is None for file in files[key]]
-    if untold:
-        raise DataError(
-            "--drawer-names names: every image's name has to end in _NN, a number from 1 that "
-            f"is in its folder once; not so where {len(untold)} image{'s' * (len(untold) != 1)} "
-            f"lie{'s' * (len(untold) == 1)}: {listed(untold)}; rename them, or give "
-            "--drawer-names auto or rank"
-        )

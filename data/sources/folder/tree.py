@@ -51,7 +51,8 @@ def read_tree(root: Path) -> FolderTree:
     listing = walk(root)
     folders = {image: image.relative_to(root).parts[:-1] for image in listing.images}
     if not folders:
-        raise DataError(_with(f"{shown(root)}: 0 images in it; {LAYOUT}", listing.left_out))
+        lines = [f"{shown(root)}: 0 images in it; {LAYOUT}", *describe(listing.left_out)]
+        raise DataError("\n  ".join(lines))
     depths = Counter(map(len, folders.values()))
     depth = max(depths, key=lambda depth: (depths[depth], depth))
     if depth == 0:
@@ -101,7 +102,3 @@ def listed(names: Iterable[str], between: str = ", ") -> str:
     names = list(names)
     more = f"{between}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return between.join(names[:NAMED]) + more
-
-
-def _with(text: str, left_out: Mapping[str, tuple[Path, ...]]) -> str:
-    return "\n  ".join([text, *describe(left_out)])
