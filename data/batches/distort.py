@@ -66,9 +66,8 @@ class Distortion:
             matrices = shared[:, :, :2] @ matrices
             matrices[:, :, 2] += shared[:, :, 2]
         if self.zoom:
-            matrices = torch.cat(
-                [matrices[:, :, :2] / self._zooms(batch, generator), matrices[:, :, 2:]], 2
-            )
+            draw = torch.rand(batch, 1, 1, generator=generator, device=generator.device)
+            matrices[:, :, :2] /= 1 + self.zoom * (SMALLEST - 1 + (LARGEST - SMALLEST) * draw)
         size = images.shape[-1]
         grid = sampling_grid(matrices, size)
         if self.warp:
@@ -77,11 +76,6 @@ class Distortion:
         if self.elastic:
             grid = grid + displacement(batch, size, self.elastic, generator)
         return F.grid_sample(images, grid, align_corners=False)
-
-    def _zooms(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Return ``[batch, 1, 1]``: how large each drawing becomes, of its own size."""
-        draw = torch.rand(batch, 1, 1, generator=generator, device=generator.device)
-        return 1 + self.zoom * (SMALLEST - 1 + (LARGEST - SMALLEST) * draw)
 
     def inverse_matrices(self, batch: int, generator: torch.Generator) -> Tensor:
         """Return ``[batch, 2, 3]``: where in the source, in units of half a side, a pixel lies.

@@ -97,10 +97,7 @@ def unsealed(path: Path, earlier: bytes | None = None) -> Iterator[BinaryIO]:
 def set_aside(path: Path, error: Exception, consequence: str) -> None:
     """Rename a damaged file to ``<name>.damaged``, in place of an earlier one, and log a warning.
 
-    Args:
-        path: the file.
-        error: what is wrong with it.
-        consequence: what happens now, for the warning.
+    The warning says what is wrong (``error``) and what happens now (``consequence``).
     """
     aside = path.with_name(f"{path.name}.damaged")
     try:

@@ -33,6 +33,8 @@ _SYSTEM = {
     "__pycache__",
 }
 
+NAMED = 20  # paths that a message names; of the others it gives the number
+
 HIDDEN = "hidden, or a system's own"
 EMPTY = "empty folders"
 LOOP = "links in a circle"
@@ -70,7 +72,11 @@ def list_folder(folder: Path) -> Listing:
     folders: list[Path] = []
     images: list[Path] = []
     left_out: dict[str, list[Path]] = defaultdict(list)
-    for entry in _entries(folder):
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: (name_of(entry), str(entry)))
+    except OSError as error:
+        raise DataError(f"{shown(folder)}: cannot be read: {error.strerror or error}") from error
+    for entry in entries:
         if why := _why_left_out(entry):
             left_out[why].append(entry)
         else:
@@ -128,6 +134,13 @@ def describe(left_out: Mapping[str, tuple[Path, ...]], named: int = 3) -> list[s
     return lines
 
 
+def listed(names: Iterable[str], between: str = ", ") -> str:
+    """Return the first `NAMED` of the names, and how many more there are."""
+    names = list(names)
+    more = f"{between}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return between.join(names[:NAMED]) + more
+
+
 def name_of(path: Path) -> str:
     """Return the name to compare and store: normal form C, printable, valid Unicode."""
     return unicodedata.normalize("NFC", shown(path.name))
@@ -154,13 +167,6 @@ def _escaped(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir(), key=lambda entry: (name_of(entry), str(entry)))
-    except OSError as error:
-        raise DataError(f"{shown(folder)}: cannot be read: {error.strerror or error}") from error
 
 
 def _why_left_out(entry: Path) -> str | None:

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.batches.one_shot import OneShotTrials, generate
 from data.drawings import Drawings
 from data.errors import DataError
 from data.files.download import download
@@ -20,8 +19,6 @@ from data.files.folders import cache_dir
 SIZE, DIGITS = 28, 10
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 MAX_BYTES = 100_000_000
-
-
 # What torchvision's reader raises where a header and a content do not fit, or are none of its own.
 _NOT_IDX = (AssertionError, KeyError, TypeError, ValueError, RuntimeError, OverflowError)
 
@@ -56,11 +53,6 @@ def load_mnist(root: Path) -> Drawings:
         alphabet_names=("MNIST",),
         character_names=tuple(f"MNIST/{digit}" for digit in range(DIGITS)),
     )
-
-
-def mnist_trials(digits: Drawings, seed: int) -> OneShotTrials:
-    """Return 400 10-way trials, each with one drawing of every digit, as in the paper's 4.4."""
-    return generate(digits, way=DIGITS, trials=400, variant="all_drawers", seed=seed)
 
 
 def resized(drawings: Drawings, size: int) -> Drawings:

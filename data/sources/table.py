@@ -61,8 +61,6 @@ def described(dataset: str, root: Path | None = None, background: Background = "
         return "glyphs, drawn from embedded fonts"
     if is_folder(dataset):
         return f"images in {Path(dataset).absolute()}"
-    if dataset not in ("auto", "omniglot"):
-        return dataset
     folder = found_in(Request(dataset=dataset, root=data_root(root), background=background))
     if folder is not None:
         return f"omniglot, from {folder}"

@@ -11,14 +11,12 @@ from torch import Tensor
 
 from data.errors import DataError
 from data.images.ink import read_ink
-from data.images.listing import shown
+from data.images.listing import listed, shown
 from data.images.support import find_support
 from model.errors import ModelError
 from model.net.calibration import Calibration
 from model.net.saved import load_net
 
-_NAMED = 20
-"""Bad images that one message names."""
 _COMPARED = 200
 """Images of a support that are compared with each other, to calibrate a net saved without."""
 
@@ -100,8 +98,7 @@ class Classifier:
                 except DataError as error:
                     bad.append(str(error))
         if bad:
-            more = f"\nand {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-            raise DataError("\n".join(bad[:_NAMED]) + more)
+            raise DataError(listed(bad, "\n"))
         return {name: self._embed(images) for name, images in inks.items()}
 
     def _embed(self, inks: Sequence[np.ndarray]) -> Tensor:

@@ -12,7 +12,7 @@ from data.batches.pairs import Pairs, PairSampler
 from data.dataset import Dataset
 from data.drawings import Drawings
 from data.errors import DataError
-from data.sources.mnist import mnist_trials, resized
+from data.sources.mnist import DIGITS, resized
 from data.split import split
 from model.evaluation.scores import (
     accuracy,
@@ -26,8 +26,6 @@ from model.net.calibration import Calibration
 from model.net.siamese import SiameseNet
 
 WAYS = (2, 5, 10, 15, 20)
-TRIALS_PER_ALPHABET = 400
-VERIFICATION_PAIRS = 10_000
 _SEED = 20_150_701
 """Of the test trials: theirs alone, so that every net and study answers the same ones."""
 
@@ -84,8 +82,8 @@ def benchmark(
     dataset: Dataset,
     digits: Drawings | None = None,
     *,
-    trials_per_alphabet: int = TRIALS_PER_ALPHABET,
-    pairs: int = VERIFICATION_PAIRS,
+    trials_per_alphabet: int = 400,
+    pairs: int = 10_000,
 ) -> Benchmark:
     """Return the paper's tests (section 4) over ``dataset``'s test alphabets.
 
@@ -106,7 +104,8 @@ def benchmark(
         if (task := _n_way(test, way, trials_per_alphabet)) is not None:
             tasks.append(task)
     if digits is not None:
-        tasks.append(Task("mnist", only_used(mnist_trials(digits, seed=_SEED))))
+        drawn = generate(digits, way=DIGITS, trials=400, variant="all_drawers", seed=_SEED)
+        tasks.append(Task("mnist", only_used(drawn)))
     return Benchmark(tuple(tasks), test, PairSampler(test, _SEED).draw(pairs // 2 * 2))
 
 
@@ -176,14 +175,7 @@ class Verification(NamedTuple):
 def net_verification(
     net: SiameseNet, tests: Benchmark, drawings: Drawings, pairs: Pairs
 ) -> Verification:
-    """Return the accuracy on the test pairs, and the calibration that it was measured with.
-
-    Args:
-        net: what is tested.
-        tests: with the test pairs.
-        drawings: validation drawings.
-        pairs: validation pairs over them.
-    """
+    """Return how the net does on the test pairs, calibrated on the validation pairs given."""
     validation = verification_scores(net, drawings, pairs)
     calibration = Calibration.fit(validation, pairs.same)
     false_accept, false_reject = error_rates(validation, pairs.same, calibration.shift)

@@ -62,9 +62,9 @@ class Trainer:
         keep: Literal["best", "last"] = "best",
     ):
         self.hyperparameters, self.seed, self.keep = hyperparameters, seed, keep
-        self.budget = within_cost(budget, hyperparameters.architecture)
+        architecture, recipe = hyperparameters.architecture, hyperparameters.recipe
+        self.budget = within_cost(budget, architecture)
         self.device = torch.device(device)
-        recipe = hyperparameters.recipe
         self.train_drawings = (train.rotated() if recipe.rotations else train).to(self.device)
         self.validation = Validation(
             validation.trials.to(self.device), validation.pairs.to(self.device)
@@ -72,15 +72,12 @@ class Trainer:
         sampler = PairSampler if recipe.batch == "pairs" else EpisodeSampler
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
         self.distortion = Distortion(
-            strength=recipe.distortion,
-            warp=recipe.warp,
-            zoom=recipe.zoom,
-            elastic=recipe.elastic,
+            strength=recipe.distortion, warp=recipe.warp, zoom=recipe.zoom, elastic=recipe.elastic
         )
         self.generator = torch.Generator(self.device)
         # Drawn on the CPU, so that a seed is the same net on every device.
         generator = torch.Generator().manual_seed(seed)
-        self.net = SiameseNet(hyperparameters.architecture, generator).to(self.device)
+        self.net = SiameseNet(architecture, generator).to(self.device)
         set_precision(self.net, recipe, self.device)
         self.recordable = can_record(self.device)
         self.optimiser = build_optimiser(
@@ -95,7 +92,6 @@ class Trainer:
         )
         self._eager_steps = 0
         self._replay: Callable[[], Tensor] | None = None
-        architecture = hyperparameters.architecture
         self.pairs_that_fit = pairs_that_fit(
             architecture, available_memory(self.device), self.net.conv1_as_product
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from data.dataset import DrawerShares, Role
 from data.errors import DataError
-from data.images.listing import shown, stem_of
-from data.sources.folder.tree import Tree, listed
+from data.images.listing import listed, shown, stem_of
+from data.sources.folder.tree import Tree
 from data.sources.request import DrawerNames
 
 MIN_ALPHABETS = 3  # one for each role

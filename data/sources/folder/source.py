@@ -13,7 +13,7 @@ from data.errors import DataError
 from data.files.cache import cached
 from data.files.packed import LabelledRow, Packed, join, pack, row_of
 from data.images.ink import read_ink
-from data.images.listing import describe, name_of, shown
+from data.images.listing import describe, listed, name_of, shown
 from data.sources.folder.shares import (
     MIN_ALPHABETS,
     MIN_CHARACTERS,
@@ -23,7 +23,7 @@ from data.sources.folder.shares import (
     share_characters,
     share_drawers,
 )
-from data.sources.folder.tree import LAYOUT, FolderTree, Tree, listed, read_tree
+from data.sources.folder.tree import LAYOUT, FolderTree, Tree, read_tree
 from data.sources.request import Request
 
 SIZE = 105  # pixels, after Omniglot

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import data.sources.mnist
+from data.batches.one_shot import generate
 from data.errors import DataError, DataUnavailable
-from data.sources.mnist import DIGITS, IMAGES, LABELS, load_mnist, mnist_trials, resized
+from data.sources.mnist import DIGITS, IMAGES, LABELS, load_mnist, resized
 from tests.data.conftest import damaged, fuzz_examples
 
 
@@ -43,7 +44,7 @@ def test_reads_what_was_written(tmp_path: Path, packed: bool) -> None:
 
 def test_trials_offer_every_digit_once(tmp_path: Path) -> None:
     write(tmp_path)
-    trials = mnist_trials(load_mnist(tmp_path), seed=0)
+    trials = generate(load_mnist(tmp_path), way=DIGITS, trials=50, variant="all_drawers", seed=0)
     character = trials.drawings.character
     assert trials.way == DIGITS
     assert (character[trials.support].sort(1).values == torch.arange(10)).all()
