@@ -14,6 +14,7 @@ from data.images.ink import read_ink
 from data.images.listing import listed, shown
 from data.images.support import find_support
 from model.errors import ModelError
+from model.evaluation.scores import EMBED_BATCH
 from model.net.calibration import Calibration
 from model.net.saved import load_net
 
@@ -102,9 +103,10 @@ class Classifier:
         return {name: self._embed(images) for name, images in inks.items()}
 
     def _embed(self, inks: Sequence[np.ndarray]) -> Tensor:
-        images = torch.from_numpy(np.stack(inks)).to(self._device).unsqueeze(1)
+        images = torch.from_numpy(np.stack(inks)).unsqueeze(1)
         with torch.inference_mode():
-            return self._net.embed(images.float() / 255)
+            parts = images.to(self._device).split(EMBED_BATCH)
+            return torch.cat([self._net.embed(part.float() / 255) for part in parts])
 
     def _score(self, first: Tensor, second: Tensor) -> Tensor:
         # In float64 similarities stay distinct much further.
