@@ -64,7 +64,7 @@ def generate(
     Args:
         drawings: the pool.
         way: characters offered in each trial.
-        trials: how many trials.
+        trials: how many.
         variant: ``two_drawers``: the query by one drawer, all the support by another, as in the
             paper (section 4.2) and the official runs. ``all_drawers``: each drawing of the support
             by anyone but the query's drawer.
