@@ -10,6 +10,9 @@ from data.drawings import Drawings
 
 Role = Literal["train", "validation", "test"]
 ROLES: tuple[Role, ...] = ("train", "validation", "test")
+DrawerShares = Mapping[Literal["train", "validation"], tuple[int, ...]]
+PAPER_DRAWERS: DrawerShares = {"train": tuple(range(1, 13)), "validation": tuple(range(13, 17))}
+"""Of the 20 in Omniglot (Koch et al., section 4.1)."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Dataset:
         name: ``"omniglot"``, ``"omniglot-small1"``, ``"glyphs"`` or the folder's name.
         drawings: everything, uint8 ink at the source's own size.
         alphabets: which alphabets belong to which role; no alphabet has two.
-        drawers: which drawers train, validate and test where the paper's split by drawers is
-            asked for (Koch et al., section 4.1).
+        drawers: which drawers train and validate where the paper's split by drawers is asked for;
+            all test.
         digest: SHA-256 of the full-size content (names, ids, pixels), whatever size was loaded;
             a study remembers it and refuses other data.
         official_runs: Lake's 20 runs, 400 trials, 20-way, over ``drawings``; only Omniglot has
@@ -47,7 +50,7 @@ class Dataset:
     name: str
     drawings: Drawings
     alphabets: Mapping[Role, tuple[str, ...]]
-    drawers: Mapping[Role, tuple[int, ...]]
+    drawers: DrawerShares
     digest: str
     official_runs: OneShotTrials | None = None
     own: OwnFolder | None = None

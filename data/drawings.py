@@ -83,24 +83,27 @@ class Drawings:
         """Return the drawings with their turns by 90, 180 and 270 degrees as new alphabets."""
         turns = range(4)
         alphabets, characters = len(self.alphabet_names), len(self.character_names)
+
+        def turned(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(f"{name}@{90 * k}" if k else name for k in turns for name in names)
+
         return Drawings(
             ink=torch.cat([self.ink.rot90(k, (1, 2)) for k in turns]),
             alphabet=torch.cat([self.alphabet + k * alphabets for k in turns]),
             character=torch.cat([self.character + k * characters for k in turns]),
             drawer=self.drawer.repeat(4),
-            alphabet_names=tuple(
-                f"{name}@{90 * k}" if k else name for k in turns for name in self.alphabet_names
-            ),
-            character_names=tuple(
-                f"{name}@{90 * k}" if k else name for k in turns for name in self.character_names
-            ),
+            alphabet_names=turned(self.alphabet_names),
+            character_names=turned(self.character_names),
         )
 
     def to(self, device: torch.device | str) -> "Drawings":
-        """Return the drawings on ``device``."""
+        """Return the drawings on ``device``: these themselves, where they lie there already."""
+        ink = self.ink.to(device)
+        if ink is self.ink:
+            return self
         return replace(
             self,
-            ink=self.ink.to(device),
+            ink=ink,
             alphabet=self.alphabet.to(device),
             character=self.character.to(device),
             drawer=self.drawer.to(device),

@@ -52,11 +52,6 @@ def split(
     return Split(part(train, "train"), part(validation, "validation"), test)
 
 
-def background(dataset: Dataset, drawers: Literal["paper", "all"] = "paper") -> Drawings:
-    """Return the training drawings with no alphabet held out."""
-    return split(dataset, drawers).train
-
-
 def held_out(dataset: Dataset, way: int = 20) -> tuple[str, ...]:
     """Return the background alphabets that validate by Lake's split.
 

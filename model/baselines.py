@@ -27,7 +27,7 @@ from model.evaluation.scores import accuracy, credit
 
 def nearest_neighbour_scores(trials: OneShotTrials) -> Tensor:
     """Return the cosine similarities ``[T, N]`` of pixels, the paper's 1-NN."""
-    used, place = torch.cat([trials.query[:, None], trials.support], 1).unique(return_inverse=True)
+    used, place = trials.rows.unique(return_inverse=True)
     pixels = F.normalize(trials.drawings.images(used).flatten(1).double(), dim=1)
     return torch.cat(
         [(pixels[part[:, 1:]] @ pixels[part[:, 0], :, None]).squeeze(2) for part in place.split(64)]
@@ -40,7 +40,7 @@ def modified_hausdorff_scores(trials: OneShotTrials) -> Tensor:
     The larger of the two mean distances from each inked pixel of one drawing to the nearest of the
     other (Dubuisson and Jain 1994), as in the data set's own demonstration.
     """
-    used, place = torch.cat([trials.query[:, None], trials.support], 1).unique(return_inverse=True)
+    used, place = trials.rows.unique(return_inverse=True)
     trees = [cKDTree(_centred_ink(ink)) for ink in trials.drawings.ink[used].cpu()]
 
     @cache

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from data.errors import DataError
 from data.images.formats import WRITTEN, written_as
 from data.images.listing import shown
-from data.images.support import find_queries
+from data.images.sheet import show_read
+from data.images.support import find_queries, find_support
 from model.command import CommandApp, examples
 from model.errors import ModelError
 from model.evaluation.classifier import Classifier, Ranked
+from model.net.saved import load_net
 
 app = CommandApp()
 
@@ -23,25 +29,6 @@ _OLD = (
     "note: this net was saved by a version that did not calibrate similarities: its ranking is "
     "right, its similarities and what counts as unknown are rough; fit it again"
 )
-
-
-def predict(
-    model: Path, support: Path, queries: Sequence[Path], device: str = "cpu"
-) -> list[list[Ranked]]:
-    """Return for each query every class, the most alike first, equals by name.
-
-    Args:
-        model: a folder that ``python -m hpo.final_fit`` wrote.
-        support: see `find_support`.
-        queries: image files, of any size, dark on light or light on dark.
-        device: what to compute on.
-
-    Raises:
-        ModelError: the model cannot be used.
-        DataError: an image or the support cannot be.
-    """
-    classifier = Classifier(model, support, device)
-    return [classifier.rank(query) for query in queries]
 
 
 @app.command(
@@ -141,7 +128,7 @@ def main(
         _check_device(device)
         if show:  # first, so that it is there to look at whatever becomes of the rest
             try:
-                _show(model, support, queries, show)
+                show_read(find_support(support), queries, load_net(model).image_size, show)
             except DataError as error:
                 bad.append(str(error))
         classifier = Classifier(model, support, device)
@@ -186,10 +173,6 @@ class _Answer:
         }
 
     def print_table(self, top: int) -> None:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
         if self.error:
             return
         closest = self.ranked[0].name
@@ -211,17 +194,7 @@ def _answer(classifier: Classifier, query: Path, threshold: float) -> _Answer:
     return _Answer(query, ranked, unknown=ranked[0].similarity < threshold)
 
 
-def _show(model: Path, support: Path, queries: Sequence[Path], path: Path) -> None:
-    from data.images.sheet import show_read
-    from data.images.support import find_support
-    from model.net.saved import load_net
-
-    show_read(find_support(support), queries, load_net(model).image_size, path)
-
-
 def _check_device(device: str) -> None:
-    import torch
-
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):

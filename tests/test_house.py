@@ -31,7 +31,6 @@ WITHOUT_BEHAVIOUR = {
     "data.sources.omniglot.facts",
     "data.sources.request",
     "model.errors",
-    "model.training.epoch",
 }
 """Names, figures and plain records alone; there is nothing in them that a test could run."""
 

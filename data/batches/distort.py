@@ -1,5 +1,6 @@
-"""Random distortions of image batches, drawn for every image by itself, on its device."""
+"""Random distortions of image batches on their device, and characters spliced into new ones."""
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,8 @@ WARP_ELASTIC = 2.0
 """The ``elastic`` of a warp of strength 1."""
 SMALLEST, LARGEST = 0.5, 1.2
 """The sizes between which a zoom of strength 1 brings a drawing, of its own."""
+SPLICE_OFFSET = 0.2
+"""Standard deviation of a splice's distance from the centre, in units of half a side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +66,8 @@ class Distortion:
             matrices = shared[:, :, :2] @ matrices
             matrices[:, :, 2] += shared[:, :, 2]
         if self.zoom:
-            matrices = torch.cat(
-                [matrices[:, :, :2] / self._zooms(batch, generator), matrices[:, :, 2:]], 2
-            )
+            draw = torch.rand(batch, 1, 1, generator=generator, device=generator.device)
+            matrices[:, :, :2] /= 1 + self.zoom * (SMALLEST - 1 + (LARGEST - SMALLEST) * draw)
         size = images.shape[-1]
         grid = sampling_grid(matrices, size)
         if self.warp:
@@ -74,11 +76,6 @@ class Distortion:
         if self.elastic:
             grid = grid + displacement(batch, size, self.elastic, generator)
         return F.grid_sample(images, grid, align_corners=False)
-
-    def _zooms(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Return ``[batch, 1, 1]``: how large each drawing becomes, of its own size."""
-        draw = torch.rand(batch, 1, 1, generator=generator, device=generator.device)
-        return 1 + self.zoom * (SMALLEST - 1 + (LARGEST - SMALLEST) * draw)
 
     def inverse_matrices(self, batch: int, generator: torch.Generator) -> Tensor:
         """Return ``[batch, 2, 3]``: where in the source, in units of half a side, a pixel lies.
@@ -132,3 +129,28 @@ def sampling_grid(matrices: Tensor, size: int) -> Tensor:
     along_x, along_y, offset = torch.complex(matrices[:, 0], matrices[:, 1])[..., None].unbind(1)
     row, column = along_x * line, along_y * line + offset
     return torch.view_as_real(row[:, None, :] + column[:, :, None])
+
+
+def splice(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Return ``[E, W, D, H, H]``, each episode of W characters spliced with ``probability``.
+
+    A spliced episode is cut along one random line; of each character one side stays, and the
+    other comes from another character of the episode, the same for its D drawings. So there are
+    again W characters, which nobody has drawn. After CutMix (Yun et al. 2019), which mixes labels
+    where this makes new ones.
+    """
+    episodes, way, _, size, _ = images.shape
+    if way < 2:
+        return images
+    device = images.device
+    spliced, turn, step = torch.rand(3, episodes, 1, 1, generator=generator, device=device)
+    distance = SPLICE_OFFSET * torch.randn(episodes, 1, 1, generator=generator, device=device)
+    line = pixel_centres(size, device)
+    angle = 2 * math.pi * turn
+    kept = line * angle.cos() + line[:, None] * angle.sin() > distance
+    kept |= spliced >= probability
+    # Everyone's partner is the same number of places on, and never oneself.
+    step = 1 + (step.flatten(1) * (way - 1)).long().clamp(max=way - 2)
+    partner = (torch.arange(way, device=device) + step) % way
+    others = images[torch.arange(episodes, device=device)[:, None], partner]
+    return torch.where(kept[:, None, None], images, others)

@@ -34,6 +34,11 @@ class OneShotTrials:
         """How many characters are offered in each trial."""
         return self.support.shape[1]
 
+    @property
+    def rows(self) -> Tensor:
+        """Each trial's drawings, int64 ``[T, 1 + N]``: the query, then the support."""
+        return torch.cat([self.query[:, None], self.support], 1)
+
     def to(self, device: torch.device | str) -> "OneShotTrials":
         """Return the trials on ``device``."""
         return OneShotTrials(
@@ -59,7 +64,7 @@ def generate(
     Args:
         drawings: the pool.
         way: characters offered in each trial.
-        trials: how many trials.
+        trials: how many.
         variant: ``two_drawers``: the query by one drawer, all the support by another, as in the
             paper (section 4.2) and the official runs. ``all_drawers``: each drawing of the support
             by anyone but the query's drawer.
@@ -70,47 +75,34 @@ def generate(
     """
     generator = torch.Generator().manual_seed(seed)
     pool = drawings.to("cpu")
-    usable: list[tuple[Tensor, Tensor | None]] = []
-    for alphabet in pool.alphabet.unique():
-        table = _table(pool, (pool.alphabet == alphabet).nonzero().squeeze(1))
-        if variant == "two_drawers":
-            drawn = (table >= 0).to(torch.float32)
-            shared = (drawn.T @ drawn).fill_diagonal_(0)
-            if bool((shared >= way).any()):
-                usable.append((table, (shared >= way).nonzero()))
-        else:
-            table = table[(table >= 0).sum(1) >= 2]
-            if len(table) >= way:
-                usable.append((table, None))
-    if not usable:
-        raise DataError(_why_none(pool, way, variant))
-    parts = []
-    for i, (table, drawer_pairs) in enumerate(usable):
-        number = trials // len(usable) + (i < trials % len(usable))
-        if drawer_pairs is not None:
-            parts.append(_two_drawer_trials(table, drawer_pairs, way, number, generator))
-        else:
-            parts.append(_all_drawer_trials(table, way, number, generator))
-    query, support, answer = (torch.cat(column) for column in zip(*parts, strict=True))
-    return OneShotTrials(pool, query, support, answer).to(drawings.device)
-
-
-def _why_none(pool: Drawings, way: int, variant: Variant) -> str:
-    """Say why no alphabet gives ``way``-way trials: which comes nearest, and what it lacks."""
+    usable = []
     best, name, all_of_it = 0, "none", 0
     for alphabet in pool.alphabet.unique():
         table = _table(pool, (pool.alphabet == alphabet).nonzero().squeeze(1))
         drawn = (table >= 0).to(torch.float32)
-        shared = int((drawn.T @ drawn).fill_diagonal_(0).max())
-        able = shared if variant == "two_drawers" else int((drawn.sum(1) >= 2).sum())
+        shared = (drawn.T @ drawn).fill_diagonal_(0)
+        often = drawn.sum(1) >= 2
+        able = int(shared.max() if variant == "two_drawers" else often.sum())
         if able >= best:
             best, name, all_of_it = able, pool.alphabet_names[int(alphabet)], len(table)
-    whose = "by the same two drawers" if variant == "two_drawers" else "by two drawers or more"
-    return (
-        f"no alphabet has {way} characters for {way}-way trials ({variant}): of {name}'s "
-        f"{all_of_it}, the most, {best} are drawn {whose}; ask for a smaller way "
-        "(validation.way of a study), or add characters"
-    )
+        if able >= way:
+            usable.append((table, (shared >= way).nonzero(), often))
+    if not usable:
+        whose = "by the same two drawers" if variant == "two_drawers" else "by two drawers or more"
+        raise DataError(
+            f"no alphabet has {way} characters for {way}-way trials ({variant}): of {name}'s "
+            f"{all_of_it}, the most, {best} are drawn {whose}; ask for a smaller way "
+            "(validation.way of a study), or add characters"
+        )
+    parts = []
+    for i, (table, drawer_pairs, often) in enumerate(usable):
+        number = trials // len(usable) + (i < trials % len(usable))
+        if variant == "two_drawers":
+            parts.append(_two_drawer_trials(table, drawer_pairs, way, number, generator))
+        else:
+            parts.append(_all_drawer_trials(table[often], way, number, generator))
+    query, support, answer = (torch.cat(column) for column in zip(*parts, strict=True))
+    return OneShotTrials(pool, query, support, answer).to(drawings.device)
 
 
 def _table(pool: Drawings, index: Tensor) -> Tensor:

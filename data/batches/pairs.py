@@ -20,6 +20,10 @@ class Pairs:
     def __len__(self) -> int:
         return self.a.shape[0]
 
+    def to(self, device: torch.device | str) -> "Pairs":
+        """Return the pairs on ``device``."""
+        return Pairs(self.a.to(device), self.b.to(device), self.same.to(device))
+
 
 class Sampler:
     """Drawings grouped by character and alphabet, and a random generator on their device.
@@ -39,22 +43,17 @@ class Sampler:
             alphabet_of_character.unique_consecutive(return_inverse=True, return_counts=True)
         )
         self.character_start = self.character_count.cumsum(0) - self.character_count
-        if len(drawings) == 0 or int(self.drawing_count.min()) < 2:
-            few = int(self.drawing_count.argmin()) if len(drawings) else 0
-            name = (
-                drawings.character_names[drawings.character[self.order[self.drawing_start[few]]]]
-                if len(drawings)
-                else "(none at all)"
-            )
+        lonely = drawings.character[self.order[self.drawing_start[self.drawing_count < 2]]].tolist()
+        if lonely or not len(drawings):
+            name = drawings.character_names[lonely[0]] if lonely else "(none at all)"
             raise DataError(
                 f"character {name} has fewer than 2 drawings here; pairs need 2 of each: "
                 "add drawings, or remove the character"
             )
-        if int(self.character_count.min()) < 2:
-            name = drawings.alphabet_names[int(alphabets[self.character_count.argmin()])]
+        if single := alphabets[self.character_count < 2].tolist():
             raise DataError(
-                f"alphabet {name} has a single character; pairs of different characters need 2: "
-                "add characters, or remove the alphabet"
+                f"alphabet {drawings.alphabet_names[single[0]]} has a single character; "
+                "pairs of different characters need 2: add characters, or remove the alphabet"
             )
         self.generator = torch.Generator(device)
         self.device = device

@@ -54,7 +54,21 @@ def read_zip(
         _check_directory(path, max_entries)
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            _check_limits(path, entries, max_entries, max_entry_bytes, max_total_bytes)
+            if len(entries) > max_entries:
+                raise DataError(
+                    f"{path}: {len(entries):,} entries; at most {max_entries:,} are read"
+                )
+            total = sum(entry.file_size for entry in entries)
+            if total > max_total_bytes:
+                raise DataError(
+                    f"{path}: {total:,} bytes unpacked; at most {max_total_bytes:,} are read"
+                )
+            for entry in entries:
+                if entry.file_size > max_entry_bytes:
+                    raise DataError(
+                        f"{path}: {entry.filename!r} has {entry.file_size:,} bytes; "
+                        f"at most {max_entry_bytes:,} are read"
+                    )
             for entry in entries:
                 if not entry.is_dir() and wanted(entry.filename):
                     yield entry.filename, _content(path, archive, entry)
@@ -93,23 +107,3 @@ def _check_directory(path: Path, max_entries: int) -> None:
         raise DataError(
             f"{path}: {size:,} bytes of entries' names; at most {max_entries:,} entries are read"
         )
-
-
-def _check_limits(
-    path: Path,
-    entries: list[zipfile.ZipInfo],
-    max_entries: int,
-    max_entry_bytes: int,
-    max_total_bytes: int,
-) -> None:
-    if len(entries) > max_entries:
-        raise DataError(f"{path}: {len(entries):,} entries; at most {max_entries:,} are read")
-    total = sum(entry.file_size for entry in entries)
-    if total > max_total_bytes:
-        raise DataError(f"{path}: {total:,} bytes unpacked; at most {max_total_bytes:,} are read")
-    for entry in entries:
-        if entry.file_size > max_entry_bytes:
-            raise DataError(
-                f"{path}: {entry.filename!r} has {entry.file_size:,} bytes; "
-                f"at most {max_entry_bytes:,} are read"
-            )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ def pack(rows: Iterable[LabelledRow], size: int, *, binary: bool) -> Packed:
         character_names=tuple(f"{alphabet}/{character}" for alphabet, character in characters),
         digest="",
     )
-    return Packed(**{**packed.__dict__, "digest": content_digest(packed)})
+    return replace(packed, digest=content_digest(packed))
 
 
 def content_digest(packed: Packed) -> str:

@@ -72,10 +72,8 @@ def sealing(path: Path) -> Iterator[SealedWriter]:
 def unsealed(path: Path, earlier: bytes | None = None) -> Iterator[BinaryIO]:
     """Give the file, open where its content begins, once its seal is found whole.
 
-    Args:
-        path: the file.
-        earlier: how the files of earlier versions begin, which have no seal; they are given as
-            they are, from byte 0. None if there are none.
+    ``earlier`` is how the files of earlier versions begin, which have no seal; they are given as
+    they are, from byte 0.
 
     Raises:
         DamagedFileError: its content is not what was sealed, or it has no seal.
@@ -97,10 +95,7 @@ def unsealed(path: Path, earlier: bytes | None = None) -> Iterator[BinaryIO]:
 def set_aside(path: Path, error: Exception, consequence: str) -> None:
     """Rename a damaged file to ``<name>.damaged``, in place of an earlier one, and log a warning.
 
-    Args:
-        path: the file.
-        error: what is wrong with it.
-        consequence: what happens now, for the warning.
+    The warning says what is wrong (``error``) and what happens now (``consequence``).
     """
     aside = path.with_name(f"{path.name}.damaged")
     try:

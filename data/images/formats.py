@@ -8,10 +8,6 @@ from PIL import features
 
 NO_IMAGE = "no images"
 
-_HEIF = "pip install pillow-heif, or save as JPEG"
-_PILLOW = "pip install --upgrade pillow, or save as JPEG"
-_PNG = "save as PNG"
-
 # Named as Pillow names its decoders.
 _SUFFIXES = {
     "PNG": ".png .apng",
@@ -25,7 +21,10 @@ _SUFFIXES = {
     "HEIF": ".heic .heif .hif .heics .heifs",
 }
 # Read by some installations only; what to do on the others.
-_CURES = {"JPEG2000": _PILLOW, "AVIF": _PILLOW, "HEIF": _HEIF}
+_CURES = {
+    **dict.fromkeys(("JPEG2000", "AVIF"), "pip install --upgrade pillow, or save as JPEG"),
+    "HEIF": "pip install pillow-heif, or save as JPEG",
+}
 _NEVER = {
     "camera raw": ".dng .cr2 .cr3 .nef .arw .raf .orf .rw2 .pef .srw",
     "SVG": ".svg .svgz",
@@ -99,7 +98,7 @@ def why_unread(file: Path) -> str | None:
     """
     suffix = file.suffix.lower()
     if name := _NEVER_OF.get(suffix):
-        return f"{name}; {_PNG}"
+        return f"{name}; save as PNG"
     if (name := _FORMAT_OF.get(suffix)) in formats():
         return None
     found = _sniffed(file)

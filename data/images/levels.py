@@ -44,38 +44,31 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
 
 def _values(image: Image.Image) -> np.ndarray:
     if image.mode == "P":
-        grey = _luma(_coloured(image))
+        grey = _luma(image)
         # A palette of one colour shows nothing: the indices are labels.
-        return np.asarray(image) if _span(grey) == 0 and not _has_alpha(image) else grey
+        return np.asarray(image) if _span(grey) == 0 and not image.has_transparency_data else grey
     if image.mode in ("1", "L", "YCbCr"):
         return np.asarray(image.convert("L"))
     if image.mode == "LAB":
         return np.asarray(image.getchannel(0))
     if image.mode[0] in "IF":
         return np.asarray(image)
-    return _luma(_coloured(image))
-
-
-def _coloured(image: Image.Image) -> Image.Image:
-    return image.convert("RGBA" if _has_alpha(image) else "RGB")
+    return _luma(image)
 
 
 def _luma(image: Image.Image) -> np.ndarray:
     """Return luma, or the one channel that shows what luma hides, as yellow on white."""
-    grey = np.asarray(image.convert("L"))
+    coloured = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    grey = np.asarray(coloured.convert("L"))
     if (span := _span(grey)) >= FAINT:
         return grey
-    channels = [np.asarray(image.getchannel(place)) for place in range(3)]
+    channels = [np.asarray(coloured.getchannel(place)) for place in range(3)]
     clearest = max(channels, key=_span)
     return clearest if _span(clearest) >= max(2 * FAINT, 4 * span) else grey
 
 
-def _has_alpha(image: Image.Image) -> bool:
-    return image.has_transparency_data
-
-
 def _alpha(image: Image.Image, values: np.ndarray) -> np.ndarray | None:
-    if not _has_alpha(image):
+    if not image.has_transparency_data:
         return None
     if image.mode[0] in "IF":  # one value stands for nothing
         return np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)

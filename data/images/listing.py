@@ -11,7 +11,7 @@ import os
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ _SYSTEM = {
     "icon\r",
     "__pycache__",
 }
+
+NAMED = 20  # paths that a message names; of the others it gives the number
 
 HIDDEN = "hidden, or a system's own"
 EMPTY = "empty folders"
@@ -70,7 +72,11 @@ def list_folder(folder: Path) -> Listing:
     folders: list[Path] = []
     images: list[Path] = []
     left_out: dict[str, list[Path]] = defaultdict(list)
-    for entry in _entries(folder):
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: (name_of(entry), str(entry)))
+    except OSError as error:
+        raise DataError(f"{shown(folder)}: cannot be read: {error.strerror or error}") from error
+    for entry in entries:
         if why := _why_left_out(entry):
             left_out[why].append(entry)
         else:
@@ -88,12 +94,23 @@ def walk(folder: Path) -> Listing:
     Raises:
         DataError: a folder cannot be read.
     """
-    parts = list(_walk(folder))
-    return Listing(
-        tuple(path for part in parts for path in part.folders),
-        tuple(path for part in parts for path in part.images),
-        merge(part.left_out for part in parts),
-    )
+    seen: set[str] = set()
+    waiting = [folder]
+    folders: list[Path] = []
+    images: list[Path] = []
+    left_out: list[Mapping[str, tuple[Path, ...]]] = []
+    while waiting:
+        folder = waiting.pop()
+        if (real := os.path.realpath(folder)) in seen:
+            left_out.append({TWICE: (folder,)})
+            continue
+        seen.add(real)
+        listing = list_folder(folder)
+        folders += listing.folders
+        images += listing.images
+        left_out.append(listing.left_out)
+        waiting += reversed(listing.folders)
+    return Listing(tuple(folders), tuple(images), merge(left_out))
 
 
 def merge(parts: Iterable[Mapping[str, tuple[Path, ...]]]) -> dict[str, tuple[Path, ...]]:
@@ -115,6 +132,13 @@ def describe(left_out: Mapping[str, tuple[Path, ...]], named: int = 3) -> list[s
         rest = f" and {len(paths) - named} more" if len(paths) > named else ""
         lines.append(f"{len(paths)} left out, {why}: {names}{rest}")
     return lines
+
+
+def listed(names: Iterable[str], between: str = ", ") -> str:
+    """Return the first `NAMED` of the names, and how many more there are."""
+    names = list(names)
+    more = f"{between}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return between.join(names[:NAMED]) + more
 
 
 def name_of(path: Path) -> str:
@@ -145,13 +169,6 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir(), key=lambda entry: (name_of(entry), str(entry)))
-    except OSError as error:
-        raise DataError(f"{shown(folder)}: cannot be read: {error.strerror or error}") from error
-
-
 def _why_left_out(entry: Path) -> str | None:
     """Return why an entry is left out, ``None`` for a folder or an image."""
     if _hidden(entry):
@@ -173,19 +190,6 @@ def _hidden(entry: Path) -> bool:
 
 def _leads_up(link: Path) -> bool:
     return Path(os.path.realpath(link.parent)).is_relative_to(os.path.realpath(link))
-
-
-def _walk(folder: Path) -> Iterator[Listing]:
-    seen: set[str] = set()
-    waiting = [folder]
-    while waiting:
-        folder = waiting.pop()
-        if (real := os.path.realpath(folder)) in seen:
-            yield Listing((), (), {TWICE: (folder,)})
-            continue
-        seen.add(real)
-        yield (listing := list_folder(folder))
-        waiting += reversed(listing.folders)
 
 
 def _empty(folder: Path) -> bool:

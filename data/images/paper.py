@@ -54,14 +54,11 @@ def contrast(grey: np.ndarray) -> np.ndarray:
         if top:
             if max(grey.shape) <= SMALL or is_drawn(ink, level, top):
                 return ink
-            return _of_other_polarity(-level)
+            # The rest of a shadow or of the desk decided the polarity: try the other.
+            level = -level
+            ink, top = _over_paper(level)
+            return ink if top and is_drawn(ink, level, top) else bold(level)
     return bold(level)
-
-
-def _of_other_polarity(level: np.ndarray) -> np.ndarray:
-    """Return the contrast where the rest of a shadow or of the desk had decided the polarity."""
-    ink, top = _over_paper(level)
-    return ink if top and is_drawn(ink, level, top) else bold(level)
 
 
 def _over_paper(level: np.ndarray) -> tuple[np.ndarray, float]:

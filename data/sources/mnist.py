@@ -11,30 +11,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.batches.one_shot import OneShotTrials, generate
 from data.drawings import Drawings
-from data.errors import DataError, DataUnavailable
+from data.errors import DataError
 from data.files.download import download
 from data.files.folders import cache_dir
 
 SIZE, DIGITS = 28, 10
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 MAX_BYTES = 100_000_000
-
-
 # What torchvision's reader raises where a header and a content do not fit, or are none of its own.
 _NOT_IDX = (AssertionError, KeyError, TypeError, ValueError, RuntimeError, OverflowError)
 
 
-def load_mnist(root: Path, download_missing: bool = True) -> Drawings:
+def load_mnist(root: Path) -> Drawings:
     """Return the 10,000 test digits, 28 x 28, as one alphabet of ten characters.
 
     MNIST does not say who drew what. The ``drawer`` is a digit's running number among its like,
     so that no two drawings of a character share one.
 
     Args:
-        root: they are looked for in ``<root>/MNIST/raw``, packed or not.
-        download_missing: whether they may be fetched.
+        root: they are looked for in ``<root>/MNIST/raw``, packed or not, and else fetched.
 
     Raises:
         DataUnavailable: they are not there and cannot be had.
@@ -43,8 +39,8 @@ def load_mnist(root: Path, download_missing: bool = True) -> Drawings:
     # Not torchvision's MNIST class, which wants the training set too, 10 MB that nothing uses.
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    ink = _read(read_image_file, _locate(IMAGES, root, download_missing))
-    digits = _read(read_label_file, _locate(LABELS, root, download_missing))
+    ink = _read(read_image_file, _locate(IMAGES, root))
+    digits = _read(read_label_file, _locate(LABELS, root))
     if ink.shape != (len(digits), SIZE, SIZE) or int(digits.max()) >= DIGITS:
         raise DataError(f"{IMAGES} and {LABELS} in {root} do not fit each other; get both again")
     character, order = digits.sort(stable=True)
@@ -59,11 +55,6 @@ def load_mnist(root: Path, download_missing: bool = True) -> Drawings:
     )
 
 
-def mnist_trials(digits: Drawings, trials: int = 400, seed: int = 0) -> OneShotTrials:
-    """Return 10-way trials, each with one drawing of every digit, as in the paper (section 4.4)."""
-    return generate(digits, way=DIGITS, trials=trials, variant="all_drawers", seed=seed)
-
-
 def resized(drawings: Drawings, size: int) -> Drawings:
     """Return the drawings at ``size`` x ``size`` pixels, larger or smaller (paper: 28 to 35)."""
     if size == drawings.size:
@@ -74,23 +65,21 @@ def resized(drawings: Drawings, size: int) -> Drawings:
     return replace(drawings, ink=ink.round().clamp(0, 255).byte().squeeze(1))
 
 
-def _locate(name: str, root: Path, download_missing: bool) -> Path:
-    """Return the file ``name``, packed or not, fetching it where allowed.
+def _locate(name: str, root: Path) -> Path:
+    """Return the file ``name``, packed or not, fetching it if need be.
 
     Raises:
         DataUnavailable: it is not under the root and cannot be had.
     """
-    for folder in (root / "MNIST" / "raw", cache_dir() / "MNIST" / "raw"):
-        for path in (folder / name, folder / f"{name}.gz"):
+    packed = f"{name}.gz"
+    kept = cache_dir() / "MNIST" / "raw"
+    for folder in (root / "MNIST" / "raw", kept):
+        for path in (folder / name, folder / packed):
             if path.is_file():
                 return path
-    if not download_missing:
-        raise DataUnavailable(f"{name} is not in {root / 'MNIST' / 'raw'}; put it there")
     from torchvision.datasets import MNIST
 
-    packed = f"{name}.gz"
-    target = cache_dir() / "MNIST" / "raw" / packed
-    return download(MNIST.mirrors[0] + packed, target, dict(MNIST.resources)[packed])
+    return download(MNIST.mirrors[0] + packed, kept / packed, dict(MNIST.resources)[packed])
 
 
 def _read(read: Callable[[str], Tensor], path: Path) -> Tensor:

@@ -26,11 +26,14 @@ class Request:
         root: where data sets lie; see ``data_root``.
         background: which of Omniglot's background sets trains.
         only_background: leave Omniglot's evaluation set and runs unread, so that nothing can be
-            learnt from them; other sources lie in one piece and are read whole.
+            learnt from them: no alphabet validates or tests, and the digest is the background's.
+            Other sources lie in one piece and are read whole.
         download: whether what is missing may be fetched.
-        size: height and width to reduce the drawings to; None keeps the source's own.
-        drawer_names: what tells the drawers in a folder of the user's own; see
-            ``data.sources.folder.shares.drawers_of``.
+        size: pixels to reduce the 105 x 105 drawings to, by area; no full-size copy of everything
+            is made. The digest is that of the full-size content all the same.
+        drawer_names: what tells the drawers in a folder of the user's own: ``names``, the numbers
+            at the ends of its files' names; ``rank``, the order of those; ``auto``, names where
+            they are regular.
         progress: told how many of how many pictures of such a folder are read.
     """
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from data.dataset import Dataset
 from data.errors import DataError, DataUnavailable
@@ -10,7 +11,7 @@ from data.files.folders import data_root
 from data.sources.folder.source import load_folder
 from data.sources.glyphs.source import load_glyphs
 from data.sources.omniglot.source import found_in, load_omniglot
-from data.sources.request import BACKGROUNDS, DRAWER_NAMES, Background, DrawerNames, Request
+from data.sources.request import BACKGROUNDS, DRAWER_NAMES, Background, Request
 
 log = logging.getLogger("data")
 
@@ -23,16 +24,7 @@ SOURCES: dict[str, Callable[[Request], Dataset]] = {
 }
 
 
-def load(
-    dataset: str = "auto",
-    root: Path | None = None,
-    background: Background = "full",
-    download: bool = True,
-    size: int | None = None,
-    drawer_names: DrawerNames = "auto",
-    progress: Callable[[int, int], None] | None = None,
-    only_background: bool = False,
-) -> Dataset:
+def load(dataset: str = "auto", root: Path | None = None, **options: Any) -> Dataset:
     """Return a data set with its fixed split.
 
     Args:
@@ -40,46 +32,23 @@ def load(
             where it is found or can be had, else glyphs with a warning; or a folder
             ``<alphabet>/<character>/<image>``.
         root: where Omniglot is looked for; see ``data.files.folders.data_root``.
-        background: Omniglot's background set: ``"full"``, ``"small1"`` or ``"small2"``.
-        download: whether Omniglot may be fetched.
-        size: pixels to reduce the 105 x 105 drawings to, by area; no full-size copy of
-            everything is made. The digest is that of the full-size content all the same.
-        drawer_names: what tells the drawers in a folder: ``"names"``, the numbers at the ends of
-            its files' names; ``"rank"``, the order of those; ``"auto"``, names where they are
-            regular.
-        progress: called with how many of how many pictures of a folder are read.
-        only_background: leave Omniglot's evaluation set and official runs unread: no alphabet
-            validates or tests, and the digest is the background's.
+        options: the other fields of `Request`.
 
     Raises:
         DataError: unknown, unusable, altered or missing data; the message says what to do.
     """
-    if background not in BACKGROUNDS:
+    request = Request(dataset=dataset, root=data_root(root), **options)
+    for name, allowed in (("background", BACKGROUNDS), ("drawer_names", DRAWER_NAMES)):
+        if (value := getattr(request, name)) not in allowed:
+            raise DataError(f"{name} {value!r} is unknown; allowed are {', '.join(allowed)}")
+    if request.size is not None and not 1 <= request.size <= FULL_SIZE:
         raise DataError(
-            f"background {background!r} is unknown; allowed are {', '.join(BACKGROUNDS)}"
+            f"size {request.size} is not possible; drawings have 1 to {FULL_SIZE} pixels"
         )
-    if drawer_names not in DRAWER_NAMES:
-        raise DataError(
-            f"drawer_names {drawer_names!r} is unknown; allowed are {', '.join(DRAWER_NAMES)}"
-        )
-    if size is not None and not 1 <= size <= FULL_SIZE:
-        raise DataError(f"size {size} is not possible; drawings have 1 to {FULL_SIZE} pixels")
     check(dataset)
-    request = Request(
-        dataset=dataset,
-        root=data_root(root),
-        background=background,
-        download=download,
-        size=size,
-        drawer_names=drawer_names,
-        progress=progress,
-        only_background=only_background,
-    )
     if dataset == "auto":
         return _first_available(request)
-    if source := SOURCES.get(dataset):
-        return source(request)
-    return load_folder(request)
+    return SOURCES.get(dataset, load_folder)(request)
 
 
 def described(dataset: str, root: Path | None = None, background: Background = "full") -> str:
@@ -92,8 +61,6 @@ def described(dataset: str, root: Path | None = None, background: Background = "
         return "glyphs, drawn from embedded fonts"
     if is_folder(dataset):
         return f"images in {Path(dataset).absolute()}"
-    if dataset not in ("auto", "omniglot"):
-        return dataset
     folder = found_in(Request(dataset=dataset, root=data_root(root), background=background))
     if folder is not None:
         return f"omniglot, from {folder}"

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.batches.pairs import Pairs
 from data.drawings import Drawings
 from hpo.results.accuracy import NET, Accuracy
 from hpo.results.answers import Answers, accuracies, as_ties
@@ -39,7 +38,7 @@ def net_answers(
     credits: list[list[Tensor]] = [[] for _ in tests.tasks]
     verified = []
     device = tests.drawings.device
-    pairs = Pairs(*(column.to(device) for column in vars(validation.pairs).values()))
+    pairs = validation.pairs.to(device)
     for i, net in enumerate(nets):
         tell(f"net {i + 1} of {len(nets)}")
         for task, scores, column in zip(

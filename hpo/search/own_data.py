@@ -8,7 +8,7 @@ from rich.console import Console
 
 from data.dataset import ROLES, Dataset
 from data.errors import DataError
-from data.sources.folder.tree import listed
+from data.images.listing import listed, shown
 from hpo.study.config import StudyConfig
 from hpo.study.run import StudyRun
 from hpo.terminal.progress import reading
@@ -73,7 +73,6 @@ def found(dataset: Dataset, config: StudyConfig) -> Iterator[str]:
 def _leave_sheet(dataset: Dataset, path: Path) -> None:
     """Draw a sample of the images beside what was read of them, whole or not at all."""
     from data.images.decode import decode_grey, read_bytes
-    from data.images.listing import shown
     from data.images.sheet import show_inputs
 
     assert dataset.own is not None

@@ -10,7 +10,7 @@ from data.batches.pairs import PairSampler
 from data.dataset import Dataset, OwnFolder
 from data.drawings import Drawings
 from data.sources.table import load
-from data.split import background, split
+from data.split import split
 from hpo.study.config import FOLDER
 from hpo.study.run import StudyRun
 from model.hyperparameters import Budget, Hyperparameters
@@ -129,5 +129,5 @@ def final_inputs(inputs: StudyData, dataset: Dataset, run: StudyRun) -> StudyDat
     data = run.config.data
     if data.validation == "koch":
         return inputs
-    train = background(dataset, data.drawers).to(run.device)
+    train = split(dataset, data.drawers).train.to(run.device)
     return replace(inputs, train=train, keep="last")

@@ -4,21 +4,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from data.errors import DataError
 from data.images.ink import read_ink
-from data.images.listing import shown
+from data.images.listing import listed, shown
 from data.images.support import find_support
 from model.errors import ModelError
+from model.evaluation.scores import EMBED_BATCH
 from model.net.calibration import Calibration
+from model.net.saved import load_net
 
-if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
-
-_NAMED = 20
-"""Bad images that one message names."""
 _COMPARED = 200
 """Images of a support that are compared with each other, to calibrate a net saved without."""
 
@@ -57,8 +56,6 @@ class Classifier:
     """
 
     def __init__(self, model: Path, support: Path, device: str = "cpu"):
-        from model.net.saved import load_net
-
         classes = find_support(support)
         saved = load_net(model)
         self._model, self._size, self._device = model, saved.image_size, device
@@ -77,8 +74,6 @@ class Classifier:
             DataError: it cannot be read, or is blank.
             ModelError: the net's scores are no numbers.
         """
-        import torch
-
         asked = self._embed([self._ink(query)])
         logits = torch.stack([self._score(asked, known).mean() for known in self._known.values()])
         if not bool(logits.isfinite().all()):
@@ -86,7 +81,7 @@ class Classifier:
         columns = zip(self._known, logits.tolist(), self._calibration(logits).tolist(), strict=True)
         return sorted((Ranked(*each) for each in columns), key=lambda one: (-one.logit, one.name))
 
-    def _ink(self, path: Path) -> "np.ndarray":
+    def _ink(self, path: Path) -> np.ndarray:
         ink = read_ink(path, self._size)
         if not ink.any():
             raise DataError(
@@ -94,7 +89,7 @@ class Classifier:
             )
         return ink
 
-    def _embed_support(self, classes: Mapping[str, Sequence[Path]]) -> "dict[str, Tensor]":
+    def _embed_support(self, classes: Mapping[str, Sequence[Path]]) -> dict[str, Tensor]:
         inks: dict[str, list[np.ndarray]] = {name: [] for name in classes}
         bad = []
         for name, paths in classes.items():
@@ -104,21 +99,16 @@ class Classifier:
                 except DataError as error:
                     bad.append(str(error))
         if bad:
-            more = f"\nand {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-            raise DataError("\n".join(bad[:_NAMED]) + more)
+            raise DataError(listed(bad, "\n"))
         return {name: self._embed(images) for name, images in inks.items()}
 
-    def _embed(self, inks: "Sequence[np.ndarray]") -> "Tensor":
-        import numpy as np
-        import torch
-
-        images = torch.from_numpy(np.stack(inks)).to(self._device).unsqueeze(1)
+    def _embed(self, inks: Sequence[np.ndarray]) -> Tensor:
+        images = torch.from_numpy(np.stack(inks)).unsqueeze(1)
         with torch.inference_mode():
-            return self._net.embed(images.float() / 255)
+            parts = images.to(self._device).split(EMBED_BATCH)
+            return torch.cat([self._net.embed(part.float() / 255) for part in parts])
 
-    def _score(self, first: "Tensor", second: "Tensor") -> "Tensor":
-        import torch
-
+    def _score(self, first: Tensor, second: Tensor) -> Tensor:
         # In float64 similarities stay distinct much further.
         with torch.inference_mode():
             return self._net.score(first, second).double().cpu()
@@ -129,8 +119,6 @@ class Classifier:
         Its threshold, a sigmoid, gives the shift; where that is 0 or 1 already, the support's
         images do: they are of different characters, but for those of one class.
         """
-        import torch
-
         if 0 < threshold < 1:
             return Calibration(shift=math.log(threshold) - math.log1p(-threshold), scale=1.0)
         images = torch.cat(list(self._known.values()))

@@ -1,7 +1,7 @@
 """Confidence intervals of accuracies: over alphabets at large, and over trials alone."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -95,8 +95,7 @@ def _wilson(mean: float, trials: float, quantile: float) -> tuple[float, float]:
     return min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
 
 
-def _student(values: Iterable[float], mean: float) -> float:
-    values = list(values)
+def _student(values: Sequence[float], mean: float) -> float:
     if len(values) < 2:
         return 0.0
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)

@@ -12,7 +12,7 @@ from data.batches.pairs import Pairs, PairSampler
 from data.dataset import Dataset
 from data.drawings import Drawings
 from data.errors import DataError
-from data.sources.mnist import mnist_trials, resized
+from data.sources.mnist import DIGITS, resized
 from data.split import split
 from model.evaluation.scores import (
     accuracy,
@@ -26,8 +26,6 @@ from model.net.calibration import Calibration
 from model.net.siamese import SiameseNet
 
 WAYS = (2, 5, 10, 15, 20)
-TRIALS_PER_ALPHABET = 400
-VERIFICATION_PAIRS = 10_000
 _SEED = 20_150_701
 """Of the test trials: theirs alone, so that every net and study answers the same ones."""
 
@@ -66,32 +64,26 @@ class Benchmark:
         """Return the same trials and pairs with the drawings at ``size`` pixels, on ``device``."""
         known: dict[int, Drawings] = {}
 
-        def small(drawings: Drawings) -> Drawings:
+        def small(drawings: Drawings, protocol: str = "") -> Drawings:
             if id(drawings) not in known:
-                known[id(drawings)] = drawings.reduced(size).to(device)
+                # Digits of 28 px are thick already: they are scaled, not averaged by area.
+                reduce = resized if protocol == "mnist" else Drawings.reduced
+                known[id(drawings)] = reduce(drawings, size).to(device)
             return known[id(drawings)]
 
         def task(old: Task) -> Task:
-            if old.protocol == "mnist":
-                # Digits of 28 px are thick already: they are scaled, not averaged by area.
-                digits = resized(old.trials.drawings, size)
-                return replace(old, trials=replace(old.trials, drawings=digits).to(device))
-            drawings = small(old.trials.drawings)
+            drawings = small(old.trials.drawings, old.protocol)
             return replace(old, trials=replace(old.trials, drawings=drawings).to(device))
 
-        return Benchmark(
-            tuple(task(old) for old in self.tasks),
-            small(self.drawings),
-            Pairs(*(column.to(device) for column in vars(self.pairs).values())),
-        )
+        return Benchmark(tuple(map(task, self.tasks)), small(self.drawings), self.pairs.to(device))
 
 
 def benchmark(
     dataset: Dataset,
     digits: Drawings | None = None,
     *,
-    trials_per_alphabet: int = TRIALS_PER_ALPHABET,
-    pairs: int = VERIFICATION_PAIRS,
+    trials_per_alphabet: int = 400,
+    pairs: int = 10_000,
 ) -> Benchmark:
     """Return the paper's tests (section 4) over ``dataset``'s test alphabets.
 
@@ -112,7 +104,8 @@ def benchmark(
         if (task := _n_way(test, way, trials_per_alphabet)) is not None:
             tasks.append(task)
     if digits is not None:
-        tasks.append(Task("mnist", only_used(mnist_trials(digits, seed=_SEED))))
+        drawn = generate(digits, way=DIGITS, trials=400, variant="all_drawers", seed=_SEED)
+        tasks.append(Task("mnist", only_used(drawn)))
     return Benchmark(tuple(tasks), test, PairSampler(test, _SEED).draw(pairs // 2 * 2))
 
 
@@ -141,7 +134,7 @@ def _n_way(test: Drawings, way: int, trials_per_alphabet: int) -> Task | None:
 
 def only_used(trials: OneShotTrials) -> OneShotTrials:
     """Return the same trials over no more drawings than they use."""
-    used, place = torch.cat([trials.query[:, None], trials.support], 1).unique(return_inverse=True)
+    used, place = trials.rows.unique(return_inverse=True)
     return OneShotTrials(trials.drawings.select(used), place[:, 0], place[:, 1:], trials.answer)
 
 
@@ -150,13 +143,11 @@ def net_scores(net: SiameseNet, tasks: Sequence[Task]) -> list[Tensor]:
     embeddings: dict[int, Tensor] = {}
     scores = []
     for task in tasks:
-        trials = task.trials
-        drawings = trials.drawings
+        drawings = task.trials.drawings
         if id(drawings) not in embeddings:
             everything = torch.arange(len(drawings), device=drawings.device)
             embeddings[id(drawings)] = embed(net, drawings, everything)
-        place = torch.cat([trials.query[:, None], trials.support], 1)
-        scores.append(scores_of(net, embeddings[id(drawings)], place))
+        scores.append(scores_of(net, embeddings[id(drawings)], task.trials.rows))
     return scores
 
 
@@ -184,14 +175,7 @@ class Verification(NamedTuple):
 def net_verification(
     net: SiameseNet, tests: Benchmark, drawings: Drawings, pairs: Pairs
 ) -> Verification:
-    """Return the accuracy on the test pairs, and the calibration that it was measured with.
-
-    Args:
-        net: what is tested.
-        tests: with the test pairs.
-        drawings: validation drawings.
-        pairs: validation pairs over them.
-    """
+    """Return how the net does on the test pairs, calibrated on the validation pairs given."""
     validation = verification_scores(net, drawings, pairs)
     calibration = Calibration.fit(validation, pairs.same)
     false_accept, false_reject = error_rates(validation, pairs.same, calibration.shift)

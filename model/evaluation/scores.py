@@ -20,32 +20,25 @@ def embed(net: SiameseNet, drawings: Drawings, index: Tensor) -> Tensor:
     return torch.cat([net.embed(drawings.images(part)) for part in index.split(EMBED_BATCH)])
 
 
-@torch.inference_mode()
 def one_shot_scores(net: SiameseNet, trials: OneShotTrials) -> Tensor:
     """Return each trial's logits ``[T, N]``, the query against every drawing of its support."""
-    used, place = _rows(trials).unique(return_inverse=True)
+    used, place = trials.rows.unique(return_inverse=True)
     return scores_of(net, embed(net, trials.drawings, used), place)
 
 
-@torch.inference_mode()
 def all_scores(net: SiameseNet, trials: OneShotTrials, pairs: Pairs) -> tuple[Tensor, Tensor]:
     """Return the logits of the trials ``[T, N]`` and of pairs of the same drawings ``[B]``.
 
     What `one_shot_scores` and `verification_scores` return, at the cost of one of them.
     """
-    rows = _rows(trials)
-    wanted = torch.cat([rows.flatten(), pairs.a, pairs.b])
-    used, place = wanted.unique(return_inverse=True)
+    rows = trials.rows
+    used, place = torch.cat([rows.flatten(), pairs.a, pairs.b]).unique(return_inverse=True)
     embeddings = embed(net, trials.drawings, used)
     asked, of_pairs = place.split([rows.numel(), 2 * len(pairs)])
     return (
         scores_of(net, embeddings, asked.view_as(rows)),
         scores_of(net, embeddings, of_pairs.view(2, -1).T).squeeze(1),
     )
-
-
-def _rows(trials: OneShotTrials) -> Tensor:
-    return torch.cat([trials.query[:, None], trials.support], 1)
 
 
 @torch.inference_mode()
@@ -87,14 +80,13 @@ def one_shot_accuracy(net: SiameseNet, trials: OneShotTrials) -> float:
     return accuracy(credit(one_shot_scores(net, trials), trials.answer))
 
 
-@torch.inference_mode()
 def verification_scores(net: SiameseNet, drawings: Drawings, pairs: Pairs) -> Tensor:
     """Return the logits ``[B]`` that each pair shows one character."""
     used, place = torch.stack([pairs.a, pairs.b], 1).unique(return_inverse=True)
     return scores_of(net, embed(net, drawings, used), place).squeeze(1)
 
 
-def verification_credit(scores: Tensor, same: Tensor, threshold: float = 0.0) -> Tensor:
+def verification_credit(scores: Tensor, same: Tensor, threshold: float) -> Tensor:
     """Return each pair's credit ``[B]``: 1 if ``scores > threshold`` is right on its sameness.
 
     Scores that lie on the threshold count half, as a net that says nothing should.

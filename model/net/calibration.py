@@ -2,13 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _HIGHEST, _LOWEST = 6.0, 40.0
 """Where the highest and lowest validation logits come at most, before the sigmoid.
@@ -44,7 +40,7 @@ class Calibration:
                 f"shift {self.shift} and scale {self.scale}: finite, the scale above 0"
             )
 
-    def __call__(self, logits: "Tensor") -> "Tensor":
+    def __call__(self, logits: Tensor) -> Tensor:
         """Return the similarities, in [0, 1], in the logits' own precision.
 
         Written out, since the sigmoid of ONNX runtimes may be 0 from -18 downwards.
@@ -55,7 +51,7 @@ class Calibration:
         return (1 - tail).where(level > 0, tail)
 
     @classmethod
-    def fit(cls, scores: "Tensor", same: "Tensor") -> "Calibration":
+    def fit(cls, scores: Tensor, same: Tensor) -> "Calibration":
         """Return the calibration of validation pairs (Platt 1999).
 
         The shift is the threshold with the highest accuracy, the scale the most likely one given
@@ -66,7 +62,6 @@ class Calibration:
             scores: logits ``[B]``.
             same: 1 where a pair is of one character, else 0, ``[B]``.
         """
-
         usable = scores.isfinite()
         scores, same = scores[usable].cpu(), same[usable].cpu() > 0.5
         if not len(scores):
@@ -87,7 +82,7 @@ IDENTITY = Calibration(shift=0.0, scale=1.0)
 """The plain sigmoid."""
 
 
-def _likeliest(offset: "Tensor", target: "Tensor", most: float) -> float:
+def _likeliest(offset: Tensor, target: Tensor, most: float) -> float:
     """Return the scale from 1 to ``most`` of the highest likelihood, which has one peak."""
     low, high = 1.0, most
     for _ in range(60):

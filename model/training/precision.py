@@ -8,15 +8,9 @@ from model.net.siamese import SiameseNet
 
 def set_precision(net: SiameseNet, recipe: Recipe, device: torch.device) -> None:
     """Let ``net`` train by ``recipe`` in what is fastest on ``device``."""
-    net.bf16 = uses_bf16(recipe, device)
+    auto = recipe.precision == "auto"
+    net.bf16 = computes_bf16(device) if auto else recipe.precision == "bf16"
     net.conv1_as_product = device.type == "cuda"
-
-
-def uses_bf16(recipe: Recipe, device: torch.device) -> bool:
-    """Return whether training by ``recipe`` on ``device`` computes in bfloat16."""
-    if recipe.precision == "auto":
-        return computes_bf16(device)
-    return recipe.precision == "bf16"
 
 
 def computes_bf16(device: torch.device) -> bool:

@@ -10,19 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.batches.distort import Distortion
+from data.batches.distort import Distortion, splice
 from data.batches.one_shot import OneShotTrials
 from data.batches.pairs import EpisodeSampler, Pairs, PairSampler
-from data.batches.splice import splice
 from data.drawings import Drawings
 from model.evaluation.scores import accuracy, all_scores, credit, verification_accuracy
 from model.hyperparameters import Budget, Hyperparameters
 from model.net.calibration import best_threshold
 from model.net.siamese import SiameseNet
-from model.training.collapse import COLLAPSE_EPOCHS, epochs_at_chance
 from model.training.cost import available_memory, pairs_that_fit, within_cost
 from model.training.cuda_graph import EAGER_STEPS, can_record, record
-from model.training.epoch import EpochResult
+from model.training.epoch import COLLAPSE_EPOCHS, EpochResult, epochs_at_chance
 from model.training.optimiser import Schedule, build_optimiser
 from model.training.precision import set_precision
 
@@ -64,26 +62,22 @@ class Trainer:
         keep: Literal["best", "last"] = "best",
     ):
         self.hyperparameters, self.seed, self.keep = hyperparameters, seed, keep
-        self.budget = within_cost(budget, hyperparameters.architecture)
+        architecture, recipe = hyperparameters.architecture, hyperparameters.recipe
+        self.budget = within_cost(budget, architecture)
         self.device = torch.device(device)
-        recipe = hyperparameters.recipe
         self.train_drawings = (train.rotated() if recipe.rotations else train).to(self.device)
         self.validation = Validation(
-            validation.trials.to(self.device),
-            Pairs(*(column.to(self.device) for column in vars(validation.pairs).values())),
+            validation.trials.to(self.device), validation.pairs.to(self.device)
         )
         sampler = PairSampler if recipe.batch == "pairs" else EpisodeSampler
         self.sampler: PairSampler | EpisodeSampler = sampler(self.train_drawings, seed)
         self.distortion = Distortion(
-            strength=recipe.distortion,
-            warp=recipe.warp,
-            zoom=recipe.zoom,
-            elastic=recipe.elastic,
+            strength=recipe.distortion, warp=recipe.warp, zoom=recipe.zoom, elastic=recipe.elastic
         )
         self.generator = torch.Generator(self.device)
         # Drawn on the CPU, so that a seed is the same net on every device.
         generator = torch.Generator().manual_seed(seed)
-        self.net = SiameseNet(hyperparameters.architecture, generator).to(self.device)
+        self.net = SiameseNet(architecture, generator).to(self.device)
         set_precision(self.net, recipe, self.device)
         self.recordable = can_record(self.device)
         self.optimiser = build_optimiser(
@@ -98,7 +92,6 @@ class Trainer:
         )
         self._eager_steps = 0
         self._replay: Callable[[], Tensor] | None = None
-        architecture = hyperparameters.architecture
         self.pairs_that_fit = pairs_that_fit(
             architecture, available_memory(self.device), self.net.conv1_as_product
         )

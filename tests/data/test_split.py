@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from data.dataset import ROLES, Dataset
-from data.split import background, held_out, split
+from data.dataset import PAPER_DRAWERS, ROLES, Dataset
+from data.split import held_out, split
 from tests.synthetic import synthetic
 
 
@@ -11,11 +11,7 @@ def dataset() -> Dataset:
         name="made up",
         drawings=drawings,
         alphabets={"train": ("a", "d"), "validation": ("b",), "test": ("c",)},
-        drawers={
-            "train": tuple(range(1, 13)),
-            "validation": tuple(range(13, 17)),
-            "test": tuple(range(17, 21)),
-        },
+        drawers=PAPER_DRAWERS,
         digest=drawings.digest(),
     )
 
@@ -64,7 +60,7 @@ def test_lakes_split_validates_on_every_fourth_background_alphabet() -> None:
     assert set(parts.validation.drawer.tolist()) == set(range(13, 17))
     assert len(parts.test) == 0
     # The fits that are tested train on them as well, and on nothing else.
-    whole = background(data)
+    whole = split(data).train
     assert set(whole.alphabet.tolist()) == set(range(8))
     assert set(whole.drawer.tolist()) == set(range(1, 13))
 

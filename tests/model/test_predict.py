@@ -9,8 +9,9 @@ from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 from data.images.support import find_support
+from model.evaluation.classifier import Classifier
 from model.net.saved import CONFIG, SavedNet, save_net
-from model.predict import app, predict
+from model.predict import app
 from tests.model.support import SHAPES, alike, drawing
 
 
@@ -37,7 +38,7 @@ def test_finds_the_class_at_any_size_and_polarity(
     image = drawing(shape, 300, 3)
     query = tmp_path / "query.png"
     (ImageOps.invert(image) if dark_paper else image).save(query)
-    (ranked,) = predict(model, support, [query])
+    ranked = Classifier(model, support).rank(query)
     assert ranked[0].name == shape
     assert [r.similarity for r in ranked] == sorted((r.similarity for r in ranked), reverse=True)
     assert all(0 <= r.similarity <= 1 for r in ranked)
@@ -137,7 +138,7 @@ def test_a_net_saved_without_calibration_ranks_right_and_says_so(
 def test_what_no_class_reaches_is_unknown(model: Path, support: Path, tmp_path: Path) -> None:
     query = tmp_path / "query.png"
     drawing("cross", 100, 2).save(query)
-    ((best, *_),) = predict(model, support, [query])
+    best, *_ = Classifier(model, support).rank(query)
     assert best.name == "cross"
     options = ("--model", model, "--support", support, "--query", query)
     for threshold, unknown in (

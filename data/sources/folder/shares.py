@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from data.dataset import Role
+from data.dataset import DrawerShares, Role
 from data.errors import DataError
-from data.images.listing import shown, stem_of
-from data.sources.folder.tree import Tree, listed
+from data.images.listing import listed, shown, stem_of
+from data.sources.folder.tree import Tree
 from data.sources.request import DrawerNames
 
 MIN_ALPHABETS = 3  # one for each role
@@ -37,8 +37,14 @@ def drawers_of(tree: Tree, how: DrawerNames = "auto") -> tuple[Drawers, bool]:
     """
     files = {(a, c): images for a, characters in tree.items() for c, images in characters.items()}
     told = {key: _numbers(images) for key, images in files.items()}
-    if how == "names":
-        _refuse_untold(files, told)
+    untold = [shown(file) for key in files if told[key] is None for file in files[key]]
+    if how == "names" and untold:
+        raise DataError(
+            "--drawer-names names: every image's name has to end in _NN, a number from 1 that "
+            f"is in its folder once; not so where {len(untold)} image{'s' * (len(untold) != 1)} "
+            f"lie{'s' * (len(untold) == 1)}: {listed(untold)}; rename them, or give "
+            "--drawer-names auto or rank"
+        )
     named = how == "names" or (how == "auto" and _regular(files, told))
     drawers = {
         key: (named and told[key]) or list(range(1, len(images) + 1))
@@ -96,12 +102,11 @@ def share_characters(characters: Iterable[str]) -> dict[Role, tuple[str, ...]]:
 
 def share_drawers(
     drawn: Mapping[str, Sequence[frozenset[int]]], alphabets: Mapping[Role, Sequence[str]]
-) -> dict[Role, tuple[int, ...]]:
-    """Share drawers out to the roles: 60, 20 and 20 %, in order of their numbers.
+) -> DrawerShares:
+    """Share drawers out: 60 % train, 20 % validate, the last 20 % neither, by their numbers.
 
-    Every role has all of them where those who drew most characters are fewer than ten, or where
-    some character of a role would be left without two drawings by the role's own. A drawer of
-    only a few characters trains.
+    All do both where those who drew most characters are fewer than ten, or where some character
+    would be left without two drawings by its role's own. A drawer of only a few characters trains.
 
     Args:
         drawn: alphabet -> the drawers of each of its characters.
@@ -113,19 +118,16 @@ def share_drawers(
     common = [drawer for drawer in everyone if 2 * count[drawer] >= len(characters)]
     each = max(2, round(0.2 * len(common)))
     rest = len(common) - 2 * each
-    shares: dict[Role, tuple[int, ...]] = {
-        "train": tuple(sorted(set(everyone) - set(common[rest:]))),
-        "validation": tuple(common[rest : rest + each]),
-        "test": tuple(common[rest + each :]),
-    }
+    train = tuple(sorted(set(everyone) - set(common[rest:])))
+    validation = tuple(common[rest : rest + each])
     of_role = {role: [d for name in alphabets[role] for d in drawn[name]] for role in alphabets}
     if (
         len(common) >= MIN_DRAWERS
-        and _suffices(of_role["train"], shares["train"])
-        and _suffices(of_role["validation"], shares["validation"], _FILLED)
+        and _suffices(of_role["train"], train)
+        and _suffices(of_role["validation"], validation, _FILLED)
     ):
-        return shares
-    return {"train": everyone, "validation": everyone, "test": everyone}
+        return {"train": train, "validation": validation}
+    return {"train": everyone, "validation": everyone}
 
 
 def _suffices(
@@ -154,17 +156,3 @@ def _regular(
     count = Counter(number for numbers in told.values() for number in numbers or ())
     recurring = sum(many * many for many in count.values())
     return recurring >= _REGULAR * len(files) * sum(map(len, files.values()))
-
-
-def _refuse_untold(
-    files: Mapping[tuple[str, str], Sequence[Path]],
-    told: Mapping[tuple[str, str], list[int] | None],
-) -> None:
-    untold = [shown(file) for key in files if told[key] is None for file in files[key]]
-    if untold:
-        raise DataError(
-            "--drawer-names names: every image's name has to end in _NN, a number from 1 that "
-            f"is in its folder once; not so where {len(untold)} image{'s' * (len(untold) != 1)} "
-            f"lie{'s' * (len(untold) == 1)}: {listed(untold)}; rename them, or give "
-            "--drawer-names auto or rank"
-        )

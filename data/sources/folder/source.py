@@ -1,7 +1,7 @@
 """A folder of the user's own: ``<alphabet>/<character>/<image>``, or ``<character>/<image>``."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from data.errors import DataError
 from data.files.cache import cached
 from data.files.packed import LabelledRow, Packed, join, pack, row_of
 from data.images.ink import read_ink
-from data.images.listing import describe, name_of, shown
+from data.images.listing import describe, listed, name_of, shown
 from data.sources.folder.shares import (
     MIN_ALPHABETS,
     MIN_CHARACTERS,
@@ -23,7 +23,7 @@ from data.sources.folder.shares import (
     share_characters,
     share_drawers,
 )
-from data.sources.folder.tree import LAYOUT, FolderTree, Tree, listed, read_tree
+from data.sources.folder.tree import LAYOUT, FolderTree, Tree, read_tree
 from data.sources.request import Request
 
 SIZE = 105  # pixels, after Omniglot
@@ -55,7 +55,8 @@ def load_folder(request: Request) -> Dataset:
         _state(root, tree, request),
         lambda: _read(root, found, tree, drawers, request),
     )
-    kept = _kept(found, tree, packed)
+    own_names = [_own_name(found, packed.character_names[c]) for c in packed.character]
+    kept = _enough(tree, Counter(own_names))
     _, alphabets = _roles(root, found, kept)
     file_of = {
         ("" if found.one_alphabet else alphabet, character, drawer): file
@@ -70,14 +71,13 @@ def load_folder(request: Request) -> Dataset:
         # A rank says nothing of who drew, so that keeping some from a role would be mere loss.
         drawers=share_drawers(_drawn(packed), alphabets)
         if named
-        else dict.fromkeys(ROLES, everyone),
+        else {"train": everyone, "validation": everyone},
         digest=packed.digest,
         own=OwnFolder(
             path=Path(os.path.abspath(root)),
             remarks=tuple(_remarks(found, tree, kept, packed, named)),
             files=tuple(
-                file_of[*_own_name(found, packed.character_names[c]), int(d)]
-                for c, d in zip(packed.character, packed.drawer, strict=True)
+                file_of[*name, int(d)] for name, d in zip(own_names, packed.drawer, strict=True)
             ),
         ),
     )
@@ -94,13 +94,6 @@ def _enough(tree: Tree, counts: Mapping[tuple[str, str], int]) -> Tree:
         for a, characters in tree.items()
     }
     return {a: characters for a, characters in kept.items() if len(characters) >= MIN_CHARACTERS}
-
-
-def _kept(found: FolderTree, tree: Tree, packed: Packed) -> Tree:
-    """Return the part of the tree that is in ``packed``."""
-    names = {_own_name(found, name) for name in packed.character_names}
-    parts = {a: {c: f for c, f in each.items() if (a, c) in names} for a, each in tree.items()}
-    return {a: characters for a, characters in parts.items() if characters}
 
 
 def _own_name(found: FolderTree, name: str) -> tuple[str, str]:
@@ -176,7 +169,12 @@ def _read(root: Path, found: FolderTree, tree: Tree, drawers: Drawers, request: 
     total = sum(map(len, files.values()))
     bad, blank = [], []
     rows: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = {key: [] for key in files}
-    for i, (key, file, drawer) in enumerate(_pictures(files, drawers), 1):
+    pictures = (
+        (key, file, drawer)
+        for key, images in files.items()
+        for file, drawer in zip(images, drawers[key], strict=True)
+    )
+    for i, (key, file, drawer) in enumerate(pictures, 1):
         try:
             ink = read_ink(file, SIZE, shown(file))
         except DataError as error:
@@ -205,14 +203,6 @@ def _read(root: Path, found: FolderTree, tree: Tree, drawers: Drawers, request: 
         for drawer, row in rows["" if found.one_alphabet else alphabet, character]
     )
     return replace(pack(labelled, SIZE, binary=False), blank=tuple(blank))
-
-
-def _pictures(
-    files: Mapping[tuple[str, str], tuple[Path, ...]], drawers: Drawers
-) -> Iterator[tuple[tuple[str, str], Path, int]]:
-    for key, images in files.items():
-        for file, drawer in zip(images, drawers[key], strict=True):
-            yield key, file, drawer
 
 
 def _remarks(

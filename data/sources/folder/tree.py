@@ -4,16 +4,15 @@ The walk itself, what it skips and what it follows, is `data.images.listing`'s.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import DataError
-from data.images.listing import describe, name_of, shown, walk
+from data.images.listing import describe, listed, name_of, shown, walk
 
 LAYOUT = "the layout is <alphabet>/<character>/<image>, or <character>/<image> for one alphabet"
 ELSEWHERE = "not as deep in the folder as the others"
-NAMED = 20  # paths that a message names; of the others it gives the number
 
 Tree = Mapping[str, Mapping[str, tuple[Path, ...]]]
 
@@ -32,11 +31,8 @@ class FolderTree:
 
     tree: Tree
     one_alphabet: bool
-    left_out: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
-    merged: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return sum(len(files) for characters in self.tree.values() for files in characters.values())
+    left_out: Mapping[str, tuple[Path, ...]]
+    merged: tuple[str, ...]
 
 
 def read_tree(root: Path) -> FolderTree:
@@ -51,7 +47,8 @@ def read_tree(root: Path) -> FolderTree:
     listing = walk(root)
     folders = {image: image.relative_to(root).parts[:-1] for image in listing.images}
     if not folders:
-        raise DataError(_with(f"{shown(root)}: 0 images in it; {LAYOUT}", listing.left_out))
+        lines = [f"{shown(root)}: 0 images in it; {LAYOUT}", *describe(listing.left_out)]
+        raise DataError("\n  ".join(lines))
     depths = Counter(map(len, folders.values()))
     depth = max(depths, key=lambda depth: (depths[depth], depth))
     if depth == 0:
@@ -94,14 +91,3 @@ def read_tree(root: Path) -> FolderTree:
             sorted(name.lstrip("/") for name, folders in meant.items() if len(folders) > 1)
         ),
     )
-
-
-def listed(names: Iterable[str], between: str = ", ") -> str:
-    """Return the first `NAMED` of the names, and how many more there are."""
-    names = list(names)
-    more = f"{between}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return between.join(names[:NAMED]) + more
-
-
-def _with(text: str, left_out: Mapping[str, tuple[Path, ...]]) -> str:
-    return "\n  ".join([text, *describe(left_out)])

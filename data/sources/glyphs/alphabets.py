@@ -1,4 +1,4 @@
-"""Which characters of matplotlib's DejaVu fonts make up the alphabets of ``glyphs``.
+"""Which characters of matplotlib's DejaVu Sans make up the alphabets of ``glyphs``.
 
 Scripts that share shapes (Latin, Greek, Cyrillic; the Canadian syllabics) all train, so that
 validation and test ask for shapes that training has not shown.
@@ -9,15 +9,12 @@ from typing import NamedTuple
 
 from data.dataset import Role
 
-Span = tuple[int, int]
-
 
 class GlyphAlphabet(NamedTuple):
     """One alphabet: its role, and its characters as spans of code points, ends included."""
 
     role: Role
-    spans: tuple[Span, ...]
-    font: str = "DejaVuSans"
+    spans: tuple[tuple[int, int], ...]
 
 
 ALPHABETS: Mapping[str, GlyphAlphabet] = {

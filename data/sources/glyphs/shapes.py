@@ -10,29 +10,16 @@ from matplotlib.ft2font import FT2Font, LoadFlags
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from data.errors import DataError
-
+FONT = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
 SIDE = 105  # pixels of a drawing
 REACH = 66  # pixels that the longer side of a character takes, as Omniglot's do
 _SPUR = 7  # pixels: shorter side branches are corners of the outline, not strokes
 _EIGHT = np.ones((3, 3), bool)
 
 
-def font_path(font: str) -> Path:
-    """Return where matplotlib keeps its font of that name."""
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
-
-
-def strokes(font: str, codes: Sequence[int]) -> np.ndarray:
-    """Return the characters' strokes one pixel wide, bool ``[len(codes), 105, 105]``.
-
-    Raises:
-        DataError: the font lacks one of them.
-    """
-    face = FT2Font(str(font_path(font)))
-    known = face.get_charmap()
-    if lacking := [code for code in codes if code not in known]:
-        raise DataError(f"{font} lacks U+{lacking[0]:04X}; install matplotlib's own fonts again")
+def strokes(codes: Sequence[int]) -> np.ndarray:
+    """Return the characters' strokes one pixel wide, bool ``[len(codes), 105, 105]``."""
+    face = FT2Font(str(FONT))
     return np.stack([prune(thin(_filled(face, code))) for code in codes])
 
 

@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from matplotlib.ft2font import FT2Font
 
-from data.dataset import ROLES, Dataset
+from data.dataset import PAPER_DRAWERS, ROLES, Dataset
 from data.files.cache import cached
 from data.files.packed import LabelledRow, Packed, join, pack, row_of
 from data.sources.glyphs.alphabets import ALPHABETS, GlyphAlphabet
-from data.sources.glyphs.shapes import SIDE, distance, distinct, font_path, strokes
+from data.sources.glyphs.shapes import FONT, SIDE, distance, distinct, strokes
 from data.sources.request import Request
 
 DRAWERS = 20
@@ -54,12 +54,11 @@ _OWN_BEND, _BEND, _TREMBLE = 2.4, 3.2, 0.55  # standard deviations of the knots,
 def load_glyphs(request: Request) -> Dataset:
     """Return the embedded alphabets, each character drawn once by each of 20 drawers.
 
-    The same drawings on every call. Roles are fixed, about 60/20/20 of the
-    alphabets; drawers as in the paper: 1 to 12 train, 13 to 16 validate, 17 to 20 test.
+    The same drawings on every call. Roles are fixed, about 60/20/20 of the alphabets; drawers as in
+    the paper: 1 to 12 train, 13 to 16 validate.
     """
-    fonts = sorted({alphabet.font for alphabet in ALPHABETS.values()})
-    state = " ".join(hashlib.sha256(font_path(font).read_bytes()).hexdigest() for font in fonts)
-    packed = cached("glyphs", "embedded", f"{RECIPE} {state}", draw_all)
+    state = f"{RECIPE} {hashlib.sha256(FONT.read_bytes()).hexdigest()}"
+    packed = cached("glyphs", "embedded", state, draw_all)
     return Dataset(
         name="glyphs",
         drawings=join([packed], request.size),
@@ -67,11 +66,7 @@ def load_glyphs(request: Request) -> Dataset:
             role: tuple(sorted(name for name, a in ALPHABETS.items() if a.role == role))
             for role in ROLES
         },
-        drawers={
-            "train": tuple(range(1, 13)),
-            "validation": tuple(range(13, 17)),
-            "test": tuple(range(17, 21)),
-        },
+        drawers=PAPER_DRAWERS,
         digest=packed.digest,
     )
 
@@ -87,7 +82,7 @@ def draw_all() -> Packed:
 
 def codes_of(alphabet: GlyphAlphabet) -> list[int]:
     """Return the code points that the font has and that no mere accent tells apart."""
-    known = FT2Font(str(font_path(alphabet.font))).get_charmap()
+    known = FT2Font(str(FONT)).get_charmap()
     return [
         code
         for first, last in alphabet.spans
@@ -156,7 +151,7 @@ def draw(field: np.ndarray, hands: list[Hand], random: np.random.Generator) -> n
 
 def _rows(name: str, alphabet: GlyphAlphabet, hands: list[Hand]) -> list[LabelledRow]:
     every_code = codes_of(alphabet)
-    every_skeleton = strokes(alphabet.font, every_code)
+    every_skeleton = strokes(every_code)
     long = every_skeleton.sum((1, 2)) >= SHORTEST
     skeletons, codes = every_skeleton[long], np.array(every_code)[long]
     kept = distinct(skeletons, APART)[:MOST_CHARACTERS]

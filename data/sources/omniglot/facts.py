@@ -79,20 +79,8 @@ EVALUATION: dict[str, AlphabetFacts] = {
 }
 
 # The alphabets of the two minimal sets are whole alphabets of the background set.
-SMALL1 = (
-    "Balinese",
-    "Early_Aramaic",
-    "Greek",
-    "Korean",
-    "Latin",
-)
-SMALL2 = (
-    "Greek",
-    "Japanese_(katakana)",
-    "Latin",
-    "Sanskrit",
-    "Tagalog",
-)
+SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
+SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
 
 # The ten alphabets of the official runs, which test; the other ten of the evaluation set validate.
 RUN_ALPHABETS = (

@@ -5,10 +5,7 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
-import torch
 
-from data.batches.one_shot import OneShotTrials
-from data.drawings import Drawings
 from data.errors import DataError
 from data.files.packed import Packed, row_of
 from data.images.decode import decode_grey
@@ -62,7 +59,7 @@ def read_runs(
                 answer.append(classes.index(right))
     except (KeyError, ValueError) as error:
         raise DataError(f"{where}: {error} is missing or mislabelled; get it again") from error
-    trials = np.array(query), np.array(support), np.array(answer)
+    trials = np.array(query, np.int64), np.array(support, np.int64), np.array(answer, np.int64)
     if runs_digest(evaluation, *trials) != RUNS_DIGEST:
         raise DataError(f"{where}: these are not the 20 official runs; get it again")
     return trials
@@ -84,11 +81,3 @@ def runs_digest(
         for q, row, a in zip(query, support, answer)
     )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def as_trials(
-    found: tuple[np.ndarray, np.ndarray, np.ndarray], drawings: Drawings, offset: int
-) -> OneShotTrials:
-    """Return the runs over ``drawings``, in which the evaluation set begins at ``offset``."""
-    query, support, answer = (torch.from_numpy(array.astype(np.int64)) for array in found)
-    return OneShotTrials(drawings, query + offset, support + offset, answer)

@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from data.dataset import Dataset
+from data.batches.one_shot import OneShotTrials
+from data.dataset import PAPER_DRAWERS, Dataset
+from data.drawings import Drawings
 from data.errors import DataError, DataUnavailable
 from data.files.archives import read_zip
 from data.files.cache import cached
@@ -30,7 +33,7 @@ from data.sources.omniglot.facts import (
     URL,
     AlphabetFacts,
 )
-from data.sources.omniglot.runs import as_trials, read_runs
+from data.sources.omniglot.runs import read_runs
 from data.sources.request import Request
 
 log = logging.getLogger("data")
@@ -57,7 +60,7 @@ def load_omniglot(request: Request) -> Dataset:
     """Return Omniglot with the split of Koch et al., section 4.1, and the official runs.
 
     Train: the background alphabets. Test: the ten alphabets of the official runs. Validation:
-    the other ten of the evaluation set. Drawers 1 to 12 train, 13 to 16 validate, 17 to 20 test.
+    the other ten of the evaluation set. Drawers 1 to 12 train, 13 to 16 validate, all test.
     The official runs were drawn by drawers 1 to 8, so that the split by drawers holds strictly
     for training and validation only. With ``only_background`` there is the background set alone.
 
@@ -66,29 +69,23 @@ def load_omniglot(request: Request) -> Dataset:
         DataError: what is found is cut off or altered; the message says where.
     """
     name, facts = BACKGROUND_SETS[request.background]
-    background = load_part(locate(name, request), facts)
-    parts, runs = [background], None
+    parts = [load_part(locate(name, request), facts)]
+    validation: tuple[str, ...] = ()
     if not request.only_background:
-        evaluation = load_part(locate("images_evaluation", request), EVALUATION)
-        runs = _runs(request, evaluation)
-        parts.append(evaluation)
+        parts.append(load_part(locate("images_evaluation", request), EVALUATION))
+        validation = tuple(name for name in sorted(EVALUATION) if name not in RUN_ALPHABETS)
     drawings = join(parts, request.size)
-    others = tuple(name for name in sorted(EVALUATION) if name not in RUN_ALPHABETS)
     return Dataset(
         name="omniglot" if request.background == "full" else f"omniglot-{request.background}",
         drawings=drawings,
         alphabets={
-            "train": background.alphabet_names,
-            "validation": () if request.only_background else others,
-            "test": () if request.only_background else RUN_ALPHABETS,
+            "train": parts[0].alphabet_names,
+            "validation": validation,
+            "test": RUN_ALPHABETS if validation else (),
         },
-        drawers={
-            "train": tuple(range(1, 13)),
-            "validation": tuple(range(13, 17)),
-            "test": tuple(range(17, 21)),
-        },
+        drawers=PAPER_DRAWERS,
         digest=hashlib.sha256(" ".join(part.digest for part in parts).encode()).hexdigest(),
-        official_runs=None if runs is None else as_trials(runs, drawings, len(background)),
+        official_runs=_runs(request, parts[1], drawings) if validation else None,
     )
 
 
@@ -114,10 +111,9 @@ def locate(name: str, request: Request) -> Path:
 
 def found_in(request: Request) -> Path | None:
     """Return the folder that the background set is read from; None where it is to be fetched."""
+    name, _ = BACKGROUND_SETS[request.background]
     try:
-        return locate(
-            BACKGROUND_SETS[request.background][0], replace(request, download=False)
-        ).parent
+        return locate(name, replace(request, download=False)).parent
     except DataUnavailable:
         return None
 
@@ -137,7 +133,8 @@ def load_part(path: Path, facts: Mapping[str, AlphabetFacts]) -> Packed:
     return cached(path.stem, str(path.resolve()), _state(path), build)
 
 
-def _runs(request: Request, evaluation: Packed) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _runs(request: Request, evaluation: Packed, drawings: Drawings) -> OneShotTrials | None:
+    """Return the official runs over ``drawings``, of which the last are the evaluation set."""
     try:
         path = locate("all_runs", request)
     except DataUnavailable as error:
@@ -145,7 +142,9 @@ def _runs(request: Request, evaluation: Packed) -> tuple[np.ndarray, np.ndarray,
             "The official one-shot runs are missing, so nothing is scored on them. %s", error
         )
         return None
-    return read_runs(_files(path), str(path), evaluation)
+    query, support, answer = map(torch.from_numpy, read_runs(_files(path), str(path), evaluation))
+    begin = len(drawings) - len(evaluation)
+    return OneShotTrials(drawings, query + begin, support + begin, answer)
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:

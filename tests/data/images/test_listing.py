@@ -15,10 +15,12 @@ from data.images.listing import (
     EMPTY,
     HIDDEN,
     LOOP,
+    NAMED,
     SPECIAL,
     TWICE,
     describe,
     list_folder,
+    listed,
     merge,
     name_of,
     shown,
@@ -208,3 +210,9 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
 def test_what_was_left_out_together(tmp_path: Path) -> None:
     a, b, c = (tmp_path / name for name in "abc")
     assert merge([{BROKEN: (a,)}, {LOOP: (b,)}, {BROKEN: (c,)}]) == {BROKEN: (a, c), LOOP: (b,)}
+
+
+def test_long_lists_are_cut_with_their_number() -> None:
+    assert listed(["a", "b"]) == "a, b"
+    text = listed(map(str, range(NAMED + 5)))
+    assert text.endswith(f", {NAMED - 1}, and 5 more")

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import data.sources.mnist
+from data.batches.one_shot import generate
 from data.errors import DataError, DataUnavailable
-from data.sources.mnist import DIGITS, IMAGES, LABELS, load_mnist, mnist_trials, resized
+from data.sources.mnist import DIGITS, IMAGES, LABELS, load_mnist, resized
 from tests.data.conftest import damaged, fuzz_examples
 
 
@@ -43,7 +44,7 @@ def test_reads_what_was_written(tmp_path: Path, packed: bool) -> None:
 
 def test_trials_offer_every_digit_once(tmp_path: Path) -> None:
     write(tmp_path)
-    trials = mnist_trials(load_mnist(tmp_path), trials=50)
+    trials = generate(load_mnist(tmp_path), way=DIGITS, trials=50, variant="all_drawers", seed=0)
     character = trials.drawings.character
     assert trials.way == DIGITS
     assert (character[trials.support].sort(1).values == torch.arange(10)).all()
@@ -127,17 +128,21 @@ def test_files_of_two_sets_are_refused(tmp_path: Path) -> None:
         load_mnist(tmp_path)
 
 
-def test_missing_and_not_to_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_and_not_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(url: str, target: Path, md5: str) -> Path:
+        raise DataUnavailable(f"{url} could not be downloaded; put it at {target}")
+
     monkeypatch.setattr(data.sources.mnist, "cache_dir", lambda: tmp_path / "cache")
-    with pytest.raises(DataUnavailable, match="put it there"):
-        load_mnist(tmp_path, download_missing=False)
+    monkeypatch.setattr(data.sources.mnist, "download", unreachable)
+    with pytest.raises(DataUnavailable, match=rf"put it at .*cache/MNIST/raw/{IMAGES}\.gz"):
+        load_mnist(tmp_path)
 
 
 def test_the_true_test_set() -> None:
     root = Path(os.environ.get("OMNIGLOT_ROOT", "."))
     if not (root / "MNIST" / "raw" / IMAGES).exists():
         pytest.skip("MNIST is not at hand")
-    digits = load_mnist(root, download_missing=False)
+    digits = load_mnist(root)
     assert digits.character.bincount().tolist() == [
         *(980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
     ]

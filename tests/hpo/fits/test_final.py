@@ -21,9 +21,9 @@ from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError, StudyError
 from hpo.study.open import open_as_run, open_study
 from hpo.study.trials import record_failure
+from model.evaluation.classifier import Classifier
 from model.evaluation.scores import credit, one_shot_scores
 from model.net.saved import load_net
-from model.predict import predict
 from model.training.trainer import EpochResult, Trainer
 from tests.hpo.support import tiny_dataset
 from tests.model.support import SHAPES, drawing
@@ -111,7 +111,7 @@ def test_fit_export_reload_predict(
     support.mkdir()
     for i, shape in enumerate(SHAPES):
         drawing(shape, 60).save(support / f"{i}.png")
-    (answer,) = predict(folder, support, [support / "1.png"])
+    answer = Classifier(folder, support).rank(support / "1.png")
     assert {one.name for one in answer} == {"0", "1", "2"}
 
     # The same command again trains nothing.

@@ -10,6 +10,7 @@ from model.errors import ModelError
 from model.evaluation.classifier import Classifier
 from model.net.calibration import Calibration
 from model.net.saved import SavedNet, save_net
+from model.net.siamese import SiameseNet
 from tests.model.support import SHAPES, alike, drawing
 
 
@@ -58,6 +59,24 @@ def test_a_class_is_as_alike_as_its_images_on_average(model: Path, support: Path
     assert len(single) == 2
     assert single[0] != single[1]
     assert both["ring"] == pytest.approx(sum(single) / 2, rel=1e-5)
+
+
+def test_a_class_of_many_images_is_embedded_in_parts(
+    model: Path, support: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Classifier(model, support).rank(support / "bar.png")
+    embedded, embed = [], SiameseNet.embed
+
+    def counted(net: SiameseNet, images: torch.Tensor) -> torch.Tensor:
+        embedded.append(len(images))
+        return embed(net, images)
+
+    monkeypatch.setattr(SiameseNet, "embed", counted)
+    monkeypatch.setattr("model.evaluation.classifier.EMBED_BATCH", 1)
+    parts = Classifier(model, support).rank(support / "bar.png")
+    assert max(embedded) == 1
+    assert [one.name for one in parts] == [one.name for one in whole]
+    assert [one.logit for one in parts] == pytest.approx([one.logit for one in whole], rel=1e-5)
 
 
 def test_equals_are_ranked_by_name(model: Path, tmp_path: Path) -> None:

@@ -75,6 +75,20 @@ def test_a_constant_net_scores_exactly_chance_everywhere(
     assert net_verification(net, small, validation, pairs).accuracy == 0.5
 
 
+def test_every_drawing_is_embedded_once_for_all_tasks(
+    tests: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, net = tests.at(16), small_net()
+    embedded, embed = [], net.embed
+    monkeypatch.setattr(net, "embed", lambda images: embedded.append(len(images)) or embed(images))
+    net_scores(net, small.tasks)
+    official, digits = (
+        next(len(task.trials.drawings) for task in small.tasks if task.protocol == protocol)
+        for protocol in ("official_runs", "mnist")
+    )
+    assert sum(embedded) == official + len(small.drawings) + digits
+
+
 def test_an_alphabet_with_too_few_characters_is_left_out(tests: Benchmark) -> None:
     left = {t.trials.way: t.left_out for t in tests.tasks if t.protocol == "n_way"}
     assert left == {2: (), 5: ("c",), 10: ("c",), 15: ("c",), 20: ("c",)}

@@ -5,7 +5,7 @@ import torch
 
 from model.hyperparameters import Recipe
 from model.net.siamese import SiameseNet
-from model.training.precision import computes_bf16, set_precision, uses_bf16
+from model.training.precision import computes_bf16, set_precision
 from tests.model.support import TINY, tiny_hyperparameters, tiny_trainer
 
 
@@ -29,7 +29,9 @@ def test_what_is_named_is_used_and_auto_is_what_the_device_computes(
         assert computes_bf16(cpu) is able
         expected: dict[Any, bool] = {"fp32": False, "bf16": True, "auto": able}
         for precision, used in expected.items():
-            assert uses_bf16(Recipe(precision=precision), cpu) is used
+            net = SiameseNet(TINY)
+            set_precision(net, Recipe(precision=precision), cpu)
+            assert net.bf16 is used
 
 
 @pytest.mark.parametrize(("device", "as_product"), [("cpu", False), ("cuda", True)])

@@ -4,9 +4,8 @@ from data.dataset import ROLES
 from data.sources.glyphs.alphabets import ALPHABETS
 
 
-def codes(name: str) -> set[tuple[str, int]]:
-    alphabet = ALPHABETS[name]
-    return {(alphabet.font, code) for low, high in alphabet.spans for code in range(low, high + 1)}
+def codes(name: str) -> set[int]:
+    return {code for low, high in ALPHABETS[name].spans for code in range(low, high + 1)}
 
 
 def test_no_character_belongs_to_two_alphabets() -> None:

@@ -70,7 +70,7 @@ def test_a_drawer_keeps_a_hand(glyphs: Dataset) -> None:
 
 
 def test_drawing_is_repeatable_and_hands_differ() -> None:
-    field = distance(strokes("DejaVuSans", [ord("k")]))[0]
+    field = distance(strokes([ord("k")]))[0]
     hands = [hand(1), hand(2)]
     one, again = (draw(field, hands, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(one, again)

@@ -9,7 +9,7 @@ from data.dataset import Dataset
 from data.errors import DataError
 from data.files.packed import Packed
 from data.sources.omniglot.facts import EVALUATION, RUN_ALPHABETS, RUNS_DIGEST
-from data.sources.omniglot.runs import as_trials, read_runs, runs_digest
+from data.sources.omniglot.runs import read_runs, runs_digest
 from data.sources.omniglot.source import load_part, locate
 from data.sources.request import Request
 
@@ -37,17 +37,6 @@ def test_they_are_the_official_ones_in_any_order(evaluation: Packed, runs: Entri
         assert runs_digest(evaluation, *found) == RUNS_DIGEST
         query, support, answer = found
         assert (query.shape, support.shape, answer.shape) == ((400,), (400, 20), (400,))
-
-
-def test_they_lie_where_the_evaluation_set_begins(
-    evaluation: Packed, runs: Entries, omniglot: Dataset
-) -> None:
-    found = read_runs(runs.items(), "all_runs", evaluation)
-    trials = as_trials(found, omniglot.drawings, 1000)
-    assert trials.drawings is omniglot.drawings
-    assert torch.equal(trials.query, torch.from_numpy(found[0]) + 1000)
-    assert torch.equal(trials.support, torch.from_numpy(found[1]) + 1000)
-    assert torch.equal(trials.answer, torch.from_numpy(found[2]))
 
 
 def test_official_runs(omniglot: Dataset) -> None:

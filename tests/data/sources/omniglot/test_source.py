@@ -61,7 +61,7 @@ class TestFigures:
 
     @pytest.mark.parametrize(("background", "characters"), [("small1", 136), ("small2", 156)])
     def test_small_background(self, omniglot_root: Path, background: str, characters: int) -> None:
-        dataset = load("omniglot", omniglot_root, background, download=False, size=35)
+        dataset = load("omniglot", omniglot_root, background=background, download=False, size=35)
         assert dataset.name == f"omniglot-{background}"
         assert len(dataset.drawings.of_alphabets(dataset.alphabets["train"])) == characters * 20
 
@@ -163,7 +163,7 @@ class TestCopies:
         monkeypatch.setattr("data.sources.omniglot.source.download", unreachable)
         for name in ("images_background_small1", "images_evaluation"):
             (tmp_path / f"{name}.zip").symlink_to(archive(omniglot_root, name))
-        dataset = load("omniglot", tmp_path, "small1", size=15)
+        dataset = load("omniglot", tmp_path, background="small1", size=15)
         assert dataset.official_runs is None
         assert "runs are missing" in caplog.text
 

@@ -7,8 +7,7 @@ import torch
 
 from hpo.results.metrics import Metrics
 from model.hyperparameters import Recipe
-from model.training.collapse import COLLAPSE_EPOCHS, epochs_at_chance
-from model.training.epoch import EpochResult
+from model.training.epoch import COLLAPSE_EPOCHS, EpochResult, epochs_at_chance
 from model.training.trainer import Trainer
 from tests import ROOT
 from tests.model.support import scripted, tiny_hyperparameters, tiny_trainer
