@@ -124,7 +124,7 @@ def ablation(
         write_bytes(folder / RESULT, text.encode())
         save(ladder(results), folder / PICTURE)
     output.print(table(results))
-    output.print(f"Written to {folder}", markup=False, highlight=False)
+    output.print(f"Written to {folder}")
     return results
 
 

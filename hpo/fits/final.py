@@ -123,7 +123,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     ).hexdigest()
     metrics = complete(folder, digest)
     if metrics is not None:
-        output.print(f"Fitted already, in {folder}", markup=False, highlight=False)
+        output.print(f"Fitted already, in {folder}")
     else:
         checkpoints = Checkpoints(folder / "checkpoints")
         fitters = (
@@ -135,7 +135,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             metrics = _fit(run, plan, trials, fitters, folder, digest, progress)
             for path in checkpoints.folder.glob("*"):
                 path.unlink(missing_ok=True)
-        output.print(f"Written to {folder}", markup=False, highlight=False)
+        output.print(f"Written to {folder}")
     print_figures(output, metrics)
     print_next(output, run, folder)
     return metrics

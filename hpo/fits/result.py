@@ -44,7 +44,6 @@ from model.net.siamese import parameter_count
 
 ONNX = "siamese.onnx"
 
-_BEST_OF_MANY = "The most similar of many classes is accepted more often than one pair is."
 _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("test", "left"),
     ("system", "left"),
@@ -211,26 +210,23 @@ def print_figures(console: Console, metrics: Metrics) -> None:
         f"{scope}: {', '.join(_test(one) for one in shown if one.scope == scope)}"
         for scope in dict.fromkeys(one.scope for one in shown)
     )
-    console.print(f"95 % intervals over {over}.", highlight=False)
+    console.print(f"95 % intervals over {over}.")
     kept = next(seed for seed in metrics.seeds if seed.seed == metrics.kept_seed)
     if kept.false_accept is not None and kept.false_reject is not None:
         console.print(
             f"Similarity from 0.5 on means the same character: on validation pairs "
             f"{kept.false_accept:.1%} false accepts, {kept.false_reject:.1%} false rejects (seed "
-            f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
-            highlight=False,
+            f"{kept.seed}, the one kept). The most similar of many classes is accepted more often "
+            "than one pair is."
         )
 
 
 def print_next(console: Console, run: StudyRun, folder: Path) -> None:
     """Print what to do with the fit in ``folder``."""
     predict = shlex.join(["--model", str(folder.absolute())])
-    console.print("Next:", highlight=False)
-    for line in (
-        study_command("report", run.location),
-        f"{command('predict')} {predict} --support FOLDER --query IMAGE",
-    ):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print("Next:")
+    console.print(f"  {study_command('report', run.location)}")
+    console.print(f"  {command('predict')} {predict} --support FOLDER --query IMAGE")
 
 
 def _test(figure: Accuracy) -> str:

@@ -35,7 +35,7 @@ def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> N
     with reading(output) as progress:
         dataset = load_dataset(run, progress)
     for line in found(dataset, run.config):
-        output.print(line, markup=False, highlight=False)
+        output.print(line)
     study_data(dataset, replace(run, device="cpu"))
     if folder is not None and not (folder / SHEET).exists():
         try:
@@ -43,7 +43,7 @@ def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> N
             said = f"what was read: {folder / SHEET}"
         except (OSError, DataError) as error:  # a convenience: the study runs without
             said = f"what was read could not be drawn: {getattr(error, 'strerror', None) or error}"
-        output.print(f"  {said}", markup=False, highlight=False)
+        output.print(f"  {said}")
 
 
 def found(dataset: Dataset, config: StudyConfig) -> Iterator[str]:

@@ -93,10 +93,10 @@ def print_list(console: "Console", out: Path, storage: str | None = None) -> Non
     if studies:
         console.print(table)
     else:
-        console.print(f"No studies in {out} yet.", markup=False, highlight=False)
+        console.print(f"No studies in {out} yet.")
     for one in studies:
         if one.problem:
-            console.print(f"{one.name}: {one.problem}", markup=False, highlight=False)
+            console.print(f"{one.name}: {one.problem}")
     files = Table(title="Study files")
     files.add_column("study")
     files.add_column("description")

@@ -145,7 +145,7 @@ class StudyProgress:
 def log(console: Console, text: str) -> None:
     """Print a line on what has just happened, with the time where it goes to a log file."""
     now = "" if console.is_terminal else f"{datetime.now():%Y-%m-%d %H:%M:%S} "
-    console.print(f"{now}{text}", markup=False, highlight=False)
+    console.print(f"{now}{text}")
 
 
 def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:

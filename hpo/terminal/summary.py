@@ -55,17 +55,12 @@ def print_results(
         )
     console.print(table)
     if (baseline := record.baseline) is not None:
-        console.print(
-            f"Baseline on the same validation trials, {BASELINE}: {baseline:.1%}.", highlight=False
-        )
+        console.print(f"Baseline on the same validation trials, {BASELINE}: {baseline:.1%}.")
     if asked:
-        console.print(
-            f"Intervals over other trials of the same alphabets, {asked:,} as here.",
-            highlight=False,
-        )
-    console.print("Next:", highlight=False)
+        console.print(f"Intervals over other trials of the same alphabets, {asked:,} as here.")
+    console.print("Next:")
     for command in next_commands(location, data_root):
-        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {command}")
 
 
 def _with_interval(accuracy: float, trials: int | None) -> str:
@@ -97,7 +92,7 @@ def print_plan(console: Console, run: StudyRun) -> None:
             f"early stopping after {budget.patience} without improvement",
         ),
     ):
-        console.print(f"{label:>7}: {text}", markup=False, highlight=False)
+        console.print(f"{label:>7}: {text}")
     space = config.space()
     table = Table(title="Search space")
     table.add_column("parameter")
@@ -143,8 +138,7 @@ def _print_costs(console: Console, run: StudyRun) -> None:
     number = config.search.trials
     console.print(
         f"Total: about {duration(number * _mean_seconds(run, nets[-2:]))} for {number} trials by "
-        "one worker, without early stopping and pruning.",
-        highlight=False,
+        "one worker, without early stopping and pruning."
     )
 
 

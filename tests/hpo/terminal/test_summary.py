@@ -25,7 +25,7 @@ def test_the_top_five_and_the_next_commands_are_printed(study: optuna.Study, job
     study.tell(study.ask(), state=optuna.trial.TrialState.PRUNED)
     record_baseline(study, 0.25)
     output = io.StringIO()
-    print_results(Console(file=output, width=100), study, job.run.location)
+    print_results(Console(file=output, soft_wrap=True), study, job.run.location)
     said = output.getvalue()
     assert "Study tiny: top 5 of 6 complete" in said
     assert [said.index(f"{value}.0%") for value in (60, 50, 40, 30, 20)] == sorted(
