@@ -39,11 +39,7 @@ def ablation(
     First one change is made after another, from the one to the other; then, from the trial's, one
     at a time is undone: what a change is worth depends on those that are there already.
     Finished fits are loaded, begun ones resumed. Nothing is selected on test results.
-
-    Args:
-        run: the study's.
-        plan: which configurations to fit, and for how long.
-        dataset: where the study's data is now, None for where it was last found.
+    ``dataset`` is where the study's data is now, None for where it was last found.
 
     Raises:
         StudyError: the study is not there, has no such trial, or no initial configuration.
@@ -51,9 +47,10 @@ def ablation(
     """
     from data.files.atomic import write_bytes
     from hpo.fits.changes import one_change_at_a_time, one_change_undone
-    from hpo.fits.evaluation import net_figures
+    from hpo.fits.evaluation import net_answers, widest
     from hpo.fits.fitter import Fitter
     from hpo.fits.held_out import fresh_trials, load_benchmark
+    from hpo.results.answers import accuracies
     from hpo.results.plots.ablation import ladder
     from hpo.results.plots.style import save
     from hpo.study.errors import StudyError
@@ -97,17 +94,17 @@ def ablation(
         # The test alphabets are read after everything is trained.
         full, _ = load_benchmark(run)
         tests = full.at(config.data.image_size, run.device)
-        widest = max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
+        most = widest(tests)
         kept = tuple(
             task
             for task in tests.tasks
             if task.protocol == "official_runs"
-            or (task.protocol == "n_way" and task.trials.way == widest)
+            or (task.protocol == "n_way" and task.trials.way == most)
         )
         tests = replace(tests, tasks=kept)
         for (label, values, undone), fits in zip(steps, fitted, strict=True):
             nets = [fit.net(run.device) for fit in fits]
-            figures, _ = net_figures(nets, tests, inputs.validation)
+            answers, _ = net_answers(nets, tests, inputs.validation)
             results.append(
                 Step(
                     change=label,
@@ -117,7 +114,7 @@ def ablation(
                     pairs=[fit.history[-1].pairs_seen for fit in fits],
                     minutes=sum(fit.seconds for fit in fits) / 60 / len(fits),
                     validation=[one_shot_accuracy(net, fresh) for net in nets],
-                    figures=[f for f in figures if f.alphabet is None],
+                    figures=[f for f in accuracies(answers) if f.alphabet is None],
                 )
             )
         text = json.dumps([step.model_dump() for step in results], indent=1)

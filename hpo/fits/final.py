@@ -62,12 +62,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     """Choose a trial, fit it over several seeds, test the fits, and write the results.
 
     An interrupted fit is resumed; one that is complete is only shown. The choice sees validation
-    alphabets alone. The test alphabets are read after everything is trained.
-
-    Args:
-        run: the study's; the study itself may still be running.
-        plan: how to fit.
-        dataset: where the study's data is now, None for where it was last found.
+    alphabets alone. The test alphabets are read after everything is trained. The study may still be
+    running. ``dataset`` is where its data is now, None for where it was last found.
 
     Raises:
         StudyError: the study is not there, has no trial to fit, or another process is fitting it.
@@ -109,18 +105,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     configurations = [
         repr(config.space().hyperparameters(t.params)).replace(", zoom=0.0", "") for t in trials
     ]
-    digest = hashlib.sha256(
-        json.dumps(
-            [
-                identity,
-                inputs.digest,
-                asdict(plan),
-                asdict(config.final_budget()),
-                configurations,
-            ],
-            sort_keys=True,
-        ).encode()
-    ).hexdigest()
+    parts = [identity, inputs.digest, asdict(plan), asdict(config.final_budget()), configurations]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     metrics = complete(folder, digest)
     if metrics is not None:
         output.print(f"Fitted already, in {folder}")

@@ -81,15 +81,10 @@ class Fitter:
         seed: int,
         on_epoch: Callable[[list[EpochResult]], None] = lambda history: None,
     ) -> TrainedNet:
-        """Return the fit of this configuration, budget and seed.
+        """Return the fit of this configuration, budget and seed, the same at every call.
 
-        A fit that collapses is retried once with another seed, and the retry returned.
-
-        Args:
-            hyperparameters: what to train.
-            budget: how long.
-            seed: the same seed gives the same fit.
-            on_epoch: called with the history so far, after every epoch.
+        A fit that collapses is retried once with another seed, and the retry returned. ``on_epoch``
+        is called with the history so far, after every epoch.
         """
         first = self._fit(hyperparameters, budget, seed, on_epoch)
         if not first.collapsed:

@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from data.files.atomic import replacing
+from hpo.fits.evaluation import spread
 from hpo.results.metrics import GALLERY, Confusion, Gallery, GalleryTrial
 from model.evaluation.protocols import Benchmark, Task, net_scores
 from model.net.calibration import Calibration
@@ -91,8 +91,7 @@ def _shown(
 def _spread(mask: Tensor, number: int) -> list[int]:
     """Return up to ``number`` indices where ``mask`` holds, evenly spread."""
     places = mask.nonzero().squeeze(1)
-    number = min(number, len(places))
-    chosen: list[int] = places[torch.arange(number) * len(places) // max(number, 1)].tolist()
+    chosen: list[int] = places[spread(len(places), number)].tolist()
     return chosen
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 
+from hpo.study.config import specified
 from hpo.study.errors import ConfigError
 from hpo.study.record import StudyRecord
 from hpo.study.space.search_space import SearchSpace, search_space
@@ -54,7 +55,7 @@ def _space(config: Mapping[str, Any]) -> SearchSpace | None:
     """Return the search space that the study was created with, None if its database has none."""
     prefix = "parameters."
     raw = {
-        name.removeprefix(prefix): _as_in_a_file(specification)
+        name.removeprefix(prefix): specified(specification)
         for name, specification in config.items()
         if name.startswith(prefix)
     }
@@ -62,12 +63,6 @@ def _space(config: Mapping[str, Any]) -> SearchSpace | None:
         return search_space(raw, image_size=config["data.image_size"])
     except (ConfigError, KeyError):
         return None
-
-
-def _as_in_a_file(specification: Mapping[str, Any]) -> Any:
-    if "value" in specification:
-        return specification["value"]
-    return {"choices" if key == "options" else key: v for key, v in specification.items()}
 
 
 def _flops_per_pair(record: TrialRecord, space: SearchSpace | None) -> int | None:

@@ -81,11 +81,12 @@ class Objective:
             versions=self._versions,
         )
         trainer = self.inputs.trainer(hyperparameters, self.config.training_budget(), seed)
+        key = [self.identity, self.inputs.digest, dict(trial.params), seed]
         training = ResumableTraining(
             trainer,
             self.checkpoints,
             number=original_number(trial),
-            key=self._key(trial, seed),
+            key=json.dumps(key, sort_keys=True),
         )
         if training.resume():
             for result in trainer.history:
@@ -113,12 +114,6 @@ class Objective:
         if result.diverged and PRUNERS[self.config.search.pruner].prunes:
             return True
         return not trainer.finished() and trial.should_prune()
-
-    def _key(self, trial: BaseTrial, seed: int) -> str:
-        return json.dumps(
-            [self.identity, self.inputs.digest, dict(trial.params), seed],
-            sort_keys=True,
-        )
 
 
 def _device_name(device: torch.device) -> str:

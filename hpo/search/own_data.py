@@ -24,10 +24,7 @@ _DOES = {"train": "train", "validation": "validate", "test": "test"}
 def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> None:
     """Read the study's folder of images, and print what is in it and how it is used.
 
-    Args:
-        output: where to print.
-        run: the study's; its data is a folder.
-        folder: the study's own, where a sheet of what was read is left, once; None for none.
+    A sheet of what was read is left, once, in ``folder``, the study's own; None for no sheet.
 
     Raises:
         DataError: the folder cannot be used, or holds too little for the study.

@@ -39,7 +39,7 @@ def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation"
         StudyError: there is no such study, it is this one, or it has no complete trial.
     """
     from hpo.study.errors import StudyError
-    from hpo.study.record import StudyRecord, record_enqueued
+    from hpo.study.record import StudyRecord, record_study
     from hpo.study.trials import configurations_begun
 
     location, space = run.location, run.config.space()
@@ -57,7 +57,7 @@ def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation"
             "first": max(after),
             "values": [one.values for one in fitted],
         }
-        record_enqueued(study, [*known, entry])
+        record_study(study, enqueued=[*known, entry])
     return lines
 
 

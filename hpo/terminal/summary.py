@@ -122,7 +122,7 @@ def data_line(run: StudyRun) -> str:
 def _print_costs(console: Console, run: StudyRun) -> None:
     """Print what a trial of a few nets takes, and the study in all."""
     config, space = run.config, run.config.space()
-    nets = [(label, *_cost(found, run)) for label, found in _nets(space)]
+    nets = [(label, found, _seconds(found, run)) for label, found in _nets(space)]
     known = [seconds for _, _, seconds in nets if seconds is not None]
     shown = iter(durations(known))
     table = Table(title=f"Time of a trial on this {run.device}")
@@ -142,7 +142,8 @@ def _print_costs(console: Console, run: StudyRun) -> None:
     )
 
 
-def _cost(hyperparameters: Hyperparameters, run: StudyRun) -> tuple[Hyperparameters, float | None]:
+def _seconds(hyperparameters: Hyperparameters, run: StudyRun) -> float | None:
+    """Return what a trial takes, None if there is not enough memory for it."""
     from model.training.cost import estimate_seconds
 
     asked = run.config.validation
@@ -151,9 +152,9 @@ def _cost(hyperparameters: Hyperparameters, run: StudyRun) -> tuple[Hyperparamet
     budget = run.config.training_budget()
     try:
         seconds = estimate_seconds(hyperparameters, budget, run.device, drawings)
-        return hyperparameters, min(seconds, budget.seconds or seconds)
+        return min(seconds, budget.seconds or seconds)
     except (MemoryError, RuntimeError):
-        return hyperparameters, None
+        return None
 
 
 def _mean_seconds(run: StudyRun, ends: Sequence[tuple[str, Hyperparameters, Any]]) -> float:
