@@ -125,10 +125,7 @@ def _bound(host: str, port: int) -> _Server:
     )
 )
 def main(
-    study: Annotated[
-        str,
-        typer.Option("--study", metavar="NAME", help="The study.", rich_help_panel="Study"),
-    ],
+    study: options.Existing,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
     host: Annotated[

@@ -62,10 +62,7 @@ app = options.CommandApp()
     )
 )
 def main(
-    study: Annotated[
-        str,
-        typer.Option("--study", metavar="NAME", help="The study.", rich_help_panel="Study"),
-    ],
+    study: options.Existing,
     compare: Annotated[
         list[str] | None,
         typer.Option(

@@ -29,11 +29,8 @@ def net_answers(
 ) -> tuple[list[Answers], list[Verification]]:
     """Return the nets' answers on each task, verification last, and how each verifies pairs.
 
-    Args:
-        nets: one per seed.
-        tests: at the nets' image size, on their device.
-        validation: on whose pairs each net is calibrated.
-        tell: told of each net.
+    The nets, one per seed, are calibrated on the pairs of ``validation``. The tests are at their
+    image size, on their device.
     """
     credits: list[list[Tensor]] = [[] for _ in tests.tasks]
     verified = []
@@ -68,10 +65,8 @@ def with_baselines(
 ) -> list[Answers]:
     """Return the answers with those of every row of `BASELINES` to the one-shot trials.
 
-    Args:
-        answers: to the same trials and, last, to verification pairs.
-        tests: at the data's full size, as in the published results.
-        tell: told of each task.
+    The answers are to the same trials and, last, to verification pairs. The tests are at the data's
+    full size, as in the published results.
     """
     most = widest(tests)
     found = []

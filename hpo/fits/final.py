@@ -48,10 +48,6 @@ class FitPlan:
         name = "final" if self.trial is None else f"final-trial-{self.trial}"
         return name if self.background is None else f"{name}-{self.background}"
 
-    def fit_seeds(self) -> Sequence[int]:
-        """Return the seeds of the fits."""
-        return range(self.seed, self.seed + self.seeds)
-
     def retrain_seeds(self) -> Sequence[int]:
         """Return the seeds of the candidates' trainings, which no fit uses."""
         start = self.seed + 1_000_000
@@ -179,7 +175,7 @@ def _fit(
     )
     fits: list[TrainedNet] = []
     validated: list[float | None] = []
-    for seed in plan.fit_seeds():
+    for seed in range(plan.seed, plan.seed + plan.seeds):
         tell = progress(f"trial {chosen.number}, seed {seed}", budget.epochs)
         fit = fitter.fit(hyperparameters, budget, seed, tell)
         fits.append(fit)

@@ -27,7 +27,6 @@ class TrainedNet:
     """A finished fit.
 
     Attributes:
-        hyperparameters: what was trained.
         seed: of its weights and batches.
         history: one result per epoch.
         best_epoch: the epoch that was kept, counted from 1: that of the best one-shot validation
@@ -65,10 +64,7 @@ class TrainedNet:
 class Fitter:
     """Trains configurations on a study's data; finished fits are loaded, begun ones resumed.
 
-    Args:
-        inputs: the study's data.
-        identity: what else the fits depend on, as JSON values.
-        checkpoints: where fits are kept, finished ones too.
+    All are kept in ``checkpoints``, under what else they depend on: ``identity``, JSON values.
     """
 
     def __init__(self, inputs: StudyData, identity: Any, checkpoints: Checkpoints):

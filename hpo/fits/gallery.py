@@ -43,11 +43,8 @@ def make_gallery(
 ) -> tuple[Gallery, GalleryInk]:
     """Return the gallery of ``net``, and its drawings.
 
-    Args:
-        net: the net that was kept.
-        calibration: of its similarities.
-        small: the tests at its image size, on its device.
-        full: the same tests at the data's full size, to be shown.
+    ``small`` are the tests at its image size, on its device; ``full`` are the same at the data's
+    full size, to be shown.
     """
     n_way = [i for i, task in enumerate(small.tasks) if task.protocol == "n_way"]
     widest = max(n_way, key=lambda i: small.tasks[i].trials.way)

@@ -162,8 +162,7 @@ class StudyConfig(_Section):
 
     def beside_identity(self) -> dict[str, Any]:
         """Return, as `identity` does, what else of the config a command needs later."""
-        sections = self.model_dump(mode="json", include={"final": True, "search": {"trials"}})
-        return _flat(sections)
+        return _flat(self.model_dump(mode="json", include={"final": True, "search": {"trials"}}))
 
 
 SECTIONS = {

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from hpo.study.errors import StudyError
-from hpo.study.trials import TrialRecord
+from hpo.study.trials import TrialRecord, ranked
 
 BASELINE = "pixel 1-NN"
 """The baseline that is scored on a study's own validation trials, and the key of its accuracy."""
@@ -74,16 +74,16 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
         StudyError: there is none.
     """
     trials = study.get_trials(deepcopy=False)
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
-    if not complete:
-        reasons = {each.failure for each in map(TrialRecord.of, trials) if each.failure}
+    known = [TrialRecord.of(trial) for trial in trials]
+    best = [trials[each.number] for each in ranked(known)]
+    if not best:
+        reasons = {each.failure for each in known if each.failure}
         why = f" (failed: {sorted(reasons)[0]})" if reasons else ""
         raise StudyError(
             f"study {study.study_name} has {len(trials)} trials but no complete one{why}; "
             "run it until it has"
         )
-    ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
-    return [t for i, t in enumerate(ranked) if all(t.params != o.params for o in ranked[:i])]
+    return [t for i, t in enumerate(best) if all(t.params != other.params for other in best[:i])]
 
 
 def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:

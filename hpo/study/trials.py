@@ -36,13 +36,9 @@ class TrialRecord:
     """One trial, as its study's database has it.
 
     Attributes:
-        number: the trial's.
-        state: its state.
         accuracy: best one-shot validation accuracy of its epochs so far, in [0, 1], if any.
         params: the suggested values, by name.
         distributions: what each was suggested from.
-        started: when it started, if it did.
-        ended: when it ended, if it did.
         epochs: how many epochs it trained.
         seed: of its net, its pairs and its sampler; None until the trial is claimed.
         parameters: parameter count of its net; None until all of its values are suggested.

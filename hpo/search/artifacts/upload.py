@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
+from hpo.search.artifacts.notes import study_note, trial_note
 from hpo.search.objective import OnTrialEnd
 from hpo.study.record import StudyRecord
 from hpo.study.run import StudyRun
@@ -26,8 +27,6 @@ def keep_artifacts(study: optuna.Study, run: StudyRun) -> OnTrialEnd:
     """
     try:
         from optuna_dashboard import get_note, save_note
-
-        from hpo.search.artifacts.notes import study_note
 
         # A person may have edited the note since it was written.
         if not get_note(study):
@@ -53,8 +52,6 @@ def _keep_note(
     study: optuna.Study, run: StudyRun, trial: optuna.Trial, trainer: Trainer, pruned: bool
 ) -> None:
     from optuna_dashboard import save_note
-
-    from hpo.search.artifacts.notes import trial_note
 
     note = trial_note(
         trial.number,
