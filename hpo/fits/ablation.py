@@ -78,7 +78,7 @@ def ablation(
     remember_data(study, run, inputs.name, inputs.digest, inputs.path)
     fitter = Fitter(inputs, known_identity(study, config), Checkpoints(folder / "checkpoints"))
     fresh = fresh_trials(run, 0)
-    results = []
+    results: list[Step] = []
 
     def fits(label: str, values: Mapping[str, Any]) -> list[TrainedNet]:
         hyperparameters = space.hyperparameters(values)
