@@ -77,12 +77,11 @@ class Objective:
             versions=self._versions,
         )
         trainer = self.inputs.trainer(hyperparameters, self.config.training_budget(), seed)
-        key = [self.identity, self.inputs.digest, dict(trial.params), seed]
         training = ResumableTraining(
             trainer,
             self.checkpoints,
             number=original_number(trial),
-            key=json.dumps(key, sort_keys=True),
+            key=self._key(trial, seed),
         )
         if training.resume():
             for result in trainer.history:
@@ -110,3 +109,7 @@ class Objective:
         if result.diverged and PRUNERS[self.config.search.pruner].prunes:
             return True
         return not trainer.finished() and trial.should_prune()
+
+    def _key(self, trial: BaseTrial, seed: int) -> str:
+        parts = [self.identity, self.inputs.digest, dict(trial.params), seed]
+        return json.dumps(parts, sort_keys=True)
