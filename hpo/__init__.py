@@ -26,6 +26,6 @@ def __getattr__(name: str) -> Any:
     # A command that prints its help, or refuses an option, should not import all of this.
     if name != "Study":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hpo import api as library
+    from hpo.api import Study
 
-    return getattr(library, name)
+    return Study

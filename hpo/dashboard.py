@@ -40,10 +40,7 @@ class _Quiet(WSGIRequestHandler):
 def serve(location: StudyLocation, host: str = LOOPBACK, port: int = 8080) -> tuple[_Server, str]:
     """Return a server of the study's dashboard, bound but not yet serving, and its address.
 
-    Args:
-        location: the study's.
-        host: the address to listen on.
-        port: the port, or the first of several to try if it is taken.
+    Of `PORTS_TRIED` ports from ``port`` on it takes the first free one.
 
     Raises:
         StudyError: there is no such study, or no free port.
@@ -71,11 +68,7 @@ def guarded(application: "WSGIApplication", host: str) -> "WSGIApplication":
 
     A name of a web page's own may be made to lead here (DNS rebinding), so the browser must have
     asked for an address or for this machine's name; and what changes anything must come from a page
-    served here.
-
-    Args:
-        application: what to guard.
-        host: the address that it listens on; where it is not loopback, any address is one of ours.
+    served here. Where ``host``, which it listens on, is not loopback, any address is one of ours.
     """
     names = {"localhost", host.lower()}
     if host not in (LOOPBACK, "::1", "localhost"):
@@ -132,10 +125,7 @@ def _bound(host: str, port: int) -> _Server:
     )
 )
 def main(
-    study: Annotated[
-        str,
-        typer.Option("--study", metavar="NAME", help="The study.", rich_help_panel="Study"),
-    ],
+    study: options.Existing,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
     host: Annotated[

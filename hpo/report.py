@@ -15,9 +15,7 @@ from hpo.terminal.named import existing_study
 def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) -> Path:
     """Write ``report/`` into the study's folder and return it; the study itself is only read.
 
-    Args:
-        location: the study's.
-        others: those of studies to compare it with.
+    It is compared with ``others``.
 
     Raises:
         StudyError: a study is not there or cannot be read.
@@ -64,10 +62,7 @@ app = options.CommandApp()
     )
 )
 def main(
-    study: Annotated[
-        str,
-        typer.Option("--study", metavar="NAME", help="The study.", rich_help_panel="Study"),
-    ],
+    study: options.Existing,
     compare: Annotated[
         list[str] | None,
         typer.Option(

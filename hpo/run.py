@@ -53,10 +53,7 @@ def run_study(
     remember_beside(study, run)
     job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)
     output.print(
-        f"Study {location.name}: up to {total} trials on {run.device}, "
-        f"kept in {location.shown_url}",
-        markup=False,
-        highlight=False,
+        f"Study {location.name}: up to {total} trials on {run.device}, kept in {location.shown_url}"
     )
     _say(output, _as_begun(asked, config.data.dataset))
     if is_folder(config.data.dataset):
@@ -85,7 +82,7 @@ def run_study(
             "Where is what they made? --out and --storage must mean the same on every machine"
         )
     if interrupted:
-        output.print("Interrupted. Rerun the command to resume.", highlight=False)
+        output.print("Interrupted. Rerun the command to resume.")
     return not interrupted
 
 
@@ -101,11 +98,7 @@ def dry_run_study(
     """
     asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location, output = run.config, run.location, console()
-    output.print(
-        f"Study {location.name}, kept in {location.shown_url}: {config.description}",
-        markup=False,
-        highlight=False,
-    )
+    output.print(f"Study {location.name}, kept in {location.shown_url}: {config.description}")
     _say(output, _as_begun(asked, config.data.dataset))
     if is_folder(config.data.dataset):
         tell_folder(output, run)
@@ -122,4 +115,4 @@ def _as_begun(asked: str, dataset: str) -> Iterator[str]:
 
 def _say(output: Console, lines: Iterable[str]) -> None:
     for line in lines:
-        output.print(line, markup=False, highlight=False)
+        output.print(line)

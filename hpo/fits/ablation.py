@@ -2,18 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpo.results.ablation import PICTURE, RESULT, Step
 from hpo.results.accuracy import scopes
 from hpo.study.run import StudyRun
-
-if TYPE_CHECKING:
-    from hpo.fits.fitter import Fitter, TrainedNet
-    from hpo.terminal.fit_progress import FitProgress
-    from model.hyperparameters import Hyperparameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +34,7 @@ def ablation(
     First one change is made after another, from the one to the other; then, from the trial's, one
     at a time is undone: what a change is worth depends on those that are there already.
     Finished fits are loaded, begun ones resumed. Nothing is selected on test results.
-
-    Args:
-        run: the study's.
-        plan: which configurations to fit, and for how long.
-        dataset: where the study's data is now, None for where it was last found.
+    ``dataset`` is where the study's data is now, None for where it was last found.
 
     Raises:
         StudyError: the study is not there, has no such trial, or no initial configuration.
@@ -51,9 +42,10 @@ def ablation(
     """
     from data.files.atomic import write_bytes
     from hpo.fits.changes import one_change_at_a_time, one_change_undone
-    from hpo.fits.evaluation import net_figures
-    from hpo.fits.fitter import Fitter
+    from hpo.fits.evaluation import net_answers, widest
+    from hpo.fits.fitter import Fitter, TrainedNet
     from hpo.fits.held_out import fresh_trials, load_benchmark
+    from hpo.results.answers import accuracies
     from hpo.results.plots.ablation import ladder
     from hpo.results.plots.style import save
     from hpo.study.errors import StudyError
@@ -64,6 +56,7 @@ def ablation(
     from hpo.terminal.progress import console, reading
     from hpo.training.checkpoints import Checkpoints
     from hpo.training.data import load_data
+    from hpo.training.time_budget import fit_to_time
     from model.evaluation.scores import one_shot_accuracy
 
     plan = plan or AblationPlan()
@@ -78,75 +71,61 @@ def ablation(
     end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
     start = space.initial_configurations[0]
     made = one_change_at_a_time(space, start, end.params)
-    steps = [(label, values, False) for label, values in made]
-    steps += [
-        (label, values, True) for label, values in one_change_undone(space, start, end.params)
-    ]
+    steps = [*made, *one_change_undone(space, start, end.params)]
     folder, output = location.folder / f"ablation-{end.number}", console()
     with reading(output) as read:
         inputs = load_data(run, read)
     remember_data(study, run, inputs.name, inputs.digest, inputs.path)
     fitter = Fitter(inputs, known_identity(study, config), Checkpoints(folder / "checkpoints"))
     fresh = fresh_trials(run, 0)
-    results = []
-    with folder_lock(folder), FitProgress(output, plan.seeds * len(steps)) as progress:
-        fitted = [
-            _fit(fitter, label, space.hyperparameters(values), run, plan, progress)
-            for label, values, _ in steps
+    results: list[Step] = []
+
+    def fits(label: str, values: Mapping[str, Any]) -> list[TrainedNet]:
+        hyperparameters = space.hyperparameters(values)
+        key = json.dumps([hyperparameters.identity(), plan.minutes], sort_keys=True)
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        file = fitter.checkpoints.folder / f"budget-{digest}.json"
+        budget = config.final_budget()
+        budget = fit_to_time(inputs, hyperparameters, budget, 60 * plan.minutes, file)
+        return [
+            fitter.fit(hyperparameters, budget, n, progress(f"{label}, seed {n}", budget.epochs))
+            for n in range(plan.seeds)
         ]
+
+    with folder_lock(folder), FitProgress(output, plan.seeds * len(steps)) as progress:
+        fitted = [fits(label, values) for label, values in steps]
         # The test alphabets are read after everything is trained.
         full, _ = load_benchmark(run)
         tests = full.at(config.data.image_size, run.device)
-        widest = max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
+        most = widest(tests)
         kept = tuple(
             task
             for task in tests.tasks
             if task.protocol == "official_runs"
-            or (task.protocol == "n_way" and task.trials.way == widest)
+            or (task.protocol == "n_way" and task.trials.way == most)
         )
         tests = replace(tests, tasks=kept)
-        for (label, values, undone), fits in zip(steps, fitted, strict=True):
-            nets = [fit.net(run.device) for fit in fits]
-            figures, _ = net_figures(nets, tests, inputs.validation)
+        for (label, values), trained in zip(steps, fitted, strict=True):
+            nets = [fit.net(run.device) for fit in trained]
+            answers, _ = net_answers(nets, tests, inputs.validation)
             results.append(
                 Step(
                     change=label,
-                    undone=undone,
+                    undone=len(results) >= len(made),
                     parameters=values,
-                    seeds=[fit.seed for fit in fits],
-                    pairs=[fit.history[-1].pairs_seen for fit in fits],
-                    minutes=sum(fit.seconds for fit in fits) / 60 / len(fits),
+                    seeds=[fit.seed for fit in trained],
+                    pairs=[fit.history[-1].pairs_seen for fit in trained],
+                    minutes=sum(fit.seconds for fit in trained) / 60 / len(trained),
                     validation=[one_shot_accuracy(net, fresh) for net in nets],
-                    figures=[f for f in figures if f.alphabet is None],
+                    figures=[f for f in accuracies(answers) if f.alphabet is None],
                 )
             )
         text = json.dumps([step.model_dump() for step in results], indent=1)
         write_bytes(folder / RESULT, text.encode())
         save(ladder(results), folder / PICTURE)
     output.print(table(results))
-    output.print(f"Written to {folder}", markup=False, highlight=False)
+    output.print(f"Written to {folder}")
     return results
-
-
-def _fit(
-    fitter: "Fitter",
-    label: str,
-    hyperparameters: "Hyperparameters",
-    run: StudyRun,
-    plan: AblationPlan,
-    progress: "FitProgress",
-) -> "list[TrainedNet]":
-    from hpo.training.time_budget import fit_to_time
-
-    key = json.dumps([hyperparameters.identity(), plan.minutes], sort_keys=True)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    file = fitter.checkpoints.folder / f"budget-{digest}.json"
-    budget = run.config.final_budget()
-    budget = fit_to_time(fitter.inputs, hyperparameters, budget, 60 * plan.minutes, file)
-    return [
-        fitter.fit(hyperparameters, budget, seed, progress(f"{label}, seed {seed}", budget.epochs))
-        for seed in range(plan.seeds)
-    ]
 
 
 def table(steps: Sequence[Step]) -> Any:

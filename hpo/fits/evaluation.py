@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from data.drawings import Drawings
-from hpo.results.accuracy import NET, Accuracy
-from hpo.results.answers import Answers, accuracies, as_ties
+from hpo.results.accuracy import NET
+from hpo.results.answers import Answers, as_ties
 from model.baselines import BASELINES
 from model.evaluation.protocols import Benchmark, Task, Verification, net_scores, net_verification
 from model.evaluation.scores import credit
@@ -20,20 +20,16 @@ Tell = Callable[[str], None]
 """Told of each step of the tests, as it begins."""
 
 
-def _silent(step: str) -> None:
-    pass
-
-
 def net_answers(
-    nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation, tell: Tell = _silent
+    nets: Sequence[SiameseNet],
+    tests: Benchmark,
+    validation: Validation,
+    tell: Tell = lambda step: None,
 ) -> tuple[list[Answers], list[Verification]]:
     """Return the nets' answers on each task, verification last, and how each verifies pairs.
 
-    Args:
-        nets: one per seed.
-        tests: at the nets' image size, on their device.
-        validation: on whose pairs each net is calibrated.
-        tell: told of each net.
+    The nets, one per seed, are calibrated on the pairs of ``validation``. The tests are at their
+    image size, on their device.
     """
     credits: list[list[Tensor]] = [[] for _ in tests.tasks]
     verified = []
@@ -64,24 +60,22 @@ def net_answers(
 
 
 def with_baselines(
-    answers: Sequence[Answers], tests: Benchmark, tell: Tell = _silent
+    answers: Sequence[Answers], tests: Benchmark, tell: Tell = lambda step: None
 ) -> list[Answers]:
     """Return the answers with those of every row of `BASELINES` to the one-shot trials.
 
-    Args:
-        answers: to the same trials and, last, to verification pairs.
-        tests: at the data's full size, as in the published results.
-        tell: told of each task.
+    The answers are to the same trials and, last, to verification pairs. The tests are at the data's
+    full size, as in the published results.
     """
-    widest = max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
+    most = widest(tests)
     found = []
     for task, known in zip(tests.tasks, answers, strict=False):
         ties = dict(known.ties)
         tell(f"baselines, {task.protocol.replace('_', ' ')}, {task.trials.way}-way")
         for name, baseline in BASELINES.items():
-            if task.protocol == "n_way" and task.trials.way != widest and not baseline.every_way:
+            if task.protocol == "n_way" and task.trials.way != most and not baseline.every_way:
                 continue
-            chosen = _spread(len(task.trials), baseline.max_trials)
+            chosen = spread(len(task.trials), baseline.max_trials)
             few = replace(
                 task.trials,
                 query=task.trials.query[chosen],
@@ -93,14 +87,6 @@ def with_baselines(
             ties[name] = _rows([row])
         found.append(replace(known, ties=ties))
     return [*found, *answers[len(found) :]]
-
-
-def net_figures(
-    nets: Sequence[SiameseNet], tests: Benchmark, validation: Validation
-) -> tuple[list[Accuracy], list[Verification]]:
-    """Return the accuracies of what `net_answers` returns, and how each net verifies pairs."""
-    answers, verified = net_answers(nets, tests, validation)
-    return accuracies(answers), verified
 
 
 def _of_task(task: Task, ties: Mapping[str, np.ndarray]) -> Answers:
@@ -134,7 +120,12 @@ def _rows(credits: Sequence[Tensor]) -> np.ndarray:
     return as_ties(torch.stack(list(credits)).cpu().double().numpy())
 
 
-def _spread(trials: int, most: int | None) -> Tensor:
-    """Return the indices of at most so many trials, spread evenly over them."""
-    number = trials if most is None else min(most, trials)
-    return torch.arange(number) * trials // number
+def widest(tests: Benchmark) -> int:
+    """Return the largest N of the N-way tasks, 0 if there is none."""
+    return max((t.trials.way for t in tests.tasks if t.protocol == "n_way"), default=0)
+
+
+def spread(total: int, most: int | None) -> Tensor:
+    """Return the indices of at most so many of ``total`` things, spread evenly over them."""
+    number = total if most is None else min(most, total)
+    return torch.arange(number) * total // max(number, 1)

@@ -48,10 +48,6 @@ class FitPlan:
         name = "final" if self.trial is None else f"final-trial-{self.trial}"
         return name if self.background is None else f"{name}-{self.background}"
 
-    def fit_seeds(self) -> Sequence[int]:
-        """Return the seeds of the fits."""
-        return range(self.seed, self.seed + self.seeds)
-
     def retrain_seeds(self) -> Sequence[int]:
         """Return the seeds of the candidates' trainings, which no fit uses."""
         start = self.seed + 1_000_000
@@ -62,12 +58,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     """Choose a trial, fit it over several seeds, test the fits, and write the results.
 
     An interrupted fit is resumed; one that is complete is only shown. The choice sees validation
-    alphabets alone. The test alphabets are read after everything is trained.
-
-    Args:
-        run: the study's; the study itself may still be running.
-        plan: how to fit.
-        dataset: where the study's data is now, None for where it was last found.
+    alphabets alone. The test alphabets are read after everything is trained. The study may still be
+    running. ``dataset`` is where its data is now, None for where it was last found.
 
     Raises:
         StudyError: the study is not there, has no trial to fit, or another process is fitting it.
@@ -109,21 +101,11 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     configurations = [
         repr(config.space().hyperparameters(t.params)).replace(", zoom=0.0", "") for t in trials
     ]
-    digest = hashlib.sha256(
-        json.dumps(
-            [
-                identity,
-                inputs.digest,
-                asdict(plan),
-                asdict(config.final_budget()),
-                configurations,
-            ],
-            sort_keys=True,
-        ).encode()
-    ).hexdigest()
+    parts = [identity, inputs.digest, asdict(plan), asdict(config.final_budget()), configurations]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     metrics = complete(folder, digest)
     if metrics is not None:
-        output.print(f"Fitted already, in {folder}", markup=False, highlight=False)
+        output.print(f"Fitted already, in {folder}")
     else:
         checkpoints = Checkpoints(folder / "checkpoints")
         fitters = (
@@ -135,7 +117,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             metrics = _fit(run, plan, trials, fitters, folder, digest, progress)
             for path in checkpoints.folder.glob("*"):
                 path.unlink(missing_ok=True)
-        output.print(f"Written to {folder}", markup=False, highlight=False)
+        output.print(f"Written to {folder}")
     print_figures(output, metrics)
     print_next(output, run, folder)
     return metrics
@@ -193,7 +175,7 @@ def _fit(
     )
     fits: list[TrainedNet] = []
     validated: list[float | None] = []
-    for seed in plan.fit_seeds():
+    for seed in range(plan.seed, plan.seed + plan.seeds):
         tell = progress(f"trial {chosen.number}, seed {seed}", budget.epochs)
         fit = fitter.fit(hyperparameters, budget, seed, tell)
         fits.append(fit)

@@ -27,7 +27,6 @@ class TrainedNet:
     """A finished fit.
 
     Attributes:
-        hyperparameters: what was trained.
         seed: of its weights and batches.
         history: one result per epoch.
         best_epoch: the epoch that was kept, counted from 1: that of the best one-shot validation
@@ -65,10 +64,7 @@ class TrainedNet:
 class Fitter:
     """Trains configurations on a study's data; finished fits are loaded, begun ones resumed.
 
-    Args:
-        inputs: the study's data.
-        identity: what else the fits depend on, as JSON values.
-        checkpoints: where fits are kept, finished ones too.
+    All are kept in ``checkpoints``, under what else they depend on: ``identity``, JSON values.
     """
 
     def __init__(self, inputs: StudyData, identity: Any, checkpoints: Checkpoints):
@@ -81,15 +77,10 @@ class Fitter:
         seed: int,
         on_epoch: Callable[[list[EpochResult]], None] = lambda history: None,
     ) -> TrainedNet:
-        """Return the fit of this configuration, budget and seed.
+        """Return the fit of this configuration, budget and seed, the same at every call.
 
-        A fit that collapses is retried once with another seed, and the retry returned.
-
-        Args:
-            hyperparameters: what to train.
-            budget: how long.
-            seed: the same seed gives the same fit.
-            on_epoch: called with the history so far, after every epoch.
+        A fit that collapses is retried once with another seed, and the retry returned. ``on_epoch``
+        is called with the history so far, after every epoch.
         """
         first = self._fit(hyperparameters, budget, seed, on_epoch)
         if not first.collapsed:

@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from data.files.atomic import replacing
+from hpo.fits.evaluation import spread
 from hpo.results.metrics import GALLERY, Confusion, Gallery, GalleryTrial
 from model.evaluation.protocols import Benchmark, Task, net_scores
 from model.net.calibration import Calibration
@@ -43,11 +43,8 @@ def make_gallery(
 ) -> tuple[Gallery, GalleryInk]:
     """Return the gallery of ``net``, and its drawings.
 
-    Args:
-        net: the net that was kept.
-        calibration: of its similarities.
-        small: the tests at its image size, on its device.
-        full: the same tests at the data's full size, to be shown.
+    ``small`` are the tests at its image size, on its device; ``full`` are the same at the data's
+    full size, to be shown.
     """
     n_way = [i for i, task in enumerate(small.tasks) if task.protocol == "n_way"]
     widest = max(n_way, key=lambda i: small.tasks[i].trials.way)
@@ -91,8 +88,7 @@ def _shown(
 def _spread(mask: Tensor, number: int) -> list[int]:
     """Return up to ``number`` indices where ``mask`` holds, evenly spread."""
     places = mask.nonzero().squeeze(1)
-    number = min(number, len(places))
-    chosen: list[int] = places[torch.arange(number) * len(places) // max(number, 1)].tolist()
+    chosen: list[int] = places[spread(len(places), number)].tolist()
     return chosen
 
 

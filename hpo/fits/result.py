@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from optuna.trial import FrozenTrial
@@ -44,16 +43,6 @@ from model.net.siamese import parameter_count
 
 ONNX = "siamese.onnx"
 
-_BEST_OF_MANY = "The most similar of many classes is accepted more often than one pair is."
-_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
-    ("test", "left"),
-    ("system", "left"),
-    ("%", "right"),
-    ("95 % interval", "right"),
-    ("trials", "right"),
-    ("seeds", "right"),
-)
-
 PUBLISHED = {
     "official_runs": (
         ("Koch et al. 2015", dict(published.ONE_SHOT)["Koch's net"]),
@@ -82,7 +71,6 @@ class FinalFit:
         validated: each fit's accuracy on the fresh validation trials; None where these are of what
             it trained on.
         seconds: that training and validation took, the candidates' too.
-        inputs: the study's data.
         digest: of all that the fit depends on.
     """
 
@@ -178,13 +166,12 @@ def print_figures(console: Console, metrics: Metrics) -> None:
     """Print, in percent, accuracies of the net, the baselines and comparable published ones."""
     title = f"Study {metrics.study}, trial {metrics.trial}, on the test alphabets"
     table = Table(title=f"{title}; {metrics.collapses}" if metrics.collapses else title)
-    for heading, justify in _COLUMNS:
-        table.add_column(heading, justify=justify)
+    for heading in ("test", "system", "%", "95 % interval", "trials", "seeds"):
+        table.add_column(heading, justify="left" if heading in ("test", "system") else "right")
     if is_uncommitted(metrics.versions.get("revision", "")):
         table.caption = "From uncommitted code: nobody can repeat it."
-    for figure in metrics.figures:
-        if figure.system != NET or figure.alphabet is not None:
-            continue
+    shown = [one for one in metrics.figures if one.system == NET and one.alphabet is None]
+    for figure in shown:
         others = [
             (baseline.title, metrics.find(figure.protocol, name, figure.way))
             for name, baseline in BASELINES.items()
@@ -206,31 +193,27 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             table.add_row("", f"without {', '.join(figure.left_out)}")
         table.add_section()
     console.print(table)
-    shown = [one for one in metrics.figures if one.system == NET and one.alphabet is None]
     over = "; ".join(
         f"{scope}: {', '.join(_test(one) for one in shown if one.scope == scope)}"
         for scope in dict.fromkeys(one.scope for one in shown)
     )
-    console.print(f"95 % intervals over {over}.", highlight=False)
+    console.print(f"95 % intervals over {over}.")
     kept = next(seed for seed in metrics.seeds if seed.seed == metrics.kept_seed)
     if kept.false_accept is not None and kept.false_reject is not None:
         console.print(
             f"Similarity from 0.5 on means the same character: on validation pairs "
             f"{kept.false_accept:.1%} false accepts, {kept.false_reject:.1%} false rejects (seed "
-            f"{kept.seed}, the one kept). {_BEST_OF_MANY}",
-            highlight=False,
+            f"{kept.seed}, the one kept). The most similar of many classes is accepted more often "
+            "than one pair is."
         )
 
 
 def print_next(console: Console, run: StudyRun, folder: Path) -> None:
     """Print what to do with the fit in ``folder``."""
     predict = shlex.join(["--model", str(folder.absolute())])
-    console.print("Next:", highlight=False)
-    for line in (
-        study_command("report", run.location),
-        f"{command('predict')} {predict} --support FOLDER --query IMAGE",
-    ):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print("Next:")
+    console.print(f"  {study_command('report', run.location)}")
+    console.print(f"  {command('predict')} {predict} --support FOLDER --query IMAGE")
 
 
 def _test(figure: Accuracy) -> str:

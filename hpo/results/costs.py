@@ -1,11 +1,13 @@
 """What each trial of a study cost, as far as its database alone can tell."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 
+from hpo.study.config import specified
 from hpo.study.errors import ConfigError
 from hpo.study.record import StudyRecord
 from hpo.study.space.search_space import SearchSpace, search_space
@@ -45,7 +47,11 @@ def _costed(record: TrialRecord, space: SearchSpace | None, pairs_per_epoch: int
     if pairs is None:
         # Those of a trial whose process died are counted by its retry, which resumes from them.
         pairs = record.epochs * pairs_per_epoch if record.failure else 0
-    each = _flops_per_pair(record, space)
+    each = None
+    if space is not None:
+        # Not all values are known where it failed or died while they were being suggested.
+        with suppress(ValueError, ConfigError):
+            each = training_flops_per_pair(space.hyperparameters(record.params).architecture)
     flops = None if each is None else float(each) * pairs
     return CostedTrial(**vars(record), flops_per_pair=each, flops=flops)
 
@@ -54,27 +60,11 @@ def _space(config: Mapping[str, Any]) -> SearchSpace | None:
     """Return the search space that the study was created with, None if its database has none."""
     prefix = "parameters."
     raw = {
-        name.removeprefix(prefix): _as_in_a_file(specification)
+        name.removeprefix(prefix): specified(specification)
         for name, specification in config.items()
         if name.startswith(prefix)
     }
     try:
         return search_space(raw, image_size=config["data.image_size"])
     except (ConfigError, KeyError):
-        return None
-
-
-def _as_in_a_file(specification: Mapping[str, Any]) -> Any:
-    if "value" in specification:
-        return specification["value"]
-    return {"choices" if key == "options" else key: v for key, v in specification.items()}
-
-
-def _flops_per_pair(record: TrialRecord, space: SearchSpace | None) -> int | None:
-    if space is None:
-        return None
-    try:
-        return training_flops_per_pair(space.hyperparameters(record.params).architecture)
-    except (ValueError, ConfigError):
-        # Its process died, or it failed, while its values were being suggested.
         return None

@@ -15,13 +15,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SavedFit:
-    """A final fit.
-
-    Attributes:
-        label: its name in tables and plots.
-        folder: of its net and its gallery.
-        metrics: its results.
-    """
+    """A final fit, and its label in tables and plots; in its folder are its net and its gallery."""
 
     label: str
     folder: Path

@@ -219,12 +219,10 @@ class Metrics(_Record):
         alphabet: str | None = None,
     ) -> Accuracy | None:
         """Return the accuracy asked for; any way where None is given. None if there is none."""
+        asked = (protocol, system, alphabet)
         for figure in self.figures:
-            if (figure.protocol, figure.system, figure.alphabet) == (
-                protocol,
-                system,
-                alphabet,
-            ) and way in (None, figure.way):
+            known = (figure.protocol, figure.system, figure.alphabet)
+            if known == asked and way in (None, figure.way):
                 return figure
         return None
 

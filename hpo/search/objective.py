@@ -33,11 +33,7 @@ study is told, since a told trial cannot be changed. It may leave the net with a
 class Objective:
     """From a trial to its value, the best one-shot validation accuracy of any epoch, in [0, 1].
 
-    Args:
-        run: the study's.
-        inputs: what to train and validate on.
-        checkpoints: where running trials are saved; None to save nothing.
-        on_trial_end: called with each trial of the study whose training ended.
+    Running trials are saved in ``checkpoints``, under the study's ``identity``, if there are any.
 
     Example:
         >>> objective = Objective(run, load_data(run))
@@ -55,9 +51,9 @@ class Objective:
         identity: dict[str, Any] | None = None,
     ):
         self.config, self.inputs = run.config, inputs
-        self.device, self.checkpoints = torch.device(run.device), checkpoints
-        self.on_trial_end = on_trial_end
-        # Checkpoints are kept under it.
+        gpu = run.device.startswith("cuda")
+        self._device = torch.cuda.get_device_name(run.device) if gpu else run.device
+        self.checkpoints, self.on_trial_end = checkpoints, on_trial_end
         self.identity = identity or run.config.identity()
         self.space = run.config.space()
         # One line, which the dashboard shows as it is.
@@ -77,7 +73,7 @@ class Objective:
         record_start(
             trial,
             parameters=parameter_count(hyperparameters.architecture),
-            device=_device_name(self.device),
+            device=self._device,
             versions=self._versions,
         )
         trainer = self.inputs.trainer(hyperparameters, self.config.training_budget(), seed)
@@ -115,11 +111,5 @@ class Objective:
         return not trainer.finished() and trial.should_prune()
 
     def _key(self, trial: BaseTrial, seed: int) -> str:
-        return json.dumps(
-            [self.identity, self.inputs.digest, dict(trial.params), seed],
-            sort_keys=True,
-        )
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        parts = [self.identity, self.inputs.digest, dict(trial.params), seed]
+        return json.dumps(parts, sort_keys=True)

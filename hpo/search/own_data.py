@@ -24,10 +24,7 @@ _DOES = {"train": "train", "validation": "validate", "test": "test"}
 def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> None:
     """Read the study's folder of images, and print what is in it and how it is used.
 
-    Args:
-        output: where to print.
-        run: the study's; its data is a folder.
-        folder: the study's own, where a sheet of what was read is left, once; None for none.
+    A sheet of what was read is left, once, in ``folder``, the study's own; None for no sheet.
 
     Raises:
         DataError: the folder cannot be used, or holds too little for the study.
@@ -35,7 +32,7 @@ def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> N
     with reading(output) as progress:
         dataset = load_dataset(run, progress)
     for line in found(dataset, run.config):
-        output.print(line, markup=False, highlight=False)
+        output.print(line)
     study_data(dataset, replace(run, device="cpu"))
     if folder is not None and not (folder / SHEET).exists():
         try:
@@ -43,7 +40,7 @@ def tell_folder(output: Console, run: StudyRun, folder: Path | None = None) -> N
             said = f"what was read: {folder / SHEET}"
         except (OSError, DataError) as error:  # a convenience: the study runs without
             said = f"what was read could not be drawn: {getattr(error, 'strerror', None) or error}"
-        output.print(f"  {said}", markup=False, highlight=False)
+        output.print(f"  {said}")
 
 
 def found(dataset: Dataset, config: StudyConfig) -> Iterator[str]:

@@ -6,17 +6,19 @@ worker, here or elsewhere, finds them, and each is tried exactly once.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import optuna
+
+from hpo.study.errors import StudyError
+from hpo.study.open import open_finished
+from hpo.study.record import StudyRecord, complete_trials, record_study
+from hpo.study.run import StudyRun
 from hpo.study.space.catalogue import Value, catalogue, toml
 from hpo.study.space.domains import Range
 from hpo.study.space.search_space import SearchSpace
-
-if TYPE_CHECKING:
-    import optuna
-
-    from hpo.study.run import StudyRun
-    from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import configurations_begun
 
 TAKEN = 5
 """How many of the source study's best configurations are tried."""
@@ -30,7 +32,7 @@ class Fitted:
     changes: tuple[str, ...]
 
 
-def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation") -> list[str]:
+def enqueue_from(study: optuna.Study, run: StudyRun, source: StudyLocation) -> list[str]:
     """Enqueue ``source``'s best configurations in the study; return what was done, in lines.
 
     Does nothing if it has been done before.
@@ -38,10 +40,6 @@ def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation"
     Raises:
         StudyError: there is no such study, it is this one, or it has no complete trial.
     """
-    from hpo.study.errors import StudyError
-    from hpo.study.record import StudyRecord, record_enqueued
-    from hpo.study.trials import configurations_begun
-
     location, space = run.location, run.config.space()
     if (source.name, source.url) == (location.name, location.url):
         raise StudyError(f"--from {source.name}: that is the study itself; name another one")
@@ -57,19 +55,16 @@ def enqueue_from(study: "optuna.Study", run: "StudyRun", source: "StudyLocation"
             "first": max(after),
             "values": [one.values for one in fitted],
         }
-        record_enqueued(study, [*known, entry])
+        record_study(study, enqueued=[*known, entry])
     return lines
 
 
-def proposals(source: "StudyLocation", space: SearchSpace) -> tuple[list[Fitted], list[str]]:
+def proposals(source: StudyLocation, space: SearchSpace) -> tuple[list[Fitted], list[str]]:
     """Return the best configurations of ``source`` fitted to ``space``, and a line on each trial.
 
     Raises:
         StudyError: there is no such study, or it has no complete trial.
     """
-    from hpo.study.open import open_finished
-    from hpo.study.record import StudyRecord, complete_trials
-
     other = open_finished(source)
     fixed = _fixed(StudyRecord.of(other).config or {})
     fitted: list[Fitted] = []
@@ -116,12 +111,8 @@ def fit(values: Mapping[str, Any], space: SearchSpace) -> Fitted:
     return Fitted(taken, tuple(changes))
 
 
-def initial_configurations(
-    study: "optuna.Study", space: SearchSpace
-) -> Sequence[Mapping[str, Any]]:
+def initial_configurations(study: optuna.Study, space: SearchSpace) -> Sequence[Mapping[str, Any]]:
     """Return the values that the study's first configurations start from, in order, {} for none."""
-    from hpo.study.record import StudyRecord
-
     given: list[Mapping[str, Any]] = list(space.initial_configurations)
     for entry in StudyRecord.of(study).enqueued:
         given += [{}] * (entry["first"] - len(given))

@@ -1,5 +1,6 @@
 """A study file: read, checked once, then frozen."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
@@ -123,9 +124,8 @@ class StudyConfig(_Section):
     def changed(self, **options: Any) -> "StudyConfig":
         """Return the config with a command's options in it; None leaves what is there.
 
-        Args:
-            options: ``dataset``, ``background``, ``drawer_names``, ``sampler``, ``pruner``,
-                ``seed``, ``trials``.
+        They are ``dataset``, ``background``, ``drawer_names``, ``sampler``, ``pruner``, ``seed``,
+        ``trials``.
         """
         raw = self.model_dump()
         for option, value in options.items():
@@ -153,26 +153,23 @@ class StudyConfig(_Section):
         # Left out where unset, so that a limit of a later version does not make a study another.
         flat = _flat(sections)
         for name, specification in read(self.parameters).items():
-            plain = {k: v for k, v in vars(specification).items() if v not in ({}, None)}
-            flat[f"parameters.{name}"] = _plain(plain)
+            said = {k: v for k, v in vars(specification).items() if v not in ({}, None)}
+            flat[f"parameters.{name}"] = said
         for i, start in enumerate(self.space().initial_configurations):
-            flat[f"start.{i}"] = _plain(start)
-        return flat
+            flat[f"start.{i}"] = start
+        plain: dict[str, Any] = json.loads(json.dumps(flat))
+        return plain
 
     def beside_identity(self) -> dict[str, Any]:
         """Return, as `identity` does, what else of the config a command needs later."""
-        sections = self.model_dump(mode="json", include={"final": True, "search": {"trials"}})
-        return _flat(sections)
+        return _flat(self.model_dump(mode="json", include={"final": True, "search": {"trials"}}))
 
 
-_MODELS: Mapping[str, Any] = {
-    "data": Data,
-    "budget": TrialBudget,
-    "validation": Validation,
-    "search": Search,
-    "final": FinalBudget,
+SECTIONS = {
+    name: list(field.annotation.model_fields)
+    for name, field in StudyConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, _Section)
 }
-SECTIONS = {name: list(model.model_fields) for name, model in _MODELS.items()}
 """The keys of each section of a study file but ``[parameters]``."""
 
 
@@ -215,7 +212,7 @@ def of_identity(
         if section == "start":
             starts[int(rest)] = value
         elif section == "parameters":
-            raw[section][rest] = _specified(value)
+            raw[section][rest] = specified(value)
         elif value is not None:
             raw.setdefault(section, {})[rest] = value
     if is_folder(raw.get("data", {}).get("dataset", "auto")):
@@ -225,10 +222,11 @@ def of_identity(
     )
 
 
-def _specified(plain: Any) -> Any:
+def specified(plain: Mapping[str, Any]) -> Any:
     """Return what a study file says of a parameter, from what an identity does."""
-    names = {"options": "choices"}
-    return plain.get("value", {names.get(key, key): value for key, value in plain.items()})
+    if "value" in plain:
+        return plain["value"]
+    return {"choices" if key == "options" else key: value for key, value in plain.items()}
 
 
 def _flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -261,10 +259,3 @@ def _keys(section: tuple[int | str, ...]) -> list[str]:
     for key in section:
         model = model.model_fields[key].annotation
     return [key if key != "name" else "base" for key in model.model_fields]
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as it comes back from JSON."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value

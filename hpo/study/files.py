@@ -36,11 +36,8 @@ def load(study: str, settings: Sequence[str] = ()) -> StudyConfig:
     A name is looked up in the project's own ``studies/``, then in ``./studies/``. A file with
     ``base = "<study>"`` says only what differs from that study: the keys of its sections stand
     beside or in place of the base's, and what its patterns match in place of the base's exact
-    names; its starts stand in place of all the base's, and ``start = []`` is none of them.
-
-    Args:
-        study: a name or a path.
-        settings: what differs from the file, each ``KEY=VALUE``; see `setting`.
+    names; its starts stand in place of all the base's, and ``start = []`` is none of them. The
+    ``settings``, each ``KEY=VALUE``, stand over the file in the same way; see `setting`.
 
     Raises:
         ConfigError: there is no such study, or its file or a setting is wrong; says where, which
@@ -98,9 +95,18 @@ def available() -> dict[str, Path]:
 
 
 def _path(study: str) -> Path:
-    path = Path(study) if study.endswith(".toml") else _find(study)
-    check_name(path.stem)
-    return path
+    if study.endswith(".toml"):
+        check_name(Path(study).stem)
+        return Path(study)
+    check_name(study)
+    found = available()
+    if study not in found:
+        hint = did_you_mean(study, found) or "."
+        raise ConfigError(
+            f'there is no study "{study}"{hint} There are: {", ".join(sorted(found))}; '
+            "or give the path of a .toml file"
+        )
+    return found[study]
 
 
 def _layers(path: Path, derived: tuple[Path, ...] = ()) -> list[_Layer]:
@@ -229,15 +235,3 @@ def _fitted(starts: Sequence[Any], config: StudyConfig, origin: str) -> Iterator
         for name, value in replaced.items():
             _log.warning("%s has the default of %s, %s", label, name, toml(value))
         yield values
-
-
-def _find(name: str) -> Path:
-    check_name(name)
-    found = available()
-    if name not in found:
-        hint = did_you_mean(name, found) or "."
-        raise ConfigError(
-            f'there is no study "{name}"{hint} There are: {", ".join(sorted(found))}; '
-            "or give the path of a .toml file"
-        )
-    return found[name]

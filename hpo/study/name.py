@@ -7,8 +7,8 @@ from hpo.study.errors import ConfigError
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
-def check_name(name: str) -> str:
-    """Return ``name`` if a study may have it, so that its folder cannot lie elsewhere.
+def check_name(name: str) -> None:
+    """Refuse a name that a study may not have, so that its folder cannot lie elsewhere.
 
     Raises:
         ConfigError: it holds anything but ``a-z 0-9 . _ -`` or starts with a sign.
@@ -18,4 +18,3 @@ def check_name(name: str) -> str:
             f'"{name}" cannot name a study: use a-z, 0-9, ".", "_" and "-", '
             "with a letter or digit first"
         )
-    return name

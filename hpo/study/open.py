@@ -13,9 +13,9 @@ from optuna.storages import BaseStorage
 from hpo.study.config import FOLDER, StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
-from hpo.study.record import StudyRecord, record_beside, record_config, record_data
+from hpo.study.record import StudyRecord, record_study
 from hpo.study.run import StudyRun
-from hpo.study.samplers.table import make_pruner, make_sampler, quiet
+from hpo.study.samplers.table import PRUNERS, make_sampler, quiet
 from hpo.study.storage.location import StudyLocation
 
 OPTIONS = {
@@ -53,7 +53,7 @@ def open_study(run: StudyRun) -> optuna.Study:
                 direction="maximize",
                 load_if_exists=True,
                 sampler=make_sampler(search.sampler, search.startup),
-                pruner=make_pruner(search.pruner, config.budget.epochs, search.startup),
+                pruner=PRUNERS[search.pruner].make(config.budget.epochs, search.startup),
             )
             study.set_metric_names([METRIC])
         record = StudyRecord.of(study)
@@ -66,9 +66,15 @@ def open_study(run: StudyRun) -> optuna.Study:
         if trials or record.data is not None:
             _refuse_other_config(record.config, config.identity(), location)
         elif record.config != config.identity():
-            # New, or it never came to its data: nothing hangs on what was asked for then.
-            record_config(study, config.identity(), config.description, versions())
-            record_beside(study, config.beside_identity())
+            # New, or it never came to its data: nothing hangs on what was asked for then. The
+            # identity comes last of what the study is, since a study that has one has it all.
+            record_study(
+                study,
+                description=config.description,
+                versions=versions(),
+                config=config.identity(),
+                beside=config.beside_identity(),
+            )
     return study
 
 
@@ -111,9 +117,7 @@ def read_record(location: StudyLocation) -> StudyRecord | None:
 def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study, StudyRun]:
     """Return a study that is there, and ``run`` with the options that the study was started with.
 
-    Args:
-        run: the study's, with the file's own options.
-        dataset: where its data is now; None for where it was last found.
+    ``dataset`` is where its data is now, None for where it was last found.
 
     Raises:
         StudyError: there is none, it was started with another config, or its folder of images is
@@ -176,7 +180,7 @@ def remember_data(
                 "Give it that data again (--dataset, --data-root), or start anew with another --out"
             )
         if known != data:
-            record_data(study, data)
+            record_study(study, data=data)
 
 
 def remember_beside(study: optuna.Study, run: StudyRun) -> None:
@@ -187,7 +191,7 @@ def remember_beside(study: optuna.Study, run: StudyRun) -> None:
     """
     with run.location.exclusive():
         if StudyRecord.of(study).beside != (now := run.config.beside_identity()):
-            record_beside(study, now)
+            record_study(study, beside=now)
 
 
 def known_identity(study: optuna.Study, config: StudyConfig) -> dict[str, Any]:

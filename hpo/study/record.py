@@ -1,20 +1,28 @@
 """What a study's database holds about the study itself: the one place that writes and reads it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from hpo.study.errors import StudyError
-from hpo.study.trials import TrialRecord
-
-_CONFIG, _DESCRIPTION, _VERSIONS, _DATA = "definition", "description", "versions", "data"
-_ENQUEUED, _BESIDE = "taken_over", "beside_definition"
+from hpo.study.trials import TrialRecord, ranked
 
 BASELINE = "pixel 1-NN"
 """The baseline that is scored on a study's own validation trials, and the key of its accuracy."""
+
+_KEYS = {
+    "description": "description",
+    "versions": "versions",
+    "config": "definition",
+    "beside": "beside_definition",
+    "data": "data",
+    "baseline": BASELINE,
+    "enqueued": "taken_over",
+}
+"""The keys of the attributes in the database, those of its first versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,56 +41,30 @@ class StudyRecord:
         enqueued: configurations enqueued from other studies: ``study``, ``first``, ``values``.
     """
 
-    config: Mapping[str, Any] | None
-    beside: Mapping[str, Any]
-    description: str
-    versions: Mapping[str, str]
-    data: Mapping[str, str] | None
-    baseline: float | None
-    enqueued: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any] | None = None
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] | None = None
+    baseline: float | None = None
+    enqueued: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def of(cls, study: optuna.Study) -> Self:
         """Return the study's record; reads the database once."""
-        get = study.user_attrs.get
-        return cls(
-            config=get(_CONFIG),
-            beside=get(_BESIDE, {}),
-            description=get(_DESCRIPTION, ""),
-            versions=get(_VERSIONS, {}),
-            data=get(_DATA),
-            baseline=get(BASELINE),
-            enqueued=get(_ENQUEUED, []),
-        )
+        attributes = study.user_attrs
+        return cls(**{n: attributes[key] for n, key in _KEYS.items() if key in attributes})
 
 
-def record_config(
-    study: optuna.Study, identity: Mapping[str, Any], description: str, versions: Mapping[str, str]
-) -> None:
-    """Write what the study is; its identity, which says that all is written, comes last."""
-    study.set_user_attr(_DESCRIPTION, description)
-    study.set_user_attr(_VERSIONS, dict(versions))
-    study.set_user_attr(_CONFIG, dict(identity))
-
-
-def record_beside(study: optuna.Study, beside: Mapping[str, Any]) -> None:
-    """Write what else of the config later commands need; see `StudyRecord`."""
-    study.set_user_attr(_BESIDE, dict(beside))
-
-
-def record_data(study: optuna.Study, data: Mapping[str, str]) -> None:
-    """Write which data the study is trained on, as in `StudyRecord`; from now on it has begun."""
-    study.set_user_attr(_DATA, dict(data))
+def record_study(study: optuna.Study, **values: Any) -> None:
+    """Write these attributes of `StudyRecord`, in this order, given as plain JSON values."""
+    for name, value in values.items():
+        study.set_user_attr(_KEYS[name], value)
 
 
 def record_baseline(study: optuna.Study, accuracy: float) -> None:
     """Write the accuracy of `BASELINE`, in [0, 1], on the study's validation trials."""
-    study.set_user_attr(BASELINE, accuracy)
-
-
-def record_enqueued(study: optuna.Study, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Write all configurations enqueued from other studies; see `StudyRecord`."""
-    study.set_user_attr(_ENQUEUED, [dict(entry) for entry in entries])
+    record_study(study, baseline=accuracy)
 
 
 def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -92,16 +74,16 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
         StudyError: there is none.
     """
     trials = study.get_trials(deepcopy=False)
-    complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
-    if not complete:
-        reasons = {record.failure for record in map(TrialRecord.of, trials) if record.failure}
+    known = [TrialRecord.of(trial) for trial in trials]
+    best = [trials[each.number] for each in ranked(known)]
+    if not best:
+        reasons = {each.failure for each in known if each.failure}
         why = f" (failed: {sorted(reasons)[0]})" if reasons else ""
         raise StudyError(
             f"study {study.study_name} has {len(trials)} trials but no complete one{why}; "
             "run it until it has"
         )
-    ranked = sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
-    return [t for i, t in enumerate(ranked) if all(t.params != o.params for o in ranked[:i])]
+    return [t for i, t in enumerate(best) if all(t.params != other.params for other in best[:i])]
 
 
 def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:

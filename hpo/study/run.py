@@ -11,11 +11,8 @@ from hpo.study.storage.location import StudyLocation
 class StudyRun:
     """What everything that trains for a study needs to know; it can be sent to another process.
 
-    Attributes:
-        config: the study's.
-        location: where the study is kept.
-        data_root: the folder of the data sets, None for the usual ones.
-        device: what to train on, ``cpu``, ``cuda`` or ``cuda:N``.
+    ``data_root`` is the folder of the data sets, None for the usual ones; ``device`` is ``cpu``,
+    ``cuda`` or ``cuda:N``.
     """
 
     config: StudyConfig

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states that count towards a study's total."""
 
-_SEED, _DEVICE, _VERSIONS = "seed", "device", "versions"
-_PARAMETERS = "parameters"
-_RETRY_OF, _RESUMED = "retry_of", "resumed_after_epoch"
-_WORKER, _HEARTBEATS = "worker", "heartbeats"
-_FAILURE, _STOPPED, _REFUSED = "failure", "stopped", "refused"
-_HISTORY = "history"
-_FIXED = "fixed_params"
-_ARTIFACT = "artifacts:"
+_SEED, _PARAMETERS, _RETRY_OF, _FAILURE = "seed", "parameters", "retry_of", "failure"
+_READ_AS_THEY_ARE = {
+    *(_SEED, _PARAMETERS, "device", "versions", "resumed_after_epoch", "worker", "heartbeats"),
+    *("best_epoch", "verification_accuracy", "pairs_seen", "seconds", "diverged", "collapsed"),
+    *(_FAILURE, "stopped", "refused"),
+}
+"""User attributes that are kept under the names that they have in `TrialRecord`."""
+_HISTORY, _FIXED, _ARTIFACT = "history", "fixed_params", "artifacts:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +36,9 @@ class TrialRecord:
     """One trial, as its study's database has it.
 
     Attributes:
-        number: the trial's.
-        state: its state.
         accuracy: best one-shot validation accuracy of its epochs so far, in [0, 1], if any.
         params: the suggested values, by name.
         distributions: what each was suggested from.
-        started: when it started, if it did.
-        ended: when it ended, if it did.
         epochs: how many epochs it trained.
         seed: of its net, its pairs and its sampler; None until the trial is claimed.
         parameters: parameter count of its net; None until all of its values are suggested.
@@ -73,32 +69,32 @@ class TrialRecord:
     started: datetime | None
     ended: datetime | None
     epochs: int
-    seed: int | None
-    parameters: int | None
-    device: str | None
-    versions: str | None
-    best_epoch: int | None
-    verification_accuracy: float | None
-    pairs_seen: int | None
+    seed: int | None = None
+    parameters: int | None = None
+    device: str | None = None
+    versions: str | None = None
+    best_epoch: int | None = None
+    verification_accuracy: float | None = None
+    pairs_seen: int | None = None
     seconds: float
-    diverged: bool
-    collapsed: bool
-    failure: str | None
-    stopped: bool
-    refused: bool
+    diverged: bool = False
+    collapsed: bool = False
+    failure: str | None = None
+    stopped: bool = False
+    refused: bool = False
     original_number: int
-    resumed_after_epoch: int | None
-    worker: Mapping[str, Any] | None
-    heartbeats: int
+    resumed_after_epoch: int | None = None
+    worker: Mapping[str, Any] | None = None
+    heartbeats: int = 0
     history: Sequence[Mapping[str, Any]]
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Self:
         """Return the record of a trial as read from its study."""
-        get = trial.user_attrs.get
+        kept = {n: value for n, value in trial.user_attrs.items() if n in _READ_AS_THEY_ARE}
         reported = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
         complete = trial.state == TrialState.COMPLETE
-        lasted = trial.duration.total_seconds() if trial.duration and get(_FAILURE) else 0.0
+        lasted = trial.duration.total_seconds() if trial.duration and _FAILURE in kept else 0.0
         return cls(
             number=trial.number,
             state=trial.state,
@@ -108,24 +104,9 @@ class TrialRecord:
             started=trial.datetime_start,
             ended=trial.datetime_complete,
             epochs=max(trial.intermediate_values, default=0),
-            seed=get(_SEED),
-            parameters=get(_PARAMETERS),
-            device=get(_DEVICE),
-            versions=get(_VERSIONS),
-            best_epoch=get("best_epoch"),
-            verification_accuracy=get("verification_accuracy"),
-            pairs_seen=get("pairs_seen"),
-            seconds=get("seconds", lasted),
-            diverged=get("diverged", False),
-            collapsed=get("collapsed", False),
-            failure=get(_FAILURE),
-            stopped=get(_STOPPED, False),
-            refused=get(_REFUSED, False),
             original_number=original_number(trial),
-            resumed_after_epoch=get(_RESUMED),
-            worker=get(_WORKER),
-            heartbeats=get(_HEARTBEATS, 0),
             history=trial.system_attrs.get(_HISTORY, ()),
+            **{"seconds": lasted, **kept},
         )
 
     @property
@@ -202,12 +183,12 @@ def _configuration(trial: FrozenTrial) -> dict[str, Any]:
 
 def record_worker(storage: BaseStorage, trial_id: int, worker: Mapping[str, Any]) -> None:
     """Write which process runs the trial."""
-    storage.set_trial_user_attr(trial_id, _WORKER, dict(worker))
+    storage.set_trial_user_attr(trial_id, "worker", dict(worker))
 
 
 def record_heartbeat(storage: BaseStorage, trial_id: int, beats: int) -> None:
     """Write how often the trial's process has reported that it is alive."""
-    storage.set_trial_user_attr(trial_id, _HEARTBEATS, beats)
+    storage.set_trial_user_attr(trial_id, "heartbeats", beats)
 
 
 def record_seed(trial: BaseTrial, seed: int) -> None:
@@ -218,13 +199,13 @@ def record_seed(trial: BaseTrial, seed: int) -> None:
 def record_start(trial: BaseTrial, *, parameters: int, device: str, versions: str) -> None:
     """Write that all values are suggested, the net's parameter count, device and versions."""
     trial.set_user_attr(_PARAMETERS, parameters)
-    trial.set_user_attr(_DEVICE, device)
-    trial.set_user_attr(_VERSIONS, versions)
+    trial.set_user_attr("device", device)
+    trial.set_user_attr("versions", versions)
 
 
 def record_resume(trial: BaseTrial, epoch: int) -> None:
     """Write that the trial resumed from the checkpoint after this epoch."""
-    trial.set_user_attr(_RESUMED, epoch)
+    trial.set_user_attr("resumed_after_epoch", epoch)
 
 
 def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
@@ -256,12 +237,12 @@ def record_failure(
     """Write why the trial failed; without a reason it counts as died, and is tried again."""
     storage.set_trial_user_attr(trial_id, _FAILURE, reason)
     if refused:
-        storage.set_trial_user_attr(trial_id, _REFUSED, True)
+        storage.set_trial_user_attr(trial_id, "refused", True)
 
 
 def record_stopped(storage: BaseStorage, trial_id: int) -> None:
     """Write that the trial's process was asked to stop, which is no fault of its configuration."""
-    storage.set_trial_user_attr(trial_id, _STOPPED, True)
+    storage.set_trial_user_attr(trial_id, "stopped", True)
 
 
 def finished(study: optuna.Study) -> int:

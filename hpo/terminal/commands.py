@@ -43,13 +43,9 @@ def study_command(
     *,
     anywhere: bool = False,
 ) -> str:
-    """Return the line of a command on a study.
+    """Return the line of a command of `COMMANDS` on a study; ``anywhere``, it works in any folder.
 
-    Args:
-        name: a row of `COMMANDS`.
-        location: where the study is kept.
-        data_root: where data sets lie, for a command that reads them, if that was said.
-        anywhere: the line is read elsewhere, and is to work in any folder.
+    A command that reads data sets has their folder, if ``data_root`` is given.
     """
     line = f"{command(name)} {location.options(anywhere=anywhere)}"
     if data_root is not None and name in ("run", "fit", "ablate"):

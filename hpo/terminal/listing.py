@@ -12,7 +12,6 @@ from hpo.study.files import available, load
 from hpo.study.storage.location import StudyLocation
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
     from rich.console import Console
 
 
@@ -21,11 +20,9 @@ class ListedStudy:
     """One study of the list.
 
     Attributes:
-        name: the study's.
         database: its URL or file, without a password.
         finished: complete and pruned trials.
         running: running trials, including those whose process died.
-        failed: failed trials.
         best: best value, if any.
         latest: when a trial last started or ended, if any did.
         problem: why it could not be read, if it could not.
@@ -93,10 +90,10 @@ def print_list(console: "Console", out: Path, storage: str | None = None) -> Non
     if studies:
         console.print(table)
     else:
-        console.print(f"No studies in {out} yet.", markup=False, highlight=False)
+        console.print(f"No studies in {out} yet.")
     for one in studies:
         if one.problem:
-            console.print(f"{one.name}: {one.problem}", markup=False, highlight=False)
+            console.print(f"{one.name}: {one.problem}")
     files = Table(title="Study files")
     files.add_column("study")
     files.add_column("description")
@@ -110,28 +107,23 @@ def print_list(console: "Console", out: Path, storage: str | None = None) -> Non
 
 def _read(location: StudyLocation) -> Iterator[ListedStudy]:
     from optuna import get_all_study_names, load_study
+    from optuna.trial import TrialState
+
+    from hpo.study.trials import FINISHED, ranked, records
 
     storage = location.read_only()
     with location.explained():
         for name in get_all_study_names(storage):
-            trials = load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
-            yield _listed(name, str(location.sqlite_file() or location.shown_url), trials)
-
-
-def _listed(name: str, database: str, trials: "list[FrozenTrial]") -> ListedStudy:
-    from optuna.trial import TrialState
-
-    from hpo.study.trials import FINISHED
-
-    states = Counter(trial.state for trial in trials)
-    values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
-    times = [time for t in trials for time in (t.datetime_start, t.datetime_complete) if time]
-    return ListedStudy(
-        name=name,
-        database=database,
-        finished=sum(states[state] for state in FINISHED),
-        running=states[TrialState.RUNNING],
-        failed=states[TrialState.FAIL],
-        best=max(values, default=None),
-        latest=max(times, default=None),
-    )
+            trials = records(load_study(study_name=name, storage=storage))
+            states = Counter(trial.state for trial in trials)
+            best = next(iter(ranked(trials)), None)
+            times = [time for t in trials for time in (t.started, t.ended) if time]
+            yield ListedStudy(
+                name=name,
+                database=str(location.sqlite_file() or location.shown_url),
+                finished=sum(states[state] for state in FINISHED),
+                running=states[TrialState.RUNNING],
+                failed=states[TrialState.FAIL],
+                best=best.accuracy if best else None,
+                latest=max(times, default=None),
+            )

@@ -17,13 +17,6 @@ _log = logging.getLogger(__name__)
 _SHOWN = 3
 """Differences from a study file that are said; more would hide what follows."""
 
-_WHAT = {"paper": "a CUDA GPU", "compact": "a CPU"}
-
-
-def default_study(device: str) -> str:
-    """Return the study to run on ``device`` where none is named."""
-    return "paper" if device.startswith("cuda") else "compact"
-
 
 def named_study(
     study: str | None,
@@ -35,16 +28,10 @@ def named_study(
     settings: Sequence[str] | None = None,
     **changes: str | int | None,
 ) -> StudyRun:
-    """Return the study that the options name, and how it runs.
+    """Return the study that the options of these names name, and how it runs.
 
-    Args:
-        study: ``--study``; None for the one that suits the device.
-        device: ``--device``.
-        out: ``--out``.
-        storage: ``--storage``.
-        data_root: ``--data-root``.
-        settings: ``--set``, as in `hpo.study.files.load`.
-        changes: what differs from the study's file, as in `StudyConfig.changed`.
+    Without a ``study`` it is the one that suits the device. ``settings`` are as in `load`,
+    ``changes`` as in `StudyConfig.changed`.
 
     Raises:
         ConfigError: there is no such study, its file is wrong, or an option does not fit it.
@@ -52,8 +39,9 @@ def named_study(
         DeviceError: there is no such device here.
     """
     if study is None:
-        study = default_study(device_named(device))
-        print(f"No --study given: {study}, the one for {_WHAT[study]}.")
+        cuda = device_named(device).startswith("cuda")
+        study, what = ("paper", "a CUDA GPU") if cuda else ("compact", "a CPU")
+        print(f"No --study given: {study}, the one for {what}.")
     location = existing_study(study, out, storage)
     config = find_config(study, location, settings or ()).changed(**changes)
     # Last, since it may import torch, which takes seconds that a wrong option should not cost.
@@ -65,12 +53,8 @@ def find_config(study: str, location: StudyLocation, settings: Sequence[str] = (
     """Return the config of a study: by its name that of its database, if it has begun there.
 
     What a study file of that name says otherwise does not count then, which is said; what it says
-    of the description, the total of trials and the final fit does.
-
-    Args:
-        study: a name, or the path of a study file, which counts in any case.
-        location: where the study is kept.
-        settings: what differs from that, as in `load`.
+    of the description, the total of trials and the final fit does. A study file that is named by
+    its path counts in any case. ``settings`` are as in `load`.
 
     Raises:
         ConfigError: there is no such study, or its file or a setting is wrong.

@@ -23,15 +23,12 @@ from model.command import examples as examples
 from model.errors import DeviceError
 
 MOST_WORKERS = 1000
+_LEARNING_FROM_PRUNED = ", ".join(name for name, row in SAMPLERS.items() if row.learns_from_pruned)
 _STUDY, _DATA, _SEARCH, _MACHINE = "Study", "Data", "Search", "Machine"
 
 
 def _rows(table: Mapping[str, SamplerRow | PrunerRow]) -> str:
     return "; ".join(f"{name}: {row.summary}" for name, row in table.items())
-
-
-def _learning_from_pruned() -> str:
-    return ", ".join(name for name, row in SAMPLERS.items() if row.learns_from_pruned)
 
 
 def number(low: float = 1, high: float = 10**9) -> Callable[[float | None], float | None]:
@@ -57,6 +54,9 @@ Study = Annotated[
         rich_help_panel=_STUDY,
         autocompletion=lambda: sorted(available()),
     ),
+]
+Existing = Annotated[
+    str, typer.Option("--study", metavar="NAME", help="The study.", rich_help_panel=_STUDY)
 ]
 Out = Annotated[
     Path,
@@ -152,7 +152,7 @@ Sampler = Annotated[
         "--sampler",
         metavar="|".join(SAMPLERS),
         help=f"What proposes configurations. {_rows(SAMPLERS)}. "
-        f"Learning from pruned trials too: {_learning_from_pruned()}. "
+        f"Learning from pruned trials too: {_LEARNING_FROM_PRUNED}. "
         "Without it: as the study file says.",
         rich_help_panel=_SEARCH,
     ),

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from types import TracebackType
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -41,12 +40,8 @@ def bars(console: Console) -> Progress:
 class StudyProgress:
     """Shows a study while its block runs: a bar of trials, and one of each running trial's epochs.
 
-    Args:
-        study: the study.
-        total: trials that are to finish.
-        epochs: most epochs of a trial.
-        console: to print to.
-        deadline: no trial starts after this time (`time.time`), if given.
+    Up to ``total`` trials finish, each of at most so many ``epochs``; none starts after the
+    ``deadline`` (`time.time`), if there is one.
     """
 
     def __init__(
@@ -74,12 +69,7 @@ class StudyProgress:
         self._bars.start()
         self._thread.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
         self._look()
@@ -145,16 +135,11 @@ class StudyProgress:
 def log(console: Console, text: str) -> None:
     """Print a line on what has just happened, with the time where it goes to a log file."""
     now = "" if console.is_terminal else f"{datetime.now():%Y-%m-%d %H:%M:%S} "
-    console.print(f"{now}{text}", markup=False, highlight=False)
+    console.print(f"{now}{text}")
 
 
 def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:
-    """Return one line on a finished trial.
-
-    Args:
-        trial: the trial.
-        trials: all of its study, which tell how an interrupted one goes on.
-    """
+    """Return one line on a finished trial; all ``trials`` tell how an interrupted one goes on."""
     record = TrialRecord.of(trial)
     if trial.state == TrialState.FAIL:
         if record.failure:

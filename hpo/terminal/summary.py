@@ -55,17 +55,12 @@ def print_results(
         )
     console.print(table)
     if (baseline := record.baseline) is not None:
-        console.print(
-            f"Baseline on the same validation trials, {BASELINE}: {baseline:.1%}.", highlight=False
-        )
+        console.print(f"Baseline on the same validation trials, {BASELINE}: {baseline:.1%}.")
     if asked:
-        console.print(
-            f"Intervals over other trials of the same alphabets, {asked:,} as here.",
-            highlight=False,
-        )
-    console.print("Next:", highlight=False)
+        console.print(f"Intervals over other trials of the same alphabets, {asked:,} as here.")
+    console.print("Next:")
     for command in next_commands(location, data_root):
-        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {command}")
 
 
 def _with_interval(accuracy: float, trials: int | None) -> str:
@@ -97,7 +92,7 @@ def print_plan(console: Console, run: StudyRun) -> None:
             f"early stopping after {budget.patience} without improvement",
         ),
     ):
-        console.print(f"{label:>7}: {text}", markup=False, highlight=False)
+        console.print(f"{label:>7}: {text}")
     space = config.space()
     table = Table(title="Search space")
     table.add_column("parameter")
@@ -127,7 +122,7 @@ def data_line(run: StudyRun) -> str:
 def _print_costs(console: Console, run: StudyRun) -> None:
     """Print what a trial of a few nets takes, and the study in all."""
     config, space = run.config, run.config.space()
-    nets = [(label, *_cost(found, run)) for label, found in _nets(space)]
+    nets = [(label, found, _seconds(found, run)) for label, found in _nets(space)]
     known = [seconds for _, _, seconds in nets if seconds is not None]
     shown = iter(durations(known))
     table = Table(title=f"Time of a trial on this {run.device}")
@@ -143,12 +138,12 @@ def _print_costs(console: Console, run: StudyRun) -> None:
     number = config.search.trials
     console.print(
         f"Total: about {duration(number * _mean_seconds(run, nets[-2:]))} for {number} trials by "
-        "one worker, without early stopping and pruning.",
-        highlight=False,
+        "one worker, without early stopping and pruning."
     )
 
 
-def _cost(hyperparameters: Hyperparameters, run: StudyRun) -> tuple[Hyperparameters, float | None]:
+def _seconds(hyperparameters: Hyperparameters, run: StudyRun) -> float | None:
+    """Return what a trial takes, None if there is not enough memory for it."""
     from model.training.cost import estimate_seconds
 
     asked = run.config.validation
@@ -157,9 +152,9 @@ def _cost(hyperparameters: Hyperparameters, run: StudyRun) -> tuple[Hyperparamet
     budget = run.config.training_budget()
     try:
         seconds = estimate_seconds(hyperparameters, budget, run.device, drawings)
-        return hyperparameters, min(seconds, budget.seconds or seconds)
+        return min(seconds, budget.seconds or seconds)
     except (MemoryError, RuntimeError):
-        return hyperparameters, None
+        return None
 
 
 def _mean_seconds(run: StudyRun, ends: Sequence[tuple[str, Hyperparameters, Any]]) -> float:

@@ -64,9 +64,7 @@ class StudyData:
 def load_data(run: StudyRun, progress: Callable[[int, int], None] | None = None) -> StudyData:
     """Return the study's data on the run's device; the same at every call.
 
-    Args:
-        run: the study's.
-        progress: told how many of how many images of a folder are read.
+    ``progress`` is told how many of how many images of a folder are read.
 
     Raises:
         DataError: the data cannot be had, or is too little for the study's trials.
@@ -91,11 +89,7 @@ def load_dataset(run: StudyRun, progress: Callable[[int, int], None] | None = No
 
 
 def study_data(dataset: Dataset, run: StudyRun) -> StudyData:
-    """Return what a study takes of its data set, on the run's device.
-
-    Args:
-        dataset: what `load_dataset` returned.
-        run: the study's.
+    """Return what a study takes of its data set, that of `load_dataset`, on the run's device.
 
     Raises:
         DataError: the data is too little for the study's trials.
@@ -119,12 +113,8 @@ def final_inputs(inputs: StudyData, dataset: Dataset, run: StudyRun) -> StudyDat
     """Return what the fits that are tested learn from.
 
     By Lake's split they train on the alphabets that were held out of the search as well, and keep
-    their last epoch, since nothing is left to choose by.
-
-    Args:
-        inputs: what `study_data` returned.
-        dataset: what it was made of.
-        run: the study's.
+    their last epoch, since nothing is left to choose by. ``inputs`` are what `study_data` takes of
+    ``dataset``.
     """
     data = run.config.data
     if data.validation == "koch":

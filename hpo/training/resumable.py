@@ -13,13 +13,8 @@ CHECKPOINT_SECONDS = 15
 class ResumableTraining:
     """A trainer that is saved every `CHECKPOINT_SECONDS`, between epochs.
 
-    Resumed, it yields the same result as an uninterrupted run.
-
-    Args:
-        trainer: a trainer that has not begun.
-        checkpoints: where it is saved; None to save nothing.
-        number: of its file among the checkpoints.
-        key: everything that the training depends on.
+    Resumed, it yields the same result as an uninterrupted run. The trainer has not begun; ``key``
+    is everything that the training depends on. Without checkpoints nothing is saved.
 
     Example:
         >>> training = ResumableTraining(trainer, Checkpoints(folder), number=0, key="{}")

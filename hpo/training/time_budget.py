@@ -16,19 +16,13 @@ _PROBE_BATCHES = {"cpu": 8, "cuda": 200}
 def fit_to_time(
     inputs: StudyData, hyperparameters: Hyperparameters, budget: Budget, seconds: float, file: Path
 ) -> Budget:
-    """Return ``budget`` stretched or shrunk to about ``seconds`` of training on this machine.
+    """Return ``budget`` scaled to about ``seconds`` of training and validation on this machine.
 
     The number of epochs is scaled, and with it the rise of momentum and the cosine schedule.
     Patience grows but does not shrink: a short fit's validation is as noisy as a long one's.
     If not even one epoch fits, it is cut short.
-    The probe takes the time of a few minibatches and two validations.
-
-    Args:
-        inputs: what is trained on.
-        hyperparameters: what is trained.
-        budget: what to scale.
-        seconds: of training and validation.
-        file: keeps the result, so that a resumed fit has the same budget.
+    The probe takes the time of a few minibatches and two validations, and ``file`` keeps its
+    result, so that a resumed fit has the same budget.
     """
     try:
         with unsealed(file, earlier=b"{") as kept:

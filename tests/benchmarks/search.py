@@ -25,6 +25,7 @@ from model.training.trainer import EpochResult
 from tests import ROOT
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import omniglot_root
+from tests.hpo.support import distributions
 
 _START = """
 import sys, time
@@ -113,7 +114,7 @@ def search(context: Context) -> Iterator[Row]:
             with tempfile.TemporaryDirectory() as folder:
                 run = StudyRun(config=changed, location=StudyLocation("compact", Path(folder)))
                 study = open_study(run)
-                _fill(study, changed.space().distributions(), count)
+                _fill(study, distributions(changed.space()), count)
                 taken = _time_trials(run, study, 1 if context.size == "toy" else 3)
             default = sampler == config.search.sampler
             share = [100 * each / trial_seconds for each in taken]

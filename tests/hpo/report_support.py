@@ -24,13 +24,14 @@ from hpo.results.metrics import (
 from hpo.study.config import StudyConfig
 from hpo.study.files import load
 from hpo.study.open import open_study
-from hpo.study.record import record_data
+from hpo.study.record import record_study
 from hpo.study.run import StudyRun
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from model.baselines import BASELINES
 from model.net.calibration import Calibration
 from model.net.siamese import parameter_count
+from tests.hpo.support import distributions
 
 ALPHABETS = {
     "Angelic": 20,
@@ -60,13 +61,12 @@ def fake_study(
     config = load(base).changed(sampler=sampler, seed=seed)
     config = config.model_copy(update={"name": location.name})
     study = open_study(StudyRun(config=config, location=location))
-    record_data(study, {"name": "omniglot", "digest": "0123456789abcdef"})
+    record_study(study, data={"name": "omniglot", "digest": "0123456789abcdef"})
     generator = np.random.default_rng(seed)
     clock, high = _START, 0.5 if sampler == "random" else 0.65
     trials, space = [], config.space()
-    distributions = space.distributions()
     for number, letter in enumerate(states):
-        trial = _trial(config, space, distributions, generator, letter, number, high)
+        trial = _trial(config, space, distributions(space), generator, letter, number, high)
         if number == 20:
             # The study was stopped for a night.
             clock += timedelta(hours=11)

@@ -12,7 +12,8 @@ from pathlib import Path
 import optuna
 import torch
 import torch.nn.functional as F
-from optuna.trial import TrialState
+from optuna.distributions import BaseDistribution
+from optuna.trial import FixedTrial, TrialState
 
 from data.dataset import Dataset
 from data.drawings import Drawings
@@ -21,6 +22,7 @@ from hpo.search.workers.worker import Job
 from hpo.study.config import StudyConfig
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
+from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord
 from model.training.trainer import EpochResult
@@ -54,6 +56,16 @@ def tiny_dataset(seed: int = 0, characters: int = 6, drawers: int = 6) -> Datase
     everyone = tuple(range(1, drawers + 1))
     roles = dict.fromkeys(ALPHABETS, everyone)
     return Dataset("tiny", drawings, ALPHABETS, roles, drawings.digest())  # type: ignore[arg-type]
+
+
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Return Optuna's distribution of each searched parameter."""
+    found: dict[str, BaseDistribution] = {}
+    for corner in space.corners():
+        trial = FixedTrial(corner)
+        space.suggest(trial)
+        found |= trial.distributions
+    return found
 
 
 def tiny_config(**search: object) -> StudyConfig:

@@ -27,7 +27,7 @@ from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import MEMORY_FAILURES, Job, work
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study, remember_data
-from hpo.study.record import record_config
+from hpo.study.record import record_study
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord, finished
 from hpo.training.resumable import ResumableTraining
@@ -213,7 +213,7 @@ def test_a_study_of_another_version_is_refused_with_the_difference(job: Job) -> 
     remember_data(study, job.run, "one", "a" * 64)
     identity = dict(job.run.config.identity())
     del identity["validation.way"]
-    record_config(study, identity | {"budget.gone_since": 3}, "", {})
+    record_study(study, config=identity | {"budget.gone_since": 3})
     with pytest.raises(StudyError, match=r"budget\.gone_since: was 3, now not there"):
         open_study(job.run)
 

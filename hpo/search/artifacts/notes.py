@@ -24,9 +24,7 @@ _STANDARD_ERRORS = 2
 def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
     """Return the study's description, settings, commands and search space.
 
-    Args:
-        run: the study's.
-        data: ``name`` and ``digest`` of its data set.
+    ``data`` holds ``name`` and ``digest`` of its data set.
     """
     config, location = run.config, run.location
     budget, asked, search = config.budget, config.validation, config.search
@@ -48,25 +46,15 @@ def study_note(run: StudyRun, data: Mapping[str, str]) -> str:
         study_command(name, location, run.data_root, anywhere=True)
         for name in ("run", "fit", "report")
     )
-    return "\n".join(
-        [
-            f"# {config.name}",
-            "",
-            plain(config.description),
-            "",
-            *_table(("setting", "value"), facts.items()),
-            "",
-            "## Commands",
-            "",
-            "Rerun the first to resume the study; with another `--out` it starts from scratch.",
-            "",
-            fenced(f"{resume} --trials {search.trials}", fit, report),
-            "",
-            "## Search space",
-            "",
-            *_table(("parameter", "values"), ((f"`{n}`", str(s)) for n, s in searched)),
-            "",
-        ]
+    return _paragraphs(
+        f"# {config.name}",
+        plain(config.description),
+        _table(("setting", "value"), facts.items()),
+        "## Commands",
+        "Rerun the first to resume the study; with another `--out` it starts from scratch.",
+        fenced(f"{resume} --trials {search.trials}", fit, report),
+        "## Search space",
+        _table(("parameter", "values"), ((f"`{n}`", str(s)) for n, s in searched)),
     )
 
 
@@ -81,31 +69,17 @@ def trial_note(
 ) -> str:
     """Return a trial's verdict, layers and operations; the dashboard shows its attributes itself.
 
-    Args:
-        number: the trial's.
-        hyperparameters: what was trained.
-        history: one result per epoch, at least one.
-        config: the study's.
-        pruned: whether the pruner stopped it.
-        others: the study's complete trials, to rank it among them.
+    It has at least one epoch, and is ranked among ``others``, the study's complete trials.
     """
     best, last = max(history, key=lambda result: result.one_shot_accuracy), history[-1]
     flops = training_flops_per_pair(hyperparameters.architecture)
-    return "\n".join(
-        [
-            f"# Trial {number}: {best.one_shot_accuracy:.1%}",
-            "",
-            verdict(history, config, pruned=pruned, others=others),
-            "",
-            "## Layers",
-            "",
-            *_layers(hyperparameters),
-            "",
-            _rest(hyperparameters),
-            "",
-            f"Training: {_flop(flops)} per pair, {_flop(flops * last.pairs_seen)} in total.",
-            "",
-        ]
+    return _paragraphs(
+        f"# Trial {number}: {best.one_shot_accuracy:.1%}",
+        verdict(history, config, pruned=pruned, others=others),
+        "## Layers",
+        _layers(hyperparameters),
+        _rest(hyperparameters),
+        f"Training: {_flop(flops)} per pair, {_flop(flops * last.pairs_seen)} in total.",
     )
 
 
@@ -148,7 +122,7 @@ def verdict(
     return " ".join(said)
 
 
-def _layers(hyperparameters: Hyperparameters) -> list[str]:
+def _layers(hyperparameters: Hyperparameters) -> str:
     net = hyperparameters.architecture
     shapes: dict[str, tuple[str, str, int]] = {}
     channels, side = 1, net.image_size
@@ -172,15 +146,7 @@ def _layers(hyperparameters: Hyperparameters) -> list[str]:
         )
         for name, (shape, map_side, count) in shapes.items()
     )
-    headings = (
-        "layer",
-        "shape",
-        "map, px",
-        "parameters",
-        "learning rate",
-        "momentum",
-        "L2",
-    )
+    headings = ("layer", "shape", "map, px", "parameters", "learning rate", "momentum", "L2")
     return _table(headings, rows)
 
 
@@ -208,9 +174,10 @@ def _flop(number: float) -> str:
     return f"{number / 1e6:.3g} MFLOP"
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    return [
-        f"| {' | '.join(headings)} |",
-        "|" + " --- |" * len(headings),
-        *(f"| {' | '.join(map(str, row))} |" for row in rows),
-    ]
+def _paragraphs(*texts: str) -> str:
+    return "\n\n".join(texts) + "\n"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -35,12 +35,9 @@ _FEW, _MORE = 16, 64
 
 
 def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> None:
-    """Write a plot of loss and accuracies against epochs.
+    """Write a plot of loss and accuracies against epochs, of which there is one or more.
 
-    Args:
-        history: one result per epoch, at least one.
-        chance: accuracy of guessing, in [0, 1].
-        path: of the PNG.
+    ``chance`` is the accuracy of guessing, in [0, 1].
     """
     with styled():
         figure = Figure(figsize=(6.4, 3.2), dpi=100)
@@ -75,10 +72,7 @@ def draw_history(history: Sequence[EpochResult], chance: float, path: Path) -> N
 def draw_answers(net: SiameseNet, trials: OneShotTrials, path: Path) -> None:
     """Write a picture of a few one-shot trials, errors first, half of each kind if possible.
 
-    Args:
-        net: the trained net, on the trials' device.
-        trials: the trials, of which `ASKED` are scored, evenly spread.
-        path: of the PNG.
+    The net is on the trials' device; `ASKED` of them are scored, evenly spread.
     """
     number = min(ASKED, len(trials))
     asked = torch.arange(number, device=trials.query.device) * len(trials) // number

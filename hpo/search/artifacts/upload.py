@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
+from hpo.search.artifacts.notes import study_note, trial_note
 from hpo.search.objective import OnTrialEnd
 from hpo.study.record import StudyRecord
 from hpo.study.run import StudyRun
@@ -25,41 +26,32 @@ def keep_artifacts(study: optuna.Study, run: StudyRun) -> OnTrialEnd:
     continues. The pictures lie in the study's ``artifacts/``.
     """
     try:
-        _keep_study_note(study, run)
+        from optuna_dashboard import get_note, save_note
+
+        # A person may have edited the note since it was written.
+        if not get_note(study):
+            save_note(study, study_note(run, StudyRecord.of(study).data or {}))
     except Exception as error:
         _log.warning("the study's note could not be kept: %s", error)
 
     def on_trial_end(trial: optuna.Trial, trainer: Trainer, pruned: bool) -> None:
-        try:
-            with quiet():
-                _keep_note(study, run, trial, trainer, pruned)
-        except Exception as error:
-            _log.warning("trial %d: its note could not be kept: %s", trial.number, error)
-        try:
-            with quiet():
-                _keep_pictures(run, trial, trainer)
-        except Exception as error:
-            _log.warning("trial %d: its pictures could not be kept: %s", trial.number, error)
+        for what, keep in (
+            ("note", lambda: _keep_note(study, run, trial, trainer, pruned)),
+            ("pictures", lambda: _keep_pictures(run, trial, trainer)),
+        ):
+            try:
+                with quiet():
+                    keep()
+            except Exception as error:
+                _log.warning("trial %d: its %s could not be kept: %s", trial.number, what, error)
 
     return on_trial_end
-
-
-def _keep_study_note(study: optuna.Study, run: StudyRun) -> None:
-    from optuna_dashboard import get_note, save_note
-
-    from hpo.search.artifacts.notes import study_note
-
-    # A person may have edited the note since it was written.
-    if not get_note(study):
-        save_note(study, study_note(run, StudyRecord.of(study).data or {}))
 
 
 def _keep_note(
     study: optuna.Study, run: StudyRun, trial: optuna.Trial, trainer: Trainer, pruned: bool
 ) -> None:
     from optuna_dashboard import save_note
-
-    from hpo.search.artifacts.notes import trial_note
 
     note = trial_note(
         trial.number,

@@ -160,11 +160,6 @@ def make_sampler(name: str, startup: int) -> "BaseSampler":
     return SeededSampler(make)
 
 
-def make_pruner(name: str, epochs: int, startup: int) -> "BasePruner":
-    """Return the pruner of the table's row ``name``."""
-    return PRUNERS[name].make(epochs, startup)
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hide warnings of experimental and of deprecated features, which a user cannot help."""

@@ -45,10 +45,8 @@ class Range:
 
     def __str__(self) -> str:
         text = f"{self.low:g} to {self.high:g}"
-        return text + (f" in steps of {self.step:g}" if self.step else "") + self._scale()
-
-    def _scale(self) -> str:
-        return " (log scale)" if self.log else ""
+        text += f" in steps of {self.step:g}" if self.step else ""
+        return text + (" (log scale)" if self.log else "")
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,13 @@ def known_names(parameters: Mapping[str, Any]) -> list[str]:
     Raises:
         ConfigError: ``net.depth`` is not allowed.
     """
-    depth = _largest(parameters.get("net.depth", catalogue()["net.depth"].default))
-    return [name for name, parameter in catalogue().items() if parameter.depth <= depth]
+    depth = catalogue()["net.depth"]
+    try:
+        specification = _specification(depth, parameters.get(depth.name, depth.default))
+    except ValueError as error:
+        raise ConfigError(f"parameters: net.depth: {error}") from None
+    largest = max(map(int, specification.ends()))
+    return [name for name, parameter in catalogue().items() if parameter.depth <= largest]
 
 
 def overlaid(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,7 +199,7 @@ def _range(
             ends.append(parameter.check(raw[key]))
         except ValueError as error:
             raise ValueError(f"{key}: {error}") from None
-    low, high = float(ends[0]), float(ends[1])
+    low, high = map(float, ends)
     log, step = raw.get("log", False), raw.get("step")
     if not isinstance(log, bool):
         raise ValueError(f"log: {toml(log)} is not allowed; it must be true or false")
@@ -245,12 +248,3 @@ def _check_when(name: str, when: Mapping[str, tuple[Value, ...]], known: list[st
                 catalogue()[parent].check(value)
             except ValueError as error:
                 raise ConfigError(f"{key}: {parent}: {error}") from None
-
-
-def _largest(depth: Any) -> int:
-    """Return the largest depth that ``net.depth`` of a study file allows."""
-    try:
-        specification = _specification(catalogue()["net.depth"], depth)
-    except ValueError as error:
-        raise ConfigError(f"parameters: net.depth: {error}") from None
-    return max(int(end) for end in specification.ends())

@@ -15,7 +15,6 @@ from hpo.study.space.domains import Choices, Fixed, Range, expand, read
 from model.hyperparameters import Architecture, Hyperparameters, LayerRates, Recipe
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
 
 _MOST_COMBINATIONS = 200
@@ -38,8 +37,8 @@ def search_space(
 
 @lru_cache(maxsize=64)
 def _built(arguments: str) -> "SearchSpace":
-    parameters, initial_configurations, image_size = json.loads(arguments)
-    return SearchSpace(parameters, initial_configurations, image_size=image_size)
+    parameters, starts, image_size = json.loads(arguments)
+    return SearchSpace(parameters, starts, image_size=image_size)
 
 
 class SearchSpace:
@@ -49,11 +48,11 @@ class SearchSpace:
         image_size: pixels along each side of the input.
         specifications: what the study says of each parameter, by name, patterns expanded.
         searched: those of them that a trial samples.
-        starts: the initial configurations, enqueued before the sampler's own.
+        initial_configurations: those enqueued before the sampler's own.
 
     Example:
         >>> space = load("compact").space()
-        >>> hyperparameters = space.suggest(optuna.trial.FixedTrial(space.starts[0]))
+        >>> hyperparameters = space.hyperparameters(space.initial_configurations[0])
     """
 
     def __init__(
@@ -145,17 +144,6 @@ class SearchSpace:
                 return default
 
         return self._sampled(self._resolve(choose)), replaced
-
-    def distributions(self) -> dict[str, "BaseDistribution"]:
-        """Return Optuna's distribution of each searched parameter."""
-        from optuna.trial import FixedTrial
-
-        found: dict[str, BaseDistribution] = {}
-        for corner in self.corners():
-            trial = FixedTrial(corner)
-            self.suggest(trial)
-            found |= trial.distributions
-        return found
 
     def corners(self) -> Iterator[dict[str, Value]]:
         """Yield the corners of the space: choices combined, numbers all lowest or all highest.

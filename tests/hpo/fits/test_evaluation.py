@@ -6,7 +6,7 @@ import torch
 from data.batches.one_shot import OneShotTrials, generate
 from data.batches.pairs import PairSampler
 from data.split import split
-from hpo.fits.evaluation import net_answers, net_figures, with_baselines
+from hpo.fits.evaluation import net_answers, with_baselines
 from hpo.results.accuracy import NET, Accuracy
 from hpo.results.answers import accuracies
 from model.baselines import BASELINES, Baseline
@@ -44,7 +44,8 @@ def tiny_validation() -> Validation:
 
 def test_each_net_has_a_value_on_every_task(tests: Benchmark) -> None:
     nets = tiny_nets()
-    figures, verified = net_figures(nets, tests, tiny_validation())
+    answers, verified = net_answers(nets, tests, tiny_validation())
+    figures = accuracies(answers)
     assert figures[-1].protocol == "verification"
     assert figures[-1].values == [each.accuracy for each in verified]
     assert picked(figures, NET) == [

@@ -14,7 +14,7 @@ from hpo.results.metrics import Candidate
 from hpo.search.workers.worker import Job
 from hpo.terminal.fit_progress import FitProgress
 from model.hyperparameters import Budget, Hyperparameters
-from tests.hpo.support import epoch_result
+from tests.hpo.support import distributions, epoch_result
 
 BUDGETS = [Budget(epochs=n, pairs_per_epoch=128, patience=9, momentum_epochs=9) for n in (1, 2, 3)]
 
@@ -56,7 +56,7 @@ def chosen(
     for number, size in enumerate(units):
         trial = optuna.trial.create_trial(
             params={**space.initial_configurations[0], "fc.units": size},
-            distributions=space.distributions(),
+            distributions=distributions(space),
             value=0.9 - 0.1 * number,
         )
         trial.number = number

@@ -4,7 +4,7 @@ import optuna
 
 from hpo.results.costs import costed_trials, in_order_of_ending
 from hpo.study.files import load
-from hpo.study.record import record_config
+from hpo.study.record import record_study
 from hpo.study.storage.location import StudyLocation
 from model.training.cost import training_flops_per_pair
 from tests.hpo.report_support import fake_study
@@ -29,7 +29,7 @@ def test_the_operations_are_those_of_the_suggested_net() -> None:
     config = tiny_config()
     space = config.space()
     study = optuna.create_study(direction="maximize")
-    record_config(study, config.identity(), "", {})
+    record_study(study, config=config.identity())
     study.enqueue_trial(dict(space.initial_configurations[0]))
     trial = study.ask()
     net = space.suggest(trial).architecture

@@ -11,7 +11,7 @@ from hpo.study.files import load
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
-from tests.hpo.support import tiny_config, tiny_job
+from tests.hpo.support import distributions, tiny_config, tiny_job
 
 
 def made(name: str, out: Path, values: list[float], **changes: object) -> StudyLocation:
@@ -24,7 +24,7 @@ def made(name: str, out: Path, values: list[float], **changes: object) -> StudyL
         params = {**space.initial_configurations[0], "fc.units": 8 + 8 * (i % 4), **changes}
         study.add_trial(
             optuna.trial.create_trial(
-                params=params, distributions=space.distributions(), value=value
+                params=params, distributions=distributions(space), value=value
             )
         )
     return location

@@ -14,8 +14,8 @@ def test_study_names_cannot_leave_their_folder(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["compact", "beyond-70", "7", "a.b_c"])
-def test_a_plain_name_is_returned(name: str) -> None:
-    assert check_name(name) == name
+def test_a_plain_name_is_no_error(name: str) -> None:
+    check_name(name)
 
 
 @pytest.mark.parametrize("name", ["../x", "/x", "a/b", ".", "..", ".x", "", "A", "a\n", "a\\b"])

@@ -8,15 +8,10 @@ from hpo.study.record import (
     StudyRecord,
     complete_trials,
     record_baseline,
-    record_beside,
-    record_config,
-    record_data,
-    record_enqueued,
+    record_study,
     trial_numbered,
 )
-from hpo.study.trials import (
-    record_failure,
-)
+from hpo.study.trials import record_failure
 from model.baselines import BASELINES
 
 
@@ -24,24 +19,21 @@ def test_what_is_written_is_read_under_the_keys_of_earlier_versions() -> None:
     study = optuna.create_study()
     empty = StudyRecord.of(study)
     assert empty.config is empty.data is empty.baseline is None
-    assert (empty.description, empty.versions, empty.enqueued, empty.beside) == ("", {}, [], {})
-    record_config(study, {"search.seed": 3}, "A study", {"torch": "2"})
-    record_beside(study, {"search.trials": 9})
-    record_data(study, {"name": "tiny", "digest": "abc"})
+    assert (empty.description, empty.versions, empty.enqueued, empty.beside) == ("", {}, (), {})
+    values = {
+        "config": {"search.seed": 3},
+        "beside": {"search.trials": 9},
+        "description": "A study",
+        "versions": {"torch": "2"},
+        "data": {"name": "tiny", "digest": "abc"},
+        "enqueued": [{"study": "other", "first": 1, "values": [{"fc.units": 8}]}],
+    }
+    record_study(study, **values)
     record_baseline(study, 0.3)
-    entry = {"study": "other", "first": 1, "values": [{"fc.units": 8}]}
-    record_enqueued(study, [entry])
-    assert StudyRecord.of(study) == StudyRecord(
-        config={"search.seed": 3},
-        beside={"search.trials": 9},
-        description="A study",
-        versions={"torch": "2"},
-        data={"name": "tiny", "digest": "abc"},
-        baseline=0.3,
-        enqueued=[entry],
-    )
-    known = {"definition", "description", "versions", "data", "pixel 1-NN", "taken_over"}
-    assert set(study.user_attrs) == known | {"beside_definition"}
+    assert StudyRecord.of(study) == StudyRecord(**values, baseline=0.3)
+    keys = {"config": "definition", "beside": "beside_definition", "enqueued": "taken_over"}
+    known = {keys.get(name, name): value for name, value in values.items()}
+    assert study.user_attrs == known | {"pixel 1-NN": 0.3}
 
 
 def test_the_study_s_own_baseline_is_a_row_of_the_table() -> None:

@@ -13,7 +13,7 @@ def test_a_log_file_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("hpo.terminal.fit_progress.time.monotonic", lambda: now[0])
     output = io.StringIO()
     history = [epoch_result(n, 0.5 + n / 10) for n in (1, 2, 3)]
-    with FitProgress(Console(file=output, width=100), 2) as progress:
+    with FitProgress(Console(file=output, width=100, markup=False), 2) as progress:
         tell = progress("trial 7, seed 0", 4)
         tell(history[:1])
         now[0] += hpo.terminal.fit_progress.LINE_SECONDS + 1

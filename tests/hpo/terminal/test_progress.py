@@ -44,7 +44,7 @@ def test_lines_have_a_time_where_they_go_to_a_file() -> None:
         (True, "trial 0\n"),
     ):
         output = io.StringIO()
-        log(Console(file=output, width=80, force_terminal=terminal), "trial 0")
+        log(Console(file=output, width=80, force_terminal=terminal, highlight=False), "trial 0")
         assert re.fullmatch(pattern, output.getvalue())
 
 

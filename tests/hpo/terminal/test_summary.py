@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from hpo.search.workers.worker import Job
-from hpo.study.record import record_baseline, record_config
+from hpo.study.record import record_baseline, record_study
 from hpo.terminal.summary import next_commands, print_plan, print_results
 from model.hyperparameters import Hyperparameters
 from model.training.cost import training_flops_per_pair
@@ -25,7 +25,7 @@ def test_the_top_five_and_the_next_commands_are_printed(study: optuna.Study, job
     study.tell(study.ask(), state=optuna.trial.TrialState.PRUNED)
     record_baseline(study, 0.25)
     output = io.StringIO()
-    print_results(Console(file=output, width=100), study, job.run.location)
+    print_results(Console(file=output, soft_wrap=True), study, job.run.location)
     said = output.getvalue()
     assert "Study tiny: top 5 of 6 complete" in said
     assert [said.index(f"{value}.0%") for value in (60, 50, 40, 30, 20)] == sorted(
@@ -39,7 +39,7 @@ def test_the_top_five_and_the_next_commands_are_printed(study: optuna.Study, job
 
 def test_the_best_have_an_interval_over_their_trials(study: optuna.Study, job: Job) -> None:
     study.tell(study.ask(), 0.5)
-    record_config(study, {"validation.trials": 100}, "", {})
+    record_study(study, config={"validation.trials": 100})
     output = io.StringIO()
     print_results(Console(file=output, width=80), study, job.run.location)
     assert "50.0 [40.4, 59.6]" in output.getvalue()

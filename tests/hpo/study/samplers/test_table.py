@@ -7,7 +7,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
 from hpo.search.workers.queue import next_trial
-from hpo.study.samplers.table import PRUNERS, SAMPLERS, make_pruner, make_sampler, trial_seed
+from hpo.study.samplers.table import PRUNERS, SAMPLERS, make_sampler, trial_seed
 from hpo.study.storage.location import StudyLocation
 
 EPOCHS = 9
@@ -36,7 +36,7 @@ def opened(storage: BaseStorage, sampler: str, pruner: str = "none") -> optuna.S
         direction="maximize",
         load_if_exists=True,
         sampler=make_sampler(sampler, 3),
-        pruner=make_pruner(pruner, EPOCHS, 3),
+        pruner=PRUNERS[pruner].make(EPOCHS, 3),
     )
 
 

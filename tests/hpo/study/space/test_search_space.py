@@ -12,7 +12,7 @@ from hpo.study.files import available, load
 from hpo.study.space.search_space import SearchSpace
 from model.hyperparameters import MAX_DEPTH, Architecture
 from model.net.siamese import SiameseNet
-from tests.hpo.support import tiny_config
+from tests.hpo.support import distributions, tiny_config
 
 LAYER = {
     "*.filters": 4,
@@ -107,7 +107,7 @@ def test_names_of_the_contract() -> None:
     expected = {f"{layer}.{rate}" for layer in (*layers, "fc", "output") for rate in rates}
     expected |= {f"{layer}.{size}" for layer in layers for size in ("filters", "kernel_size")}
     assert set(load("paper").space().searched) == expected | {"fc.units"}
-    assert set(load("paper").space().distributions()) == expected | {"fc.units"}
+    assert set(distributions(load("paper").space())) == expected | {"fc.units"}
 
 
 def test_deeper_nets_have_parameters_of_their_own() -> None:
@@ -120,7 +120,7 @@ def test_deeper_nets_have_parameters_of_their_own() -> None:
         trial = FixedTrial(values)
         assert len(space.suggest(trial).architecture.filters) == depth
         assert len(trial.params) == depth + 1
-    assert len(space.distributions()) == MAX_DEPTH + 1
+    assert len(distributions(space)) == MAX_DEPTH + 1
 
 
 def test_conditions_decide_what_is_sampled() -> None:
