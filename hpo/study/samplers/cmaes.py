@@ -1,16 +1,16 @@
 """CMA-ES over numbers and choices together, replayed from the finished trials."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from cmaes import CMA, CatCMA
-from optuna._transform import _SearchSpaceTransform
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.search_space import intersection_search_space
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 _SIGMA = 1 / 6
@@ -18,7 +18,7 @@ _SIGMA = 1 / 6
 
 
 class CmaEsSampler(BaseSampler):
-    """CMA-ES (Hansen 2016), which samples choices too by CatCMA (Hamano et al. 2024); it maximises.
+    """CMA-ES (Hansen 2016), which samples choices too by CatCMA (Hamano et al. 2024).
 
     The first generation is drawn around the best start-up trial. Then every population of complete
     trials, in the order in which they finished, updates the distribution. All of it is replayed
@@ -42,8 +42,7 @@ class CmaEsSampler(BaseSampler):
             return {}
         common = intersection_search_space(complete)
         space = {name: each for name, each in common.items() if not each.single()}
-        choices = sum(isinstance(each, CategoricalDistribution) for each in space.values())
-        return space if len(space) - choices > 1 else {}
+        return space if len(_Encoding(space).numbers) > 1 else {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -52,11 +51,12 @@ class CmaEsSampler(BaseSampler):
         if not search_space:
             return {}
         encoding = _Encoding(search_space)
-        told = [(encoding.encode(t.params), -(t.value or 0.0)) for t in _complete(study)]
+        sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
+        told = [(encoding.encode(t.params), sign * (t.value or 0.0)) for t in _complete(study)]
 
         def start(count: int) -> Any:
             best = min(told[:count], key=lambda each: each[1])[0]
-            mean = best[0] if encoding.choices else best
+            mean = np.array(best[0] if encoding.choices else best)
             bounds, seed = np.tile([0.0, 1.0], (len(mean), 1)), self._seed
             if not encoding.choices:
                 return CMA(mean, _SIGMA, bounds, seed=seed)
@@ -84,18 +84,36 @@ class _Encoding:
         self.choices = {n: d for n, d in space.items() if isinstance(d, CategoricalDistribution)}
         self.numbers = {name: d for name, d in space.items() if name not in self.choices}
         self.options = np.array([len(each.choices) for each in self.choices.values()], int)
-        self._scaled = _SearchSpaceTransform(self.numbers, transform_0_1=True)
 
     def encode(self, params: Mapping[str, Any]) -> Any:
-        scaled = self._scaled.transform({name: params[name] for name in self.numbers})
+        scaled = []
+        for name, number in self.numbers.items():
+            low, high = _ends(number)
+            value = math.log(params[name]) if number.log else params[name]
+            scaled.append((value - low) / (high - low))
         picked = [each.choices.index(params[name]) for name, each in self.choices.items()]
-        return (scaled, np.eye(max(self.options))[picked]) if picked else scaled
+        return (np.array(scaled), np.eye(max(self.options))[picked]) if picked else np.array(scaled)
 
     def decode(self, point: Any) -> dict[str, Any]:
         scaled, rows = point if self.choices else (point, ())
+        params: dict[str, Any] = {}
+        for (name, number), share in zip(self.numbers.items(), scaled, strict=True):
+            low, high = _ends(number)
+            value = low + float(share) * (high - low)
+            value = math.exp(value) if number.log else value
+            if number.step:
+                value = number.low + round((value - number.low) / number.step) * number.step
+            value = min(max(value, number.low), number.high)
+            params[name] = int(value) if isinstance(number, IntDistribution) else value
         picked = zip(self.choices.items(), rows, strict=True)
-        choices = {name: each.choices[int(row.argmax())] for (name, each), row in picked}
-        return self._scaled.untransform(np.asarray(scaled)) | choices
+        return params | {name: each.choices[int(row.argmax())] for (name, each), row in picked}
+
+
+def _ends(number: Any) -> tuple[float, float]:
+    """Return a number's range on its scale, half a step wider so that all steps are as likely."""
+    half = (number.step or 0) / 2
+    low, high = number.low - half, number.high + half
+    return (math.log(low), math.log(high)) if number.log else (low, high)
 
 
 def _complete(study: Study) -> list[FrozenTrial]:
