@@ -12,7 +12,16 @@ from hpo.study.errors import ConfigError
 from hpo.study.files import available, load
 from hpo.study.samplers.table import SAMPLERS
 
-STUDIES = ("beyond", "beyond-105", "beyond-70", "beyond-70-lake", "beyond-unaided", "compact", "paper", "smoke")
+STUDIES = (
+    "beyond",
+    "beyond-105",
+    "beyond-70",
+    "beyond-70-lake",
+    "beyond-unaided",
+    "compact",
+    "paper",
+    "smoke",
+)
 
 
 def altered(tmp_path: Path, *changes: tuple[str, str], study: str = "smoke") -> Path:

@@ -5,7 +5,16 @@ import pytest
 from hpo.study.errors import ConfigError
 from hpo.study.files import MOST_BASES, available, changed, load, setting
 
-STUDIES = ("beyond", "beyond-105", "beyond-70", "beyond-70-lake", "beyond-unaided", "compact", "paper", "smoke")
+STUDIES = (
+    "beyond",
+    "beyond-105",
+    "beyond-70",
+    "beyond-70-lake",
+    "beyond-unaided",
+    "compact",
+    "paper",
+    "smoke",
+)
 
 
 def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
