@@ -58,13 +58,16 @@ td[style*=right] { white-space: nowrap; }
   :root { color-scheme: light; --tint: #0072b214; --accent: #0072b2; font-size: 12px; }
   body { padding: 0; }
   figure { max-width: 48rem; }
-  img { min-width: 0; filter: none; }
+  img { min-width: 0; width: auto; max-width: 100%; max-height: 19cm; filter: none; }
   details::details-content { content-visibility: visible; height: auto; }
   summary { list-style: none; }
   tr, figure, blockquote, pre { break-inside: avoid; }
   h2, h3, summary, p:has(+ figure) { break-after: avoid; }
 }
 """
+
+_SENTENCE = 18
+"""Characters from which a cell that begins with a number is text, which is not right-aligned."""
 
 _OPEN = re.compile(r"<div>|<details>\n<summary><h2>[^<>]*</h2></summary>|</div>|</details>")
 """All the markup that a document has; any other stays the text that it is."""
@@ -192,7 +195,7 @@ def _markdown(block: Block) -> str:
 
 
 def _is_of_numbers(column: Sequence[str]) -> bool:
-    return all(re.match(r"[\d-]|$", cell) for cell in column)
+    return all(re.match(r"[\d-]|$", cell) and len(cell) < _SENTENCE for cell in column)
 
 
 def _cell(cell: str) -> str:

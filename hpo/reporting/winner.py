@@ -52,6 +52,9 @@ def winner_section(
         return []
     start = initial_trial(trials, space, winner) or trials[0]
     said = f"{percent(winner.accuracy or 0.0)} of its validation trials right in the search. "
+    if (best := ranked(trials)) and best[0].number != winner.number:
+        said += f"The final fit retrained it and chose it over trial {best[0].number}, the best of "
+        said += f"the search ({percent(best[0].accuracy or 0.0)}). "
     before = None
     if start.params == winner.params:
         said += f"It is {_named(start, space)}, and no other was chosen over it."

@@ -135,7 +135,8 @@ def by_alphabet(
             )
         ax.axvline(1 / way, color=BLACK, linestyle="--", linewidth=1, label="chance, 1/N")
         ax.set(title=f"{way}-way", xlim=(0, 1.02))
-        ax.set_xticks([0, 0.5, 1], ["0", "50", "100"])
+        ticks = (0, 50, 100) if len(ways) > 1 else range(0, 101, 20)
+        ax.set_xticks([tick / 100 for tick in ticks], [str(tick) for tick in ticks])
     row[0].set_yticks(
         list(locations.values()), [(name or "all together").replace("_", " ") for name in locations]
     )

@@ -116,4 +116,8 @@ def test_the_winner_is_the_trial_that_the_final_fit_chose(tmp_path: Path) -> Non
     assert winning_trial([], []) is None
     chosen = ranked(trials)[1].number
     fake_fit(location, "final", trial=chosen)
-    assert winning_trial(trials, find_fits(location)) == trials[chosen]
+    winner = winning_trial(trials, find_fits(location))
+    assert winner == trials[chosen]
+    said = prose(winner_section(winner, trials, None))
+    assert f"chose it over trial {ranked(trials)[0].number}, the best of the search" in said
+    assert "chose it over" not in prose(winner_section(ranked(trials)[0], trials, None))
