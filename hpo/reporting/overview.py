@@ -57,10 +57,11 @@ def _verdict(
             f"{percent(figure.mean)} of the {where} {figure.way}-way one-shot trials right "
             f"[{between(figure.low, figure.high)}]"
         )
-        split = fit.metrics.validation.title()
+        known = published.comparable(fit.metrics.data)
+        split = f", by {fit.metrics.validation.title()}'s split" if known else ""
         texts = [
             _against(fit, figure),
-            f"{fit.label[:1].upper()}{fit.label[1:]}, by {split}'s split. 95 % interval over "
+            f"{fit.label[:1].upper()}{fit.label[1:]}{split}. 95 % interval over "
             f"{evidence_in_words(figure)}.",
         ]
         texts += [f"{f.label[:1].upper()}{f.label[1:]}: {in_words(a)}." for f, a in tested[1:]]

@@ -74,11 +74,12 @@ def verification(
             how = f"distorted with strength {strength:g}" if strength else "undistorted"
             drawn = f", {sum(seen) / len(seen):,.0f} pairs" if seen else ""
             rows.append(_ours(f"{fit.label}{drawn}, {how}", figure))
+    copies = ", Koch's distorted in 8 copies" if known else ""
     return _table(
         ("system", "accuracy"),
         [*rows, *_baselines(fits, "verification")],
         "Verification on the test alphabets: same character or different? With the pairs that "
-        "each net was trained on; ours are drawn and distorted anew, Koch's distorted in 8 copies. "
+        f"each net was trained on; ours are drawn and distorted anew{copies}. "
         "Ours: balanced test pairs, with the threshold chosen on validation pairs.",
         known,
     )

@@ -125,6 +125,7 @@ def test_other_data_is_judged_by_its_own_trials(tmp_path: Path) -> None:
     assert accuracy is not None
     assert f"{100 * accuracy.mean:.1f} % of the random 20-way one-shot trials right" in said
     assert "people" not in said
+    assert "Koch" not in said
     assert "Above pixel 1-NN" in said
 
 
