@@ -1,4 +1,4 @@
-"""An ablation from the paper's configuration to the best: ``python -m hpo.ablation``."""
+"""An ablation from the first initial configuration to the best: ``python -m hpo.ablation``."""
 
 from typing import Annotated
 
@@ -48,7 +48,7 @@ def main(
     data_root: options.DataRoot = None,
     device: options.Device = "auto",
 ) -> None:
-    """Fit and test every configuration from the paper's to a study's best, one change at a time.
+    """Fit and test the configurations from a study's initial one to its best, change by change.
 
     Rerun the command to resume.
     """

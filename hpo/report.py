@@ -22,11 +22,12 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     """
     from hpo.reporting.accuracy import accuracy, net_gallery, published_results
     from hpo.reporting.comparison import comparison
-    from hpo.reporting.document import write
-    from hpo.reporting.overview import overview
+    from hpo.reporting.document import Fold, write
+    from hpo.reporting.overview import next_steps, overview, provenance
     from hpo.reporting.pictures import PictureFolder
-    from hpo.reporting.search import search
-    from hpo.results.costs import costed_trials
+    from hpo.reporting.search import progress, search
+    from hpo.reporting.winner import initial_trial, winner_section, winning_trial
+    from hpo.results.costs import costed_trials, recorded_space
     from hpo.results.fits import find_fits
     from hpo.study.open import open_finished
     from hpo.study.record import StudyRecord
@@ -38,14 +39,21 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
         study, pictures = studies[0], PictureFolder(folder)
         record = StudyRecord.of(study)
         config = record.config or {}
-        trials, fits = costed_trials(study), find_fits(location)
+        trials, space = costed_trials(study), recorded_space(config)
+        fits = find_fits(location, space)
+        winner = winning_trial(trials, fits)
+        initial = initial_trial(trials, space, winner)
         blocks = [
             *overview(study, trials, fits, location, datetime.now(UTC)),
-            *accuracy(fits, location, pictures),
+            *winner_section(winner, trials, space),
+            *progress(study, trials, config, pictures),
+            *next_steps(record, trials, fits, initial, location, others),
+            *comparison(studies, pictures),
+            *accuracy(fits, pictures),
             *published_results(fits, config, record.data or {}),
             *search(study, trials, config, pictures),
-            *comparison(studies, pictures),
             *net_gallery(fits, pictures),
+            Fold("How it was made", provenance(study)),
         ]
         write(blocks, folder)
         pictures.sweep()

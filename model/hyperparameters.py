@@ -4,7 +4,7 @@ The defaults are the paper's own values (Koch et al. 2015, sections 3 and 4).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, GroupedMetadata, Interval, Le
@@ -194,6 +194,15 @@ class Hyperparameters:
                 f"rates for {sorted(self.rates)}, but the layers are "
                 f"{list(self.architecture.layers)}"
             )
+
+    @property
+    def is_papers(self) -> bool:
+        """Whether net and recipe are the paper's own, at any rates, of which the paper gives none.
+
+        The precision of its arithmetic, which changes with the processor, does not count.
+        """
+        recipe = replace(self.recipe, precision=Recipe().precision)
+        return self.architecture == Architecture() and recipe == Recipe()
 
     def identity(self) -> dict[str, Any]:
         """Return all values as plain ones: a fit is kept, and found again, under them.

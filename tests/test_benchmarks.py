@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
-from tests.benchmarks import intervals
+from tests.benchmarks import intervals, pictures
 from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.inputs import trials_of
 from tests.benchmarks.photographs import BOTH, CLEAN, answers
@@ -76,3 +76,20 @@ def test_the_table_of_photographs_is_its_json() -> None:
     clean = told["after"]["400"][CLEAN]
     for row, value in told["after"]["400"].items():
         assert value > clean - (8 if "shadow" in row else 4), row
+
+
+def test_the_plots_of_results_are_drawn_from_their_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append((figure, path)))
+    for study in ("beyond-105", "paper"):
+        (tmp_path / study).mkdir()
+    for name in ("metrics.json", "n-way.png", "alphabets-20-way.png"):
+        (tmp_path / "beyond-105" / name).write_bytes((RESULTS / "beyond-105" / name).read_bytes())
+    pictures.main(tmp_path)
+    assert [path.name for _, path in drawn] == ["alphabets-20-way.png", "n-way.png"]
+    for figure, _ in drawn:
+        labels = [text.get_text() for text in figure.legends[0].get_texts()]
+        # Its first trial is a start set by hand, not the paper's configuration.
+        assert labels[0] == "ours, best and initial configuration (trial 0)"

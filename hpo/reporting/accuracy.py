@@ -8,8 +8,7 @@ import numpy as np
 from data.errors import DataError
 from data.files.archives import read_zip
 from hpo.reporting import tables
-from hpo.reporting.document import Block, Heading, Text
-from hpo.reporting.missing import missing_fits
+from hpo.reporting.document import Block, Fold, Heading, Text
 from hpo.reporting.pictures import PictureFolder
 from hpo.results import published
 from hpo.results.accuracy import scopes
@@ -17,7 +16,6 @@ from hpo.results.fits import SavedFit, n_way, of_alphabets
 from hpo.results.metrics import GALLERY, Gallery, GalleryTrial, Metrics, Protocol
 from hpo.results.plots import gallery
 from hpo.results.plots import n_way as nway
-from hpo.study.storage.location import StudyLocation
 from model.baselines import BASELINES
 from model.net.saved import WEIGHTS
 
@@ -27,57 +25,65 @@ _SHOWN = 6
 _CONFUSIONS = 8
 
 
-def accuracy(
-    fits: Sequence[SavedFit], location: StudyLocation, pictures: PictureFolder
-) -> list[Block]:
-    """Return the sections on accuracy against N and per alphabet."""
-    blocks: list[Block] = [Heading(2, "Accuracy against N"), *missing_fits(list(fits), location)]
+def accuracy(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block]:
+    """Return the sections on accuracy against N and per alphabet; nothing without a final fit."""
     with_ways = [fit for fit in fits if n_way(fit.metrics)]
     if not with_ways:
-        return [*blocks, Text("Accuracy against N needs a final fit.")]
+        return []
     first = with_ways[0].metrics
-    baselines = {row.title: n_way(first, name) for name, row in BASELINES.items()}
     known = published.comparable(first.data)
-    picture = nway.against_way(
-        {fit.label: n_way(fit.metrics) for fit in with_ways},
-        {title: found for title, found in baselines.items() if found},
-        (
-            "a README implementation (at N + 1)",
-            {way + 1: figure / 100 for way, figure in published.N_WAY.items()},
-        )
-        if known
-        else None,
-    )
+    picture = n_way_plot({fit.label: fit.metrics for fit in with_ways})
     over = scopes([one for fit in with_ways for one in n_way(fit.metrics)])
     caption = f"Within alphabets. Bars: 95 % intervals over {over}. {_basis(with_ways)}"
     if known:
         caption += (
-            " The README implementation's accuracies are published, without intervals; its trials "
-            "have one character more than the N it states, so they are plotted at N + 1."
+            f" The {published.N_WAY_SYSTEM} is published without intervals; its trials have one "
+            "character more than the N it states, so they are plotted at N + 1."
         )
-    blocks.append(pictures.add(picture, "n-way", "One-shot accuracy against N", caption))
-    blocks.append(tables.within_alphabets(fits))
-    blocks.append(Heading(2, "Accuracy per alphabet"))
-    for way in first.ways():
-        picture = _bars(way, with_ways)
-        caption = (
-            "Bars: 95 % intervals, of each alphabet over other trials of it alone, of all together "
-            f"over {over}. {_basis(with_ways, way)}{_left_out(first, way)}"
-        )
-        title = f"{way}-way accuracy on each test alphabet"
-        blocks.append(pictures.add(picture, f"alphabets-{way}-way", title, caption))
-    return blocks
+    against_n = pictures.add(picture, "n-way", "One-shot accuracy against N", caption)
+    return [
+        Fold("Accuracy against N", [against_n, tables.within_alphabets(fits)]),
+        Fold("Accuracy per alphabet", [_alphabets(with_ways, pictures)]),
+    ]
 
 
-def _bars(way: int, fits: Sequence[SavedFit]) -> nway.Figure:
-    ours = {fit.label: of_alphabets(fit.metrics, way) for fit in fits}
+def n_way_plot(ours: Mapping[str, Metrics]) -> nway.Figure:
+    """Plot the fits' accuracies against N, by label; with the baselines of the first."""
+    first = next(iter(ours.values()))
+    baselines = {row.title: n_way(first, name) for name, row in BASELINES.items()}
+    return nway.against_way(
+        {label: n_way(metrics) for label, metrics in ours.items()},
+        {title: found for title, found in baselines.items() if found},
+        (
+            f"{published.N_WAY_SYSTEM} (at N + 1)",
+            {way + 1: figure / 100 for way, figure in published.N_WAY.items()},
+        )
+        if published.comparable(first.data)
+        else None,
+    )
+
+
+def _alphabets(fits: Sequence[SavedFit], pictures: PictureFolder) -> Block:
     first = fits[0].metrics
-    baselines = {row.title: of_alphabets(first, way, name) for name, row in BASELINES.items()}
-    return nway.by_alphabet(
-        way,
-        {label: found for label, found in ours.items() if found},
+    ways = first.ways()
+    baselines = {
+        row.title: [one for way in ways for one in of_alphabets(first, way, name)]
+        for name, row in BASELINES.items()
+    }
+    picture = nway.by_alphabet(
+        {
+            fit.label: [one for way in ways for one in of_alphabets(fit.metrics, way)]
+            for fit in fits
+        },
         {title: found for title, found in baselines.items() if found},
     )
+    over = scopes([one for fit in fits for one in n_way(fit.metrics)])
+    caption = (
+        "Lines: 95 % intervals, of each alphabet over other trials of it alone, of all together "
+        f"over {over}. {_basis(fits, ways[-1])}"
+    )
+    caption += "".join(_left_out(first, way) for way in ways)
+    return pictures.add(picture, "alphabets", "Accuracy on each test alphabet", caption)
 
 
 def _basis(fits: Sequence[SavedFit], way: int | None = None) -> str:
@@ -90,7 +96,7 @@ def _basis(fits: Sequence[SavedFit], way: int | None = None) -> str:
         if len(trials) > 3:
             many = f"{trials[0]:,} to {trials[-1]:,}"
         seeds = len(figures[0].values) if figures else 0
-        each = "at each N" if way is None else "per bar"
+        each = "at each N" if way is None else "per point"
         said.append(f"{fit.label}: {many} trials {each}, {seeds} seed{'s' * (seeds != 1)}")
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}."
@@ -101,7 +107,7 @@ def _left_out(metrics: Metrics, way: int) -> str:
     if figure is None or not figure.left_out:
         return ""
     names = ", ".join(name.replace("_", " ") for name in figure.left_out)
-    return f" Left out, as they have fewer than {way} characters: {names}."
+    return f" Left out of {way}-way, as they have fewer than {way} characters: {names}."
 
 
 def published_results(
@@ -120,8 +126,7 @@ def published_results(
     known = published.comparable(data) if data else on_omniglot
     if not known and not fits:
         return []
-    title = "Comparison with published results" if known else "The paper's tests on this data"
-    blocks: list[Block] = [Heading(2, title)]
+    blocks: list[Block] = []
     if not known:
         blocks.append(
             Text("Published results are left out: they are on Omniglot, this is other data.")
@@ -137,24 +142,26 @@ def published_results(
         if fits and all(fit.metrics.find(protocol) is None for fit in fits):
             blocks.append(Text(f"The final fit was not tested on {name}."))
     for heading, table in (
+        ("20-way one-shot", tables.one_shot(fits, known)),
         ("Verification", tables.verification(fits, config, known)),
         ("Verification errors at the threshold", tables.error_rates(fits)),
-        ("20-way one-shot", tables.one_shot(fits, known)),
         ("MNIST, 10-way", tables.mnist(fits, known)),
     ):
         if table.rows:
             blocks += [Heading(3, heading), table]
-    return [*blocks, Heading(3, "Other systems"), *tables.errors(fits)] if known else blocks
+    if known:
+        blocks += [Heading(3, "Other systems"), *tables.errors(fits)]
+    title = "Comparison with published results" if known else "The paper's tests on this data"
+    return [Fold(title, blocks)]
 
 
 def net_gallery(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block]:
-    """Return the section with example trials, confusions and filters of the first fit."""
-    blocks: list[Block] = [Heading(2, "Gallery")]
+    """Return the section with example trials, confusions and filters of the first fit, if any."""
     if not fits:
-        return [*blocks, Text("The gallery needs a final fit.")]
+        return []
     fit = fits[0]
     shown = fit.metrics.gallery
-    blocks.append(Text(f"From {fit.label}, seed {fit.metrics.kept_seed}."))
+    blocks: list[Block] = [Text(f"From {fit.label}, seed {fit.metrics.kept_seed}.")]
     ink = _ink(fit)
     if ink is None:
         blocks.append(
@@ -179,7 +186,7 @@ def net_gallery(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block
         caption = f"{count} kernels of {side} x {side} pixels; light pixels are positive weights."
         picture = gallery.filters(weights)
         blocks.append(pictures.add(picture, "conv1-filters", "conv1 filters", caption))
-    return blocks
+    return [Fold("Gallery", blocks)]
 
 
 _PROTOCOLS = {

@@ -84,20 +84,19 @@ def _groups(entries: Sequence[_Entry]) -> dict[str, list[_Entry]]:
 
 
 def _label(group: Sequence[_Entry], groups: Sequence[Sequence[_Entry]]) -> str:
-    """Return the sampler and pruner where these distinguish all groups, else the study's name."""
+    """Return the studies' names, and where they differ the sampler and pruner."""
 
     def method(entries: Sequence[_Entry]) -> tuple[Any, ...]:
         config = entries[0].config
         return config.get("search.sampler"), config.get("search.pruner")
 
-    methods = [method(entries) for entries in groups]
+    names = ", ".join(entry.name for entry in group[:3]) + ", ..." * (len(group) > 3)
     sampler, pruner = method(group)
-    if len(set(methods)) < len(groups) or sampler is None:
-        names = ", ".join(entry.name for entry in group[:3])
-        return names + (", ..." if len(group) > 3 else "")
+    if sampler is None or len({method(entries) for entries in groups}) == 1:
+        return names
     # A row that has left the table since is shown by its name.
     prunes = pruner is not None and (pruner not in PRUNERS or PRUNERS[pruner].prunes)
-    return f"{sampler}, {pruner} pruner" if prunes else sampler
+    return f"{names} ({sampler}, {pruner} pruner)" if prunes else f"{names} ({sampler})"
 
 
 def _table(groups: Mapping[str, Sequence[_Entry]], config: Mapping[str, Any]) -> Table:

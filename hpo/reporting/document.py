@@ -2,11 +2,11 @@
 
 import base64
 import html
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self, Union
 
 from markdown_it import MarkdownIt
 
@@ -14,25 +14,75 @@ from data.files.atomic import write_bytes
 from hpo.results.markdown import SPECIAL, fenced, plain
 
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1rem/1.55 system-ui, sans-serif; max-width: 52rem; margin: 0 auto;
-  padding: 0 1rem 4rem; }
-h1, h2, h3 { line-height: 1.2; margin-top: 2.2em; }
-h1 { margin-top: 1em; }
-table { display: block; overflow-x: auto; margin: 1em 0; border-collapse: collapse;
-  font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25em .7em; border-bottom: 1px solid #8886; white-space: nowrap; }
-th:first-child, td:first-child { white-space: normal; min-width: 8rem; }
-td.long { white-space: normal; min-width: 12rem; }
-figure { margin: 1.5em 0; }
-img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
-figcaption { font-size: .92rem; }
-pre { overflow-x: auto; padding: .6em .8em; border: 1px solid #8886; border-radius: 4px; }
-code { font-size: .92em; }
+:root { color-scheme: light dark; --line: #8884; --tint: #0072b214; --accent: #0072b2; }
+* { box-sizing: border-box; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 66rem; margin: 0 auto;
+  padding: 0 1rem 3rem; overflow-wrap: break-word; }
+h1, h2, h3 { line-height: 1.2; margin: 1.3em 0 .5em; }
+h1 { font-size: 1.6rem; margin: .8rem 0 .3rem; }
+h2 { font-size: 1.25rem; }
+h3 { font-size: 1.05rem; }
+p { margin: .5em 0; max-width: 60rem; }
+blockquote { margin: .7rem 0; padding: .4rem 1rem; border-left: .35rem solid var(--accent);
+  background: var(--tint); }
+blockquote p:first-child { font-size: 1.25rem; line-height: 1.3; }
+table { border-collapse: collapse; margin: .5em 0 1.2em; font-size: .88rem;
+  font-variant-numeric: tabular-nums; }
+th, td { padding: .2em .6em; border-bottom: 1px solid var(--line); vertical-align: top; }
+tr:has(> td:first-child > strong) { background: var(--tint); }
+div { display: flex; flex-wrap: wrap; gap: 0 2.5rem; align-items: start; }
+div div { display: block; }
+div > * { min-width: 0; max-width: 100%; }
+div table { margin-bottom: .8em; }
+div td { padding-top: .1em; padding-bottom: .1em; }
+figure { margin: 1em 0 1.5em; max-width: 56rem; overflow-x: auto; }
+img { display: block; width: 100%; min-width: 36rem; background: #fff; border-radius: 4px; }
+figcaption { font-size: .88rem; max-width: 52rem; margin-top: .4em; position: sticky; left: 0; }
+pre { white-space: pre-wrap; padding: .6em .8em; border: 1px solid var(--line);
+  border-radius: 4px; font-size: .88rem; }
+code { overflow-wrap: anywhere; }
+details { border-top: 1px solid var(--line); }
+summary { cursor: pointer; padding: .6em 0; }
+summary h2 { display: inline; }
+@media (prefers-color-scheme: dark) {
+  :root { --tint: #56b4e922; --accent: #56b4e9; }
+  img { filter: brightness(.86); }
+}
+td[style*=right] { white-space: nowrap; }
+@media (max-width: 40rem) {
+  table { display: block; overflow-x: auto; font-size: .75rem; }
+  th, td { padding: .2em .25em; }
+  td[style*=right] { white-space: normal; }
+}
+@media print {
+  :root { color-scheme: light; --tint: #0072b214; --accent: #0072b2; font-size: 12px; }
+  body { padding: 0; }
+  figure { max-width: 48rem; }
+  img { min-width: 0; width: auto; max-width: 100%; max-height: 19cm; filter: none; }
+  details::details-content { content-visibility: visible; height: auto; }
+  summary { list-style: none; }
+  tr, figure, blockquote, pre { break-inside: avoid; }
+  h2, h3, summary, p:has(+ figure) { break-after: avoid; }
+}
 """
 
-_LONG = 40
-"""Characters from which a cell is let break."""
+_SENTENCE = 18
+"""Characters from which a cell that begins with a number is text, which is not right-aligned."""
+
+_OPEN = re.compile(r"<div>|<details>\n<summary><h2>[^<>]*</h2></summary>|</div>|</details>")
+"""All the markup that a document has; any other stays the text that it is."""
+
+
+class Strong(str):
+    """A cell that stands out, with what follows it in plain type."""
+
+    aside: str
+
+    def __new__(cls, text: str, aside: str = "") -> Self:
+        """Return the cell."""
+        cell = super().__new__(cls, text)
+        cell.aside = aside
+        return cell
 
 
 @dataclass(frozen=True)
@@ -51,15 +101,26 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Command:
-    """A command to type."""
+class Verdict:
+    """What the document says first: a plain line in large letters, and paragraphs like `Text`'s."""
 
     line: str
+    texts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands to type, each with what it does."""
+
+    lines: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Plain cells under plain headings; ``caption`` is a paragraph like `Text`'s."""
+    """Plain cells under plain headings; ``caption`` is a paragraph like `Text`'s.
+
+    A row whose first cell is `Strong` stands out.
+    """
 
     headings: tuple[str, ...]
     rows: Sequence[Sequence[str]]
@@ -79,14 +140,33 @@ class Picture:
     caption: str = ""
 
 
-Block = Heading | Text | Command | Table | Picture
+@dataclass(frozen=True)
+class Beside:
+    """Blocks beside one another where the page is wide enough."""
+
+    blocks: "Sequence[Block]"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A section under a heading of level 2, folded until it is clicked; print shows it."""
+
+    title: str
+    blocks: "Sequence[Block]"
+
+
+Block = Union[Heading, Text, Verdict, Commands, Table, Picture, Beside, Fold]  # noqa: UP007
 
 
 def write(blocks: Sequence[Block], folder: Path) -> None:
     """Write ``report.md`` and ``report.html`` into the folder that holds the pictures."""
-    markdown = "\n\n".join(map(_markdown, blocks)) + "\n"
+    markdown = _joined(blocks) + "\n"
     write_bytes(folder / "report.md", markdown.encode())
     write_bytes(folder / "report.html", _page(markdown, folder).encode())
+
+
+def _joined(blocks: Sequence[Block]) -> str:
+    return "\n\n".join(map(_markdown, blocks))
 
 
 def _markdown(block: Block) -> str:
@@ -95,15 +175,33 @@ def _markdown(block: Block) -> str:
             return f"{'#' * level} {plain(text)}"
         case Text(text):
             return _marked(text)
-        case Command(line):
-            return fenced(line, language="sh")
+        case Verdict(line, texts):
+            return "\n>\n".join((f"> **{plain(line)}**", *(f"> {_marked(text)}" for text in texts)))
+        case Commands(lines):
+            return fenced("\n".join(f"# {note}\n{line}" for line, note in lines), language="sh")
         case Table(headings, rows, caption):
-            rules = [":--", *["--:"] * (len(headings) - 1)]
-            cells = [map(plain, headings), rules, *(map(plain, row) for row in rows)]
+            rules = ["--:" if _is_of_numbers(c) else ":--" for c in zip(*rows, strict=True)]
+            rules = rules or [":--"] * len(headings)
+            cells = [map(plain, headings), rules, *(map(_cell, row) for row in rows)]
             table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
             return f"{_marked(caption)}\n\n{table}".lstrip()
         case Picture(file, title, caption):
             return f"![{plain(title)}]({file})\n\n*{plain(title)}.* {_marked(caption)}".rstrip()
+        case Beside(inner):
+            return f"<div>\n\n{_joined(inner)}\n\n</div>"
+        case Fold(title, inner):
+            opened = f"<details>\n<summary><h2>{html.escape(title)}</h2></summary>"
+            return f"{opened}\n\n{_joined(inner)}\n\n</details>"
+
+
+def _is_of_numbers(column: Sequence[str]) -> bool:
+    return all(re.match(r"[\d-]|$", cell) and len(cell) < _SENTENCE for cell in column)
+
+
+def _cell(cell: str) -> str:
+    if not isinstance(cell, Strong):
+        return plain(cell)
+    return f"**{plain(cell)}** {plain(cell.aside)}".rstrip()
 
 
 def _marked(text: str) -> str:
@@ -113,26 +211,22 @@ def _marked(text: str) -> str:
 
 
 def _page(markdown: str, folder: Path) -> str:
-    """Return the page, its pictures embedded, a table of contents before its first section."""
-    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    """Return the page, its pictures embedded."""
+    renderer = MarkdownIt("commonmark").enable("table").disable("html_inline")
     tokens = renderer.parse(markdown)
-    title, contents = "", ""
-    for token, inline in itertools.pairwise(tokens):
-        if token.type == "heading_open":
-            text = "".join(child.content for child in inline.children or ())
-            anchor = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-            token.attrSet("id", anchor)
-            title = title or text
-            if token.tag == "h2":
-                contents += f'<li><a href="#{anchor}">{html.escape(text)}</a></li>'
-        elif token.type == "td_open" and len(inline.content) > _LONG:
-            token.attrs = {"class": "long"}
-        for child in inline.children or ():
+    title = ""
+    for i, token in enumerate(tokens):
+        if token.type == "heading_open" and not title:
+            title = "".join(child.content for child in tokens[i + 1].children or ())
+        elif token.type == "html_block" and not _OPEN.fullmatch(token.content.strip()):
+            token.content = html.escape(token.content)
+        for child in token.children or ():
             if child.type == "image":
                 data = base64.b64encode((folder / str(child.attrs["src"])).read_bytes()).decode()
                 child.attrs["src"] = f"data:image/png;base64,{data}"
+            elif child.type == "text":
+                child.content = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", child.content)
     body = renderer.renderer.render(tokens, renderer.options, {})
-    body = body.replace("<h2 ", f"<nav><ul>{contents}</ul></nav>\n<h2 ", 1)
     # A picture and the paragraph below it are a figure and its caption.
     body = re.sub(
         r"<p>(<img [^>]*>)</p>\n<p>(.*)</p>",

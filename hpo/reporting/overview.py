@@ -1,19 +1,25 @@
-"""The top of a report: the study, its progress and its main results."""
+"""The top of a report: the study, the verdict on it, what to do next; and how it was made."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import optuna
 
-from hpo.reporting.document import Block, Command, Heading, Text
-from hpo.reporting.tables import between, in_words, percent
-from hpo.results.fits import SavedFit
+from hpo.reporting.document import Block, Commands, Heading, Text, Verdict
+from hpo.reporting.tables import between, evidence_in_words, in_words, percent
+from hpo.results import published
+from hpo.results.fits import SavedFit, n_way
+from hpo.results.metrics import Accuracy
 from hpo.study.provenance import is_uncommitted
 from hpo.study.record import StudyRecord
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import FINISHED, TrialRecord, ranked
 from hpo.terminal.commands import study_command
+from model.baselines import BASELINES
 from model.evaluation.intervals import interval
+
+_RIVALS = ("humans", "Koch's net")
+"""The published systems that the verdict names."""
 
 
 def overview(
@@ -23,50 +29,143 @@ def overview(
     location: StudyLocation,
     now: datetime,
 ) -> list[Block]:
-    """Return the title and the paragraphs below it."""
+    """Return the title, the study's progress and the verdict."""
     record = StudyRecord.of(study)
-    blocks: list[Block] = [Heading(1, f"Study {study.study_name}")]
-    if record.description:
-        blocks.append(Text(f"{record.description}."))
     pending = sum(not trial.state.is_finished() for trial in trials)
     finished = sum(trial.state in FINISHED for trial in trials)
     going = f"; {pending} running or waiting, so these results are preliminary" if pending else ""
-    blocks.append(Text(f"As of {now:%Y-%m-%d %H:%M} UTC: {finished} finished trials{going}."))
-    if basis := _basis(record):
-        blocks.append(Text(basis))
+    said = f"{record.description}. " if record.description else ""
+    said += f"As of {now:%Y-%m-%d %H:%M} UTC: {finished} finished trials{going}."
+    blocks: list[Block] = [Heading(1, f"Study {study.study_name}"), Text(said)]
     if uncommitted := _uncommitted(record, fits):
         blocks.append(Text(uncommitted))
-    for fit in fits:
-        if (figure := fit.metrics.find("official_runs")) is not None:
-            said = f"On the official 20-way runs, {fit.label}: {in_words(figure)}."
-            blocks.append(Text(said))
-    if complete := ranked(trials):
-        number = (record.config or {}).get("validation.trials")
-        blocks.append(Text(_found(complete[0], number)))
-    again = study_command("report", location, anywhere=True)
-    return [*blocks, Text("Rebuild with:"), Command(again)]
+    return [*blocks, _verdict(record, trials, fits, location)]
 
 
-def _found(winner: TrialRecord, trials: object) -> str:
-    accuracy = winner.accuracy or 0.0
-    said = f"Best trial in the search: {winner.number}, {percent(accuracy)} on validation alphabets"
-    if isinstance(trials, int):
-        _, low, high = interval([accuracy], trials)
-        said += f" (95 % interval {between(low, high)} over other trials of these alphabets; "
-        said += f"{trials:,} trials, 1 seed)"
-    return f"{said}."
+def _verdict(
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    fits: Sequence[SavedFit],
+    location: StudyLocation,
+) -> Verdict:
+    tested = [(fit, figure) for fit in fits if (figure := _main(fit)) is not None]
+    if tested:
+        fit, figure = tested[0]
+        official = figure.protocol == "official_runs"
+        where = "official" if official else "random"
+        line = (
+            f"{percent(figure.mean)} of the {where} {figure.way}-way one-shot trials right "
+            f"[{between(figure.low, figure.high)}]"
+        )
+        known = published.comparable(fit.metrics.data)
+        split = f", by {fit.metrics.validation.title()}'s split" if known else ""
+        texts = [
+            _against(fit, figure),
+            f"{fit.label[:1].upper()}{fit.label[1:]}{split}. 95 % interval over "
+            f"{evidence_in_words(figure)}.",
+        ]
+        texts += [f"{f.label[:1].upper()}{f.label[1:]}: {in_words(a)}." for f, a in tested[1:]]
+        return Verdict(line, texts)
+    complete = ranked(trials)
+    if not complete:
+        run = study_command("run", location, anywhere=True)
+        return Verdict("No trial is complete yet", [f"Run the study with `{run}`."])
+    best = complete[0]
+    accuracy = best.accuracy or 0.0
+    asked = (record.config or {}).get("validation.trials")
+    line, said = f"{percent(accuracy)} one-shot validation accuracy, not tested yet", ""
+    if isinstance(asked, int):
+        _, low, high = interval([accuracy], asked)
+        line = f"{percent(accuracy)} [{between(low, high)}] one-shot validation accuracy"
+        line += ", not tested yet"
+        said = "95 % interval over other trials of these alphabets; "
+        said += f"{asked:,} trials, 1 seed; the best of {len(complete)}, and so biased upwards. "
+    fit_it = study_command("fit", location, anywhere=True)
+    return Verdict(
+        line,
+        [
+            f"Best trial in the search: {best.number}, on validation alphabets. {said}",
+            f"Fit and test it with `{fit_it}`.",
+        ],
+    )
 
 
-def _uncommitted(record: StudyRecord, fits: Sequence[SavedFit]) -> str:
-    """Return what was made by code that nobody else can have, nothing if all can be made again."""
-    made = {"The search": record.versions or {}, **{f.label: f.metrics.versions for f in fits}}
-    found = [name for name, known in made.items() if is_uncommitted(known.get("revision", ""))]
-    if not found:
-        return ""
-    return f"From uncommitted code, so that nobody can repeat it: {', '.join(found)}."
+def _main(fit: SavedFit) -> Accuracy | None:
+    """Return the accuracy that a fit is judged by: of the official runs, else of the largest N."""
+    official = fit.metrics.find("official_runs")
+    return official or next(reversed(n_way(fit.metrics)), None)
 
 
-def _basis(record: StudyRecord) -> str:
+def _against(fit: SavedFit, figure: Accuracy) -> str:
+    """Return which systems lie below the accuracy's interval, within it, and above it."""
+    rivals = []
+    if figure.protocol == "official_runs" and published.comparable(fit.metrics.data):
+        known = dict(published.ONE_SHOT)
+        rivals = [("people" if n == "humans" else n, known[n] / 100) for n in _RIVALS]
+    for name, baseline in BASELINES.items():
+        if (found := fit.metrics.find(figure.protocol, name, figure.way)) is not None:
+            rivals.append((baseline.title, found.mean))
+    groups: dict[str, list[str]] = {"Above": [], "Level with": [], "Below": []}
+    for name, accuracy in rivals:
+        word = "Above" if accuracy < figure.low else "Below" if accuracy > figure.high else ""
+        groups[word or "Level with"].append(f"{name} {percent(accuracy)}")
+    said = [f"{word} {_listed(names)}" for word, names in groups.items() if names]
+    text = "; ".join([*said[:1], *(part[0].lower() + part[1:] for part in said[1:])])
+    return f"{text}." if text else "No other system was tested on these trials."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def next_steps(
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    fits: Sequence[SavedFit],
+    initial: TrialRecord | None,
+    location: StudyLocation,
+    others: Sequence[StudyLocation] = (),
+) -> list[Block]:
+    """Return the commands for what the study lacks, and those that every study has.
+
+    Args:
+        record: the study's.
+        trials: its trials.
+        fits: its final fits.
+        initial: the trial of the initial configuration, if it has one that ran.
+        location: where it is kept.
+        others: of the studies that the report compares it with.
+    """
+
+    def line(name: str, more: str = "") -> str:
+        return study_command(name, location, anywhere=True) + more
+
+    lines = []
+    finished, total = sum(t.state in FINISHED for t in trials), record.beside.get("search.trials")
+    if total is None or finished < total:
+        of = f" of {total}" if total is not None else ""
+        lines.append((line("run"), f"Resume the search, {finished}{of} trials so far"))
+    # A fit on another background set than the study's (`final-<alphabets>`) counts for neither.
+    own = [fit for fit in fits if fit.folder.name in ("final", f"final-trial-{fit.metrics.trial}")]
+    if ranked(trials) and not any(fit.folder.name == "final" for fit in own):
+        lines.append((line("fit"), "Retrain the best at full length, and test the winner"))
+    if initial is not None and not any(fit.metrics.trial == initial.number for fit in own):
+        number = f" --trial {initial.number}"
+        lines.append(
+            (
+                line("fit", number),
+                f"Fit trial {initial.number}, the initial configuration, for comparison",
+            )
+        )
+    lines.append((line("dashboard"), "Browse the trials"))
+    compared = "".join(f" --compare {other.name}" for other in others)
+    lines.append((line("report", compared), "Rebuild this report"))
+    return [Heading(2, "What next"), Commands(lines)]
+
+
+def provenance(study: optuna.Study) -> list[Block]:
+    """Return what the study was made from and with."""
+    record = StudyRecord.of(study)
     parts = []
     if record.data:
         parts.append(f"data {record.data['name']} ({record.data['digest'][:12]})")
@@ -83,4 +182,13 @@ def _basis(record: StudyRecord) -> str:
         parts += [f"{name} {versions[name]}" for name in ("torch", "optuna") if name in versions]
         parts.append(f"revision {versions.get('revision', 'unknown')}")
     text = ", ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return [Text(f"{text[:1].upper()}{text[1:]}.")] if text else []
+
+
+def _uncommitted(record: StudyRecord, fits: Sequence[SavedFit]) -> str:
+    """Return what was made by code that nobody else can have, nothing if all can be made again."""
+    made = {"The search": record.versions or {}, **{f.label: f.metrics.versions for f in fits}}
+    found = [name for name, known in made.items() if is_uncommitted(known.get("revision", ""))]
+    if not found:
+        return ""
+    return f"From uncommitted code, so that nobody can repeat it: {', '.join(found)}."

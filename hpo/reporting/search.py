@@ -1,4 +1,4 @@
-"""The section on the search: best trials, progress, trial outcomes, importances, costs."""
+"""The sections on the search: progress, best trials, trial outcomes, importances, costs."""
 
 import warnings
 from collections import defaultdict
@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpo.reporting.bounds import at_a_bound
-from hpo.reporting.document import Block, Heading, Table, Text
+from hpo.reporting.document import Block, Fold, Heading, Table, Text
 from hpo.reporting.pictures import PictureFolder
 from hpo.reporting.tables import between, percent
 from hpo.results.costs import CostedTrial
@@ -25,9 +25,27 @@ _SHAPES = (("filters", "units"), ("kernel_size",))
 _KINDS = {kind for alike in (*_RATES, *_SHAPES) for kind in alike}
 _ENOUGH = 10
 """Complete trials below which importances and common bounds of the best mean nothing."""
+_PER_PARAMETER = 10
+"""Complete trials for each parameter, below which importances are warned of."""
 _MOST_IMPORTANT = 20
 _AXES = 12
 _TOP = 5
+
+
+def progress(
+    study: optuna.Study,
+    trials: list[CostedTrial],
+    config: Mapping[str, object],
+    pictures: PictureFolder,
+) -> list[Block]:
+    """Return the section on how the best trial was found; nothing if none is complete."""
+    if not ranked(trials):
+        return []
+    return [
+        Heading(2, "How it was found"),
+        Text(_counts(trials)),
+        _best_so_far(study.study_name, trials, _basis(config), pictures),
+    ]
 
 
 def search(
@@ -36,34 +54,28 @@ def search(
     config: Mapping[str, object],
     pictures: PictureFolder,
 ) -> list[Block]:
-    """Return the section."""
-    blocks: list[Block] = [Heading(2, "The search")]
+    """Return the sections on the trials."""
     if not trials:
-        return [*blocks, Text("The study has no trials yet.")]
+        return [Text("The study has no trials yet.")]
     scored = [trial for trial in trials if trial.state in FINISHED and trial.accuracy is not None]
-    complete = ranked(trials)
-    basis = _basis(config)
+    complete, basis = ranked(trials), _basis(config)
+    outcomes = Fold("Trial outcomes", _outcomes(trials, pictures))
     if not complete:
-        blocks.append(Text("No trial is complete yet, so there is no best one."))
-    else:
-        blocks += [
-            _best(complete, config),
-            *_best_so_far(study.study_name, trials, basis, pictures),
-        ]
-        if len(complete) >= _ENOUGH and (narrow := at_a_bound(complete[:_TOP])):
-            blocks.append(narrow)
-    blocks += [Heading(3, "Trial outcomes"), *_outcomes(trials, pictures)]
-    if not complete:
-        return blocks
+        return [Text("No trial is complete yet, so there is no best one."), outcomes]
+    best: list[Block] = [_best(complete, config)]
+    if len(complete) >= _ENOUGH and (narrow := at_a_bound(complete[:_TOP])):
+        best.append(narrow)
     important, importance_blocks = _importances(study, complete, pictures)
-    blocks += [Heading(3, "Parameter importance"), *importance_blocks]
-    blocks += _slices(scored, important, basis, pictures)
     caption = f"Failed trials are left out; pruned trials show their best epoch. {basis}"
-    picture = plots.cost(scored)
+    cost = pictures.add(
+        plots.cost(scored), "cost", "Accuracy of each trial against its cost", caption
+    )
     return [
-        *blocks,
-        Heading(3, "Accuracy against cost"),
-        pictures.add(picture, "cost", "Accuracy of each trial against its cost", caption),
+        Fold("Best trials", best),
+        outcomes,
+        Fold("Parameter importance", importance_blocks),
+        Fold("Accuracy against parameters", _slices(scored, important, basis, pictures)),
+        Fold("Accuracy against cost", [cost]),
     ]
 
 
@@ -72,19 +84,20 @@ def _best(complete: Sequence[TrialRecord], config: Mapping[str, object]) -> Tabl
     lines = []
     for trial in complete[:_TOP]:
         accuracy = trial.accuracy or 0.0
-        evidence = ("unknown", "unknown")
+        over = "unknown"
         if isinstance(trials, int):
             _, low, high = interval([accuracy], trials)
-            evidence = (between(low, high), f"{trials:,}")
+            over = between(low, high)
         parameters = f"{trial.parameters:,}" if trial.parameters is not None else "unknown"
-        cells = (percent(accuracy), *evidence, "1", parameters, f"{trial.seconds:,.0f}")
+        cells = (percent(accuracy), over, parameters, f"{trial.seconds:,.0f}")
         lines.append((f"trial {trial.number}", *cells))
     way = config.get("validation.way", "N")
     return Table(
-        ("configuration", "accuracy", "95 % interval", "trials", "seeds", "parameters", "seconds"),
+        ("configuration", "accuracy", "95 % interval", "parameters", "seconds"),
         lines,
         f"The top {len(lines)} of {len(complete)} complete trials by {way}-way one-shot accuracy "
-        "on validation alphabets; intervals over other trials of these alphabets. The maximum of "
+        f"on validation alphabets, {trials} trials and 1 seed each; intervals over other trials of "
+        "these alphabets. The maximum of "
         "many noisy scores is biased upwards; a final fit is scored on fresh trials.",
     )
 
@@ -104,20 +117,24 @@ def _basis(config: Mapping[str, object]) -> str:
 
 def _best_so_far(
     name: str, trials: list[CostedTrial], basis: str, pictures: PictureFolder
-) -> list[Block]:
+) -> Block:
     line = curve(trials)
     assert line is not None
     caption = f"Pruned trials show their best epoch and never count as the best. {basis}"
     if not line.flops:
         caption += " FLOP are left out, as they are unknown for some trials."
     picture = plots.best_so_far({name: [line]}, trials)
-    return [pictures.add(picture, "best-so-far", "Best accuracy so far", caption)]
+    return pictures.add(picture, "best-so-far", "Best accuracy so far", caption)
+
+
+def _counts(trials: Sequence[TrialRecord]) -> str:
+    counts = {word: sum(t.state == state for t in trials) for state, word in STATE_WORDS.items()}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}: {said}."
 
 
 def _outcomes(trials: list[CostedTrial], pictures: PictureFolder) -> list[Block]:
-    counts = {word: sum(t.state == state for t in trials) for state, word in STATE_WORDS.items()}
-    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    blocks: list[Block] = [Text(f"{len(trials)} trial{'s' * (len(trials) != 1)}: {said}.")]
+    blocks: list[Block] = [Text(_counts(trials))]
     if collapsed := [trial for trial in trials if trial.collapsed]:
         said = "Trained until they fell back to chance, and counted with their best epoch before: "
         blocks.append(Text(f"{said}{_named(collapsed)}."))
@@ -197,7 +214,16 @@ def _importances(
         caption += f" The top {_MOST_IMPORTANT} of {len(by_importance)}."
     picture = plots.importances({name: values[name] for name in by_importance[:_MOST_IMPORTANT]})
     title = "Parameter importance"
-    return by_importance, [pictures.add(picture, "importances", title, caption)]
+    shown: list[Block] = [pictures.add(picture, "importances", title, caption)]
+    needed = _PER_PARAMETER * len(names)
+    if len(complete) < needed:
+        warning = (
+            f"Too few trials to trust these: {len(complete)} complete ones for {len(names)} "
+            f"parameters. Rule of thumb: {_PER_PARAMETER} per parameter, {needed:,} here (Loeppky, "
+            "Sacks and Welch 2009)."
+        )
+        shown.insert(0, Text(warning))
+    return by_importance, shown
 
 
 def _slices(

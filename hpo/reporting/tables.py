@@ -1,17 +1,29 @@
 """Tables of accuracies: our fits, the baselines and published results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from hpo.reporting.document import Table
+from hpo.reporting.document import Strong, Table
 from hpo.results import published
+from hpo.results.accuracy import scopes
 from hpo.results.fits import SavedFit, fixed_or, n_way
 from hpo.results.metrics import NET, Accuracy, Protocol
 from model.baselines import BASELINES
 from model.hyperparameters import Recipe
 
-_NOT_GIVEN = "not given"
-_EVIDENCE = ("95 % interval", "over", "trials", "seeds")
-_UNKNOWN = (_NOT_GIVEN,) * len(_EVIDENCE)
+_EVIDENCE = ("95 % interval", "evidence")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row: its place, its first cells, and the accuracy behind them unless it is published.
+
+    The highest ``rank`` comes first.
+    """
+
+    rank: float
+    cells: tuple[str, ...]
+    figure: Accuracy | None = None
 
 
 def percent(accuracy: float) -> str:
@@ -24,56 +36,58 @@ def between(low: float, high: float) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
-def evidence(figure: Accuracy) -> tuple[str, str, str, str]:
-    """Return the cells beside an accuracy: its interval, what that is over, trials and seeds."""
-    seeds = str(len(figure.values)) if figure.system == NET else "none"
-    return between(figure.low, figure.high), figure.scope, f"{figure.trials:,}", seeds
-
-
-def in_words(figure: Accuracy) -> str:
-    """Return an accuracy with its evidence, for a sentence."""
-    interval, over, trials, _ = evidence(figure)
+def evidence_in_words(figure: Accuracy) -> str:
+    """Return what an accuracy's interval is over, and its trials and seeds, for a sentence."""
+    over = figure.scope
     if figure.interval == "alphabets":
         low, high, own = figure.narrow()
         over += f", {between(low, high)} over {own}"
     characters = f" of {figure.characters} characters" if figure.characters else ""
+    return f"{over}; {figure.trials:,} trials{characters}, {_seeds(figure)}"
+
+
+def in_words(figure: Accuracy) -> str:
+    """Return an accuracy with its evidence, for a sentence."""
+    interval = between(figure.low, figure.high)
+    said = f"95 % interval {interval} over {evidence_in_words(figure)}"
+    return f"{percent(figure.mean)} ({said})"
+
+
+def _seeds(figure: Accuracy) -> str:
     seeds = len(figure.values)
-    return (
-        f"{percent(figure.mean)} (95 % interval {interval} over {over}; {trials} trials"
-        f"{characters}, {seeds} seed{'s' * (seeds != 1)})"
-    )
+    return f"{seeds} seed{'s' * (seeds != 1)}"
 
 
 def verification(
     fits: Sequence[SavedFit], config: Mapping[str, object], known: bool = True
 ) -> Table:
     """Return the paper's table 1, with ours; its published rows only if ``known``."""
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for pairs, plain, distorted in published.VERIFICATION if known else ():
-        for how, accuracy in (("none", plain), ("affine, 8 copies", distorted)):
-            rows.append((published.PAPER, pairs, how, f"{accuracy:.2f} %", *_UNKNOWN))
+        for how, accuracy in (("undistorted", plain), ("distorted", distorted)):
+            system = f"Koch's net, {pairs} pairs, {how}"
+            rows.append(_Row(accuracy / 100, (system, f"{accuracy:.2f} %")))
     for fit in fits:
         if (figure := fit.metrics.find("verification")) is not None:
             seen = [seed.pairs_seen for seed in fit.metrics.seeds]
             strength = fixed_or(fit.metrics, config, "recipe.distortion", Recipe().distortion)
-            how = f"affine, strength {strength:g}, a new one for each pair" if strength else "none"
-            drawn = f"{sum(seen) / len(seen):,.0f} drawn" if seen else "unknown"
-            rows.append((fit.label, drawn, how, percent(figure.mean), *evidence(figure)))
-    rows += _baselines(fits, "verification", ("none", "none"))
-    return Table(
-        (
-            *("system", "training pairs", "distortions", "accuracy"),
-            *("95 % interval", "over", "pairs", "seeds"),
-        ),
-        rows,
-        "Verification on the test alphabets: same character or different? Ours: balanced pairs, "
-        "with the threshold chosen on validation pairs.",
+            how = f"distorted with strength {strength:g}" if strength else "undistorted"
+            drawn = f", {sum(seen) / len(seen):,.0f} pairs" if seen else ""
+            rows.append(_ours(f"{fit.label}{drawn}, {how}", figure))
+    copies = ", Koch's distorted in 8 copies" if known else ""
+    return _table(
+        ("system", "accuracy"),
+        [*rows, *_baselines(fits, "verification")],
+        "Verification on the test alphabets: same character or different? With the pairs that "
+        f"each net was trained on; ours are drawn and distorted anew{copies}. "
+        "Ours: balanced test pairs, with the threshold chosen on validation pairs.",
+        known,
     )
 
 
 def error_rates(fits: Sequence[SavedFit]) -> Table:
     """Return the errors at a similarity of 0.5, one row per seed."""
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for fit in fits:
         for seed in fit.metrics.seeds:
             if seed.false_accept is not None and seed.false_reject is not None:
@@ -90,33 +104,23 @@ def error_rates(fits: Sequence[SavedFit]) -> Table:
 
 def one_shot(fits: Sequence[SavedFit], known: bool = True) -> Table:
     """Return the paper's table 2, likewise."""
-    rows: list[tuple[str, ...]] = [
-        (name, f"{accuracy} %", *_UNKNOWN)
-        for name, accuracy in (published.ONE_SHOT if known else ())
-    ]
-    rows += _ours(fits, "official_runs")
-    rows += _baselines(fits, "official_runs")
-    return Table(
-        ("system", "official runs", *_EVIDENCE),
-        rows,
-        "20-way one-shot accuracy within alphabets, on Lake's 20 official runs."
-        + known * f" Published rows as in {published.PAPER}.",
+    return _compared(
+        fits,
+        "official_runs",
+        published.ONE_SHOT if known else (),
+        "official runs",
+        "20-way one-shot accuracy within alphabets, on Lake's 20 official runs.",
     )
 
 
 def mnist(fits: Sequence[SavedFit], known: bool = True) -> Table:
     """Return the paper's table 3, likewise."""
-    rows: list[tuple[str, ...]] = [
-        (f"{name}, published", f"{acc} %", *_UNKNOWN)
-        for name, acc in (published.MNIST if known else ())
-    ]
-    rows += _ours(fits, "mnist")
-    rows += _baselines(fits, "mnist")
-    return Table(
-        ("system", "MNIST, 10-way", *_EVIDENCE),
-        rows,
-        "10-way one-shot accuracy on MNIST's digits, without any training on them."
-        + known * f" Published rows as in {published.PAPER}.",
+    return _compared(
+        fits,
+        "mnist",
+        published.MNIST if known else (),
+        "MNIST, 10-way",
+        "10-way one-shot accuracy on MNIST's digits, without any training on them.",
     )
 
 
@@ -127,21 +131,16 @@ def errors(fits: Sequence[SavedFit]) -> list[Table]:
         ("all 30 background alphabets", published.ERRORS, False),
         ("only five background alphabets", published.ERRORS_SMALL, True),
     ):
-        ours = [fit for fit in fits if fit.small is small]
-        rows: list[tuple[float, tuple[str, ...]]] = [
-            (error, (system, f"{error} %", *_UNKNOWN)) for system, error in known
-        ]
-        for fit in ours:
+        rows = [_Row(-error, (system, f"{error} %")) for system, error in known]
+        for fit in [fit for fit in fits if fit.small is small]:
             if (figure := fit.metrics.find("official_runs")) is not None:
-                _, *rest = evidence(figure)
-                interval = between(1 - figure.high, 1 - figure.low)
-                wrong = 1 - figure.mean
-                row = (fit.label, percent(wrong), interval, *rest)
-                rows.append((100 * wrong, row))
+                ends = {"mean": 1 - figure.mean, "low": 1 - figure.high, "high": 1 - figure.low}
+                wrong = figure.model_copy(update=ends)
+                rows.append(_Row(-100 * wrong.mean, _ours(fit.label, wrong).cells, wrong))
         tables.append(
-            Table(
-                ("system", "error", *_EVIDENCE),
-                [row for _, row in sorted(rows, key=lambda entry: entry[0])],
+            _table(
+                ("system", "error"),
+                rows,
                 f"Errors on the official runs after training on {name}, lowest first.",
             )
         )
@@ -150,41 +149,74 @@ def errors(fits: Sequence[SavedFit]) -> list[Table]:
 
 def within_alphabets(fits: Sequence[SavedFit]) -> Table:
     """Return the N-way accuracies over all test alphabets and drawers."""
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for fit in fits:
-        rows += [_way_row(fit.label, figure) for figure in n_way(fit.metrics)]
-    if fits:
-        for name, baseline in BASELINES.items():
-            rows += [_way_row(baseline.title, one) for one in n_way(fits[0].metrics, name)]
+        for one in n_way(fit.metrics):
+            rows.append(_ours(fit.label, one, (str(one.way),)))
+    for name, baseline in BASELINES.items() if fits else ():
+        for one in n_way(fits[0].metrics, name):
+            rows.append(_Row(one.mean, (baseline.title, str(one.way), percent(one.mean)), one))
+    # Accuracies are less than 1 apart, so that N comes first.
+    rows = [_Row(row.rank - int(row.cells[1]), row.cells, row.figure) for row in rows]
     known = not fits or published.comparable(fits[0].metrics.data)
     for way, accuracy in published.N_WAY.items() if known else ():
-        name = "a README implementation, published"
-        rows.append((name, f"{way} (actually {way + 1})", f"{accuracy} %", *_UNKNOWN))
-    return Table(
-        ("system", "N", "accuracy", *_EVIDENCE),
+        n = f"{way} (really {way + 1})"
+        rows.append(_Row(accuracy / 100 - way, (published.N_WAY_SYSTEM, n, f"{accuracy} %")))
+    return _table(
+        ("system", "N", "accuracy"),
         rows,
         "N-way one-shot accuracy within alphabets, on random trials of all test alphabets and "
         "drawers, not on the official runs.",
     )
 
 
-def _way_row(name: str, figure: Accuracy) -> tuple[str, ...]:
-    return (name, str(figure.way), percent(figure.mean), *evidence(figure))
+def _compared(
+    fits: Sequence[SavedFit],
+    protocol: Protocol,
+    known: Sequence[tuple[str, float]],
+    heading: str,
+    caption: str,
+) -> Table:
+    rows = [_Row(accuracy / 100, (name, f"{accuracy} %")) for name, accuracy in known]
+    for fit in fits:
+        if (figure := fit.metrics.find(protocol)) is not None:
+            rows.append(_ours(fit.label, figure))
+    rows += _baselines(fits, protocol)
+    return _table(("system", heading), rows, caption, bool(known))
 
 
-def _ours(fits: Sequence[SavedFit], protocol: Protocol) -> list[tuple[str, ...]]:
-    found = ((fit.label, fit.metrics.find(protocol)) for fit in fits)
-    return [(label, percent(f.mean), *evidence(f)) for label, f in found if f is not None]
+def _ours(label: str, figure: Accuracy, between_cells: tuple[str, ...] = ()) -> _Row:
+    cells = (Strong(label), *between_cells, Strong(percent(figure.mean)))
+    return _Row(figure.mean, cells, figure)
 
 
-def _baselines(
-    fits: Sequence[SavedFit], protocol: Protocol, between_cells: tuple[str, ...] = ()
-) -> list[tuple[str, ...]]:
-    if not fits:
-        return []
-    found = ((b.title, fits[0].metrics.find(protocol, name)) for name, b in BASELINES.items())
-    return [
-        (f"{title}, measured here", *between_cells, percent(f.mean), *evidence(f))
-        for title, f in found
-        if f is not None
-    ]
+def _baselines(fits: Sequence[SavedFit], protocol: Protocol) -> Iterator[_Row]:
+    for name, baseline in BASELINES.items() if fits else ():
+        if (figure := fits[0].metrics.find(protocol, name)) is not None:
+            yield _Row(figure.mean, (baseline.title, percent(figure.mean)), figure)
+
+
+def _table(
+    headings: tuple[str, ...], rows: Sequence[_Row], caption: str, from_paper: bool = False
+) -> Table:
+    """Return the table with the evidence of each row, if any has some that is not published.
+
+    What all intervals are over is said once.
+    """
+    caption += f" Published rows are from {published.PAPER}." if from_paper else ""
+    ordered = sorted(rows, key=lambda row: -row.rank)
+    figures = [row.figure for row in rows if row.figure is not None]
+    if not figures:
+        return Table(headings, [row.cells for row in ordered], caption)
+    one = len({figure.scope for figure in figures}) == 1
+    lines = []
+    for row in ordered:
+        cells = ("", "published")
+        if (figure := row.figure) is not None:
+            said = f"{figure.trials:,} trials, "
+            said += _seeds(figure) if figure.system == NET else "measured here"
+            said += "" if one else f", over {figure.scope}"
+            cells = (between(figure.low, figure.high), said)
+        lines.append((*row.cells, *cells))
+    caption += f" Intervals over {scopes(figures)}."
+    return Table((*headings, *_EVIDENCE), lines, caption)

@@ -31,7 +31,7 @@ class CostedTrial(TrialRecord):
 def costed_trials(study: optuna.Study) -> list[CostedTrial]:
     """Return every trial of the study, by number."""
     config = StudyRecord.of(study).config or {}
-    space = _space(config)
+    space = recorded_space(config)
     pairs_per_epoch = int(config.get("budget.pairs_per_epoch", 0))
     return [_costed(record, space, pairs_per_epoch) for record in records(study)]
 
@@ -56,15 +56,25 @@ def _costed(record: TrialRecord, space: SearchSpace | None, pairs_per_epoch: int
     return CostedTrial(**vars(record), flops_per_pair=each, flops=flops)
 
 
-def _space(config: Mapping[str, Any]) -> SearchSpace | None:
-    """Return the search space that the study was created with, None if its database has none."""
+def recorded_space(config: Mapping[str, Any]) -> SearchSpace | None:
+    """Return the search space that the study was created with, None if its database has none.
+
+    Args:
+        config: the study's, flat.
+    """
     prefix = "parameters."
     raw = {
         name.removeprefix(prefix): specified(specification)
         for name, specification in config.items()
         if name.startswith(prefix)
     }
+    starts = sorted((name for name in config if name.startswith("start.")), key=_number)
     try:
-        return search_space(raw, image_size=config["data.image_size"])
+        initial = [config[name] for name in starts]
+        return search_space(raw, initial, image_size=config["data.image_size"])
     except (ConfigError, KeyError):
         return None
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition(".")[2])

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hpo.results.metrics import METRICS, NET, Accuracy, Metrics, load_metrics
 from hpo.results.published import comparable
-from hpo.study.errors import StudyError
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 
 _log = logging.getLogger(__name__)
@@ -28,8 +30,13 @@ class SavedFit:
         return comparable(data) and data["name"].startswith("omniglot-small")
 
 
-def find_fits(location: StudyLocation) -> list[SavedFit]:
-    """Return the study's final fits, the best configuration's first; damaged ones are logged."""
+def find_fits(location: StudyLocation, space: SearchSpace | None = None) -> list[SavedFit]:
+    """Return the study's final fits, the best configuration's first; damaged ones are logged.
+
+    Args:
+        location: the study's.
+        space: its search space; without it no fit is named as the paper's or an initial one.
+    """
     folders = [location.folder / "final", *sorted(location.folder.glob("final-*"))]
     found: dict[tuple[int, str], SavedFit] = {}
     for folder in folders:
@@ -42,13 +49,35 @@ def find_fits(location: StudyLocation) -> list[SavedFit]:
             continue
         key = metrics.trial, metrics.data["name"]
         if key not in found:
-            found[key] = SavedFit(_label(metrics), folder, metrics)
+            found[key] = SavedFit(label(metrics, space), folder, metrics)
     return list(found.values())
 
 
-def _label(metrics: Metrics) -> str:
-    names = {(True, True): "best and the paper's", (True, False): "best", (False, True): "paper's"}
-    name = names.get((metrics.title == "best", metrics.trial == 0), "another")
+def kind(params: Mapping[str, Any], space: SearchSpace | None) -> str:
+    """Return ``paper's`` or ``initial`` for a configuration that is that, nothing for any other.
+
+    The paper's is what equals the paper's own net and recipe, whichever trial has it; the paper
+    gives no rates, so that these do not count.
+    """
+    if space is None:
+        return ""
+    try:
+        if space.hyperparameters(params).is_papers:
+            return "paper's"
+    except (ConfigError, ValueError):
+        return ""
+    return "initial" if dict(params) in space.initial_configurations else ""
+
+
+def label(metrics: Metrics, space: SearchSpace | None = None) -> str:
+    """Return the name of a fit in tables and plots; see `find_fits`."""
+    names = {
+        (True, "paper's"): "best and the paper's",
+        (True, "initial"): "best and initial",
+        (True, ""): "best",
+    }
+    origin = kind(metrics.parameters, space)
+    name = names.get((metrics.title == "best", origin), origin or "another")
     background = metrics.data["name"].partition("omniglot-")[2] * comparable(metrics.data)
     notes = [f"trial {metrics.trial}"]
     if background:

@@ -39,8 +39,9 @@ ERRORS = (
 ERRORS_SMALL = (("BPL", 4.2), ("simple convnet", 23.2), ("prototypical net", 30.1))
 """Likewise, with only the five alphabets of a small background set."""
 
+N_WAY_SYSTEM = "open reimplementation of Koch's net"
 N_WAY = {2: 97.4, 5: 88.6, 10: 83.7, 15: 77.2, 20: 70.8}
-"""A README implementation's within-alphabet accuracies. It offers one character more than the N
+"""Its within-alphabet accuracies, as its README gives them. It offers one character more than the N
 that it states."""
 
 

@@ -1,4 +1,8 @@
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +15,9 @@ from tests.hpo.support import tiny_dataset, tiny_job
 
 # Threads that wait for each other cost more than they give in nets this small.
 torch.set_num_threads(1)
+
+PAGE_SECONDS = 90
+"""For a page to be drawn, on a machine that does other things too."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +43,26 @@ def real_loading(tiny_data: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def letters(tmp_path: Path) -> Path:
     """A folder of the user's own, of three alphabets."""
     return write_folder(tmp_path / "letters", (6, 5, 5), 4)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A browser without a window; without one on this machine its tests are skipped."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium and chromedriver here, which CI must have")
+        pytest.skip("no browser here: install chromium and chromium-driver")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    wanted = webdriver.ChromeOptions()
+    wanted.binary_location = chromium
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        wanted.add_argument(flag)
+    wanted.add_argument("--window-size=1400,1600")
+    wanted.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(wanted, Service(driver))
+    opened.set_page_load_timeout(PAGE_SECONDS)
+    yield opened
+    opened.quit()

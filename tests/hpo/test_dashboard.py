@@ -1,6 +1,4 @@
 import http.client
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,10 +19,8 @@ from hpo.search.workers.worker import work
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
 from tests import ROOT
+from tests.hpo.conftest import PAGE_SECONDS
 from tests.hpo.support import tiny_job
-
-SECONDS = 90
-"""For a page to be drawn, on a machine that does other things too."""
 
 
 @pytest.fixture(scope="module")
@@ -49,31 +45,9 @@ def address(location: StudyLocation) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium and chromedriver here, which CI must have")
-        pytest.skip("no browser here: install chromium and chromium-driver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    wanted = webdriver.ChromeOptions()
-    wanted.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        wanted.add_argument(flag)
-    wanted.add_argument("--window-size=1400,1600")
-    wanted.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(wanted, Service(driver))
-    opened.set_page_load_timeout(SECONDS)
-    yield opened
-    opened.quit()
-
-
 def until(browser: Any, script: str) -> Any:
-    """Return what the script returns once that is something, within `SECONDS`."""
-    end = time.monotonic() + SECONDS
+    """Return what the script returns once that is something, within `PAGE_SECONDS`."""
+    end = time.monotonic() + PAGE_SECONDS
     while not (found := browser.execute_script(script)):
         assert time.monotonic() < end, f"in vain: {script}"
         time.sleep(0.3)

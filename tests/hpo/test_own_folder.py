@@ -114,7 +114,7 @@ def test_a_final_fit_finds_a_moved_folder_by_its_option(
     assert "people" not in told
     report = (write_report(location) / "report.md").read_text()
     assert "Koch" not in report
-    assert "README implementation" not in report
+    assert "reimplementation" not in report
     assert "ours, " in report
 
 

@@ -1,6 +1,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -75,13 +76,67 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[int, Metr
 
 
 def test_every_accuracy_of_a_table_has_its_evidence(whole: tuple[str, dict, Path]) -> None:
-    tables = re.findall(r"(?:^\|.*\n)+", whole[0], re.MULTILINE)
+    tables = re.findall(r"(.*)\n\n((?:^\|.*\n)+)", whole[0], re.MULTILINE)
     assert len(tables) >= 9
-    for table in tables:
+    for caption, table in tables:
         headings = table.splitlines()[0]
-        if "accuracy" in headings or "error" in headings or "runs" in headings:
+        if "published" not in table and "five background" in caption:
+            assert "ours" not in table
+        elif "accuracy" in headings or "| error" in headings or "runs" in headings:
             assert "95 % interval" in headings
-            assert "seeds" in headings
+            assert "evidence" in headings or "seeds" in headings or "1 seed each" in caption
+    assert "not given" not in whole[0]
+
+
+def test_the_comparison_is_kept_by_the_command_that_rebuilds_it(
+    whole: tuple[str, dict, Path],
+) -> None:
+    (line,) = re.findall(r"^.*report --study.*$", whole[0], re.MULTILINE)
+    assert line.endswith(" --compare again --compare tree-0 --compare tree-1")
+    for name in ("smoke, again", "tree-0, tree-1"):
+        assert f"| {name} (" in whole[0]
+
+
+def test_verdict_and_winner_are_seen_at_once(whole: tuple[str, dict, Path], browser: Any) -> None:
+    device = {"deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 1280, "height": 900, **device}
+    )
+    browser.get((whole[2] / "report.html").as_uri())
+    bottoms = browser.execute_script(
+        "return ['blockquote', 'body > div'].map("
+        "what => document.querySelector(what).getBoundingClientRect().bottom)"
+    )
+    assert 0 < bottoms[0] < bottoms[1] < 900
+    assert browser.execute_script("return scrollY") == 0
+
+
+@pytest.mark.parametrize("width", [400, 800, 1280])
+def test_the_page_is_never_wider_than_the_window(
+    whole: tuple[str, dict, Path], browser: Any, width: int
+) -> None:
+    device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+    browser.get((whole[2] / "report.html").as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    wide = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    assert browser.execute_script(wide) == [width, width]
+    # No table is cut, so that its interval would be out of sight.
+    cut = "return [...document.querySelectorAll('table')].filter(t => t.scrollWidth > t.clientWidth"
+    cut += " || t.getBoundingClientRect().right > innerWidth).map(t => t.innerText)"
+    assert browser.execute_script(cut) == []
+
+
+def test_print_shows_what_is_folded(whole: tuple[str, dict, Path], browser: Any) -> None:
+    browser.get((whole[2] / "report.html").as_uri())
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = "return [...document.querySelectorAll('details img')].every(i => i.checkVisibility("
+    shown += "{contentVisibilityAuto: true}) && i.getBoundingClientRect().height > 50)"
+    printed = browser.execute_script(shown)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert printed
+    assert not browser.execute_script(shown)
 
 
 def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> None:
@@ -92,8 +147,8 @@ def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> N
             said += 1
     tables = re.findall(r"(.*)\n\n(\|.*95 % interval.*)", whole[0])
     for caption, headings in tables:
-        assert "| over |" in headings or "ntervals over other trials" in caption, headings
-    assert said > 10
+        assert "ntervals over " in caption, headings
+    assert said > 6
     assert len(tables) >= 7
     for scope in ("alphabets at large", "these 10 alphabets", "these ten digits"):
         assert scope in whole[0]
@@ -112,9 +167,10 @@ def test_a_study_of_any_state_has_a_report(tmp_path: Path, states: str, says: st
     fake_study(location, states, base="smoke")
     markdown = checked(write_report(location))
     assert says in markdown
-    command = study_command("fit", location)
-    assert f"{command}\n" in markdown
-    assert f"{command} --trial 0\n" in markdown
+    fit = study_command("fit", location, anywhere=True)
+    assert (f"{fit}\n" in markdown) == (states == "C")
+    assert (f"{fit} --trial 0\n" in markdown) == bool(states)
+    assert f"{study_command('run', location, anywhere=True)}\n" in markdown
 
 
 def test_another_storage_by_the_command(tmp_path: Path) -> None:
@@ -144,4 +200,5 @@ def test_a_damaged_fit_or_gallery_is_left_out(tmp_path: Path) -> None:
     (location.folder / "final" / "model.safetensors").unlink()
     (location.folder / "final" / "metrics.json").write_text("{}")
     markdown = checked(write_report(location))
-    assert "The best configuration has no final fit yet" in markdown
+    assert "No trial is complete yet" in markdown
+    assert "Gallery" not in markdown

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.hyperparameters import Architecture, Recipe
+from model.hyperparameters import Architecture, Hyperparameters, LayerRates, Recipe
 from model.net.siamese import SiameseNet
 from tests.model.support import tiny_hyperparameters
 
@@ -77,3 +77,17 @@ def test_every_layer_has_rates_and_nothing_else_has() -> None:
     for rates in ({}, {**whole.rates, "conv9": whole.rates["fc"]}):
         with pytest.raises(ValueError, match="but the layers are"):
             replace(whole, rates=rates)
+
+
+def test_the_papers_own_net_and_recipe_are_known_at_any_rates() -> None:
+    papers = Hyperparameters(
+        rates={
+            layer: LayerRates(learning_rate=1e-3, momentum=0.5, l2=0)
+            for layer in Architecture().layers
+        }
+    )
+    assert papers.is_papers
+    assert replace(papers, recipe=Recipe(precision="fp32")).is_papers
+    assert not replace(papers, recipe=Recipe(distortion=0)).is_papers
+    assert not replace(papers, architecture=Architecture(initialisation="kaiming")).is_papers
+    assert not tiny_hyperparameters().is_papers

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from hpo.results.metrics import Confusion, GalleryTrial
-from hpo.results.plots.style import BLACK, BLUE, GREY, VERMILION, axes, styled
+from hpo.results.plots.style import BLACK, BLUE, GREY, RED, axes, styled
 
 _COLUMNS = 10
 _CAPTION = 0.5
@@ -56,9 +56,7 @@ def confusions(worst: Sequence[Confusion], ink: np.ndarray) -> Figure:
     for ax, pair in zip(flat, worst):
         _drawing(ax, ink[pair.asked_drawing], 0, 0)
         _drawing(ax, ink[pair.answered_drawing], 1.5, 0)
-        ax.annotate(
-            "", (1.45, 0.5), (1.05, 0.5), arrowprops={"arrowstyle": "->", "color": VERMILION}
-        )
+        ax.annotate("", (1.45, 0.5), (1.05, 0.5), arrowprops={"arrowstyle": "->", "color": RED})
         below = f"{_last(pair.asked)} → {_last(pair.answered)}\n{pair.count} of {pair.offered}"
         ax.text(1.25, 1.12, below, ha="center", va="top", fontsize=8)
         ax.set_title("\n".join(textwrap.wrap(_plain(pair.alphabet), 22)), fontsize=8.5, pad=3)
@@ -90,7 +88,7 @@ def _mark(ax: Axes, trial: GalleryTrial, location: int, x: float, y: float) -> N
     right, chosen = location == trial.answer, location == trial.chosen
     colour, words = GREY, ""
     if right or chosen:
-        colour = BLUE if right else VERMILION
+        colour = BLUE if right else RED
         # Words and line styles repeat the colours.
         words = ("✓ chosen" if chosen else "correct") if right else "✗ chosen"
         line = "-" if right else (0, (2, 1))

@@ -84,73 +84,64 @@ def against_way(
 
 @styled()
 def by_alphabet(
-    way: int,
-    ours: Mapping[str, Sequence[Accuracy]],
-    baselines: Mapping[str, Sequence[Accuracy]],
+    ours: Mapping[str, Sequence[Accuracy]], baselines: Mapping[str, Sequence[Accuracy]]
 ) -> Figure:
-    """Plot a bar per alphabet, with 95 % intervals, for one N.
+    """Plot the accuracies on each alphabet, with 95 % intervals, side by side for each N.
 
     Args:
-        way: the N.
-        ours: label -> a net's accuracies, one per alphabet, with None for all of them together.
-        baselines: label -> likewise, of the baselines, drawn as points.
+        ours: label -> a net's accuracies, for each N one per alphabet, with None for all of them
+            together; at the right of each plot those of the first.
+        baselines: label -> likewise, of the baselines, without intervals.
     """
-    names = list(dict.fromkeys(score.alphabet for scores in ours.values() for score in scores))
+    every = [score for scores in ours.values() for score in scores]
+    ways = sorted({score.way or 0 for score in every})
+    names = list(dict.fromkeys(score.alphabet for score in every))
     # The first name is at the top.
     locations = {name: len(names) - 1 - i for i, name in enumerate(names)}
-    thick = 0.78 / len(ours)
-    figure, [[ax]] = axes(height=1.7 + 0.26 * len(names) * (1 + 0.45 * (len(ours) - 1)))
-    hatches = (None, "////", "....", "xxxx")
-    for i, ((label, scores), look, hatch) in enumerate(
-        zip(ours.items(), cycle(SERIES), cycle(hatches))
-    ):
-        shift = thick * ((len(ours) - 1) / 2 - i)
-        at = [locations[score.alphabet] + shift for score in scores]
-        ax.barh(
-            at,
-            [score.mean for score in scores],
-            height=thick * 0.92,
-            color=look.colour,
-            alpha=0.75,
-            hatch=hatch,
-            edgecolor="white",
-            label=label,
-        )
-        ax.errorbar(
-            [score.mean for score in scores],
-            at,
-            xerr=[
-                [score.mean - score.low for score in scores],
-                [score.high - score.mean for score in scores],
-            ],
-            fmt="none",
-            ecolor=BLACK,
-            elinewidth=1.2,
-            capsize=2.5,
-        )
-        for y, score in zip(at, scores, strict=True):
-            ax.text(1.015, y, f"{100 * score.mean:.1f}", va="center", fontsize=8, clip_on=False)
-    for (label, scores), marker in zip(baselines.items(), cycle("Ds^v")):
-        shown = [score for score in scores if score.alphabet in locations]
-        ax.plot(
-            [score.mean for score in shown],
-            [locations[score.alphabet] for score in shown],
-            marker,
-            color=BLACK,
-            markerfacecolor="white",
-            label=label,
-        )
-    over = scopes(score for scores in ours.values() for score in scores)
-    ax.axvline(1 / way, color=BLACK, linestyle="--", linewidth=1.2, label=f"chance, 1/{way}")
-    ax.set_yticks(
+    step = 0.8 / len(ours)
+    height = 1.5 + 0.25 * len(ours) + len(names) * max(0.24, 0.13 * len(ours))
+    figure, [row] = axes(1, len(ways), height=height, sharey=True)
+    for way, ax in zip(ways, row, strict=True):
+        for i, ((label, scores), look) in enumerate(zip(ours.items(), cycle(SERIES))):
+            shown = [score for score in scores if score.way == way]
+            at = [locations[one.alphabet] + step * ((len(ours) - 1) / 2 - i) for one in shown]
+            means = [score.mean for score in shown]
+            ends = [[one.mean - one.low for one in shown], [one.high - one.mean for one in shown]]
+            ax.errorbar(
+                means,
+                at,
+                xerr=ends,
+                label=label,
+                color=look.colour,
+                marker=look.marker,
+                linestyle="none",
+                markersize=4.5,
+                elinewidth=1.2,
+            )
+            if i == 0:
+                for one in shown:
+                    text = f"{100 * one.mean:.0f}"
+                    ax.text(1.05, locations[one.alphabet], text, va="center", fontsize=7.5)
+        for (label, scores), marker in zip(baselines.items(), cycle("Ds^v")):
+            known = [one for one in scores if one.way == way and one.alphabet in locations]
+            ax.plot(
+                [score.mean for score in known],
+                [locations[score.alphabet] for score in known],
+                marker,
+                color=GREY,
+                markersize=4,
+                markerfacecolor="white",
+                label=label,
+            )
+        ax.axvline(1 / way, color=BLACK, linestyle="--", linewidth=1, label="chance, 1/N")
+        ax.set(title=f"{way}-way", xlim=(0, 1.02))
+        ticks = (0, 50, 100) if len(ways) > 1 else range(0, 101, 20)
+        ax.set_xticks([tick / 100 for tick in ticks], [str(tick) for tick in ticks])
+    row[0].set_yticks(
         list(locations.values()), [(name or "all together").replace("_", " ") for name in locations]
     )
-    ax.set(
-        xlim=(0, 1),
-        ylim=(-0.6, len(names) - 0.4),
-        xlabel=f"{way}-way one-shot accuracy (at the right in %); 95 % intervals over {over}",
-    )
-    ax.grid(False, axis="y")
-    percent_axis(ax.xaxis)
-    legend(figure, ax, first=ours)
+    row[0].set_ylim(-0.6, len(names) - 0.4)
+    middle = row[len(row) // 2]
+    middle.set_xlabel(f"one-shot accuracy, %; 95 % intervals over {scopes(every)}")
+    legend(figure, row[0], first=ours)
     return figure

@@ -24,6 +24,8 @@ from data.files.atomic import write_bytes
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
+RED = "#C40000"
+"""Of what is wrong, always with a word or a sign that says so as well."""
 
 COLOUR_MAP = "cividis"
 """For numbers: safe for colour blindness, and dark to light in grey."""

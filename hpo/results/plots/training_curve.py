@@ -19,7 +19,7 @@ def draw_curve(seeds: Sequence[SeedFit], folder: Path, title: str, chance: float
         title: above the picture.
         chance: accuracy of guessing on the validation trials.
     """
-    from hpo.results.plots.style import GREY, SERIES, axes, percent_axis, save, styled
+    from hpo.results.plots.style import GREY, SERIES, axes, legend, percent_axis, save, styled
 
     with styled():
         figure, [[loss], [accuracy]] = axes(2, 1, height=6.8, sharex=True)
@@ -34,14 +34,15 @@ def draw_curve(seeds: Sequence[SeedFit], folder: Path, title: str, chance: float
             accuracy.plot(pairs, scores, **style)
             best = seed.best_epoch - 1
             accuracy.plot(pairs[best], scores[best], "o", color=look.colour, markersize=7, zorder=3)
-        accuracy.plot([], [], "o", color=GREY, label="best epoch, kept")
-        accuracy.axhline(chance, color=GREY, linewidth=1, linestyle=(0, (1, 3)), label="chance")
+        dotted: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (1, 3))}
+        accuracy.axhline(chance, **dotted)
+        loss.plot([], [], "o", color=GREY, label="best epoch, kept")
+        loss.plot([], [], **dotted, label="chance")
         loss.set(ylabel="training loss (nats)", title=title)
         accuracy.set(ylabel="one-shot validation accuracy", xlabel="training pairs seen")
         percent_axis(accuracy.yaxis)
         accuracy.xaxis.set_major_formatter(lambda pairs, _: _count(pairs))
-        for each in (loss, accuracy):
-            each.legend()
+        legend(figure, loss, columns=3)
     save(figure, folder / CURVE)
 
 

@@ -15,6 +15,7 @@ from hpo.results.plots.style import (
     BLUE,
     GREEN,
     GREY,
+    RED,
     VERMILION,
     percent_axis,
     styled,
@@ -29,7 +30,7 @@ ASKED = 16
 SHOWN = 4
 _COLUMNS = 10
 _CELL, _GAP, _HEADING, _LEAST_WIDTH = 44, 6, 22, 520
-_RIGHT, _WRONG = BLUE, VERMILION
+_RIGHT, _WRONG = BLUE, RED
 _FEW, _MORE = 16, 64
 """Colours of the trials' and of the curve's picture: few enough for files far below 60 kB."""
 

@@ -23,12 +23,13 @@ def test_studies_that_differ_by_seed_alone_are_one_group(tmp_path: Path) -> None
     ]
     pictures = KeptPictures()
     blocks = comparison(studies, pictures)
-    for sampler in ("random", "tpe"):
-        rows = cells(blocks, sampler)
+    labels = ["random-0, random-1 (random)", "tree-0, tree-1 (tpe)"]
+    for label in labels:
+        rows = cells(blocks, label)
         assert [row[5] for row in rows] == ["2", "2", "2"]
         assert rows[0][1] == "3 trials"
         assert rows[0][4] == "100"
-    assert pictures.legend("comparison") == ["random", "tpe"]
+    assert pictures.legend("comparison") == labels
     assert "not comparable" not in prose(blocks)
 
 
@@ -48,3 +49,10 @@ def test_scores_of_different_protocols_are_flagged(tmp_path: Path, base: str) ->
     said = prose(comparison(studies, KeptPictures()))
     assert "not comparable" in said
     assert "validation.trials" in said
+
+
+def test_studies_of_one_method_are_named_by_their_names_alone(tmp_path: Path) -> None:
+    studies = [study(tmp_path, "one", "C"), study(tmp_path, "two", "C", base="compact")]
+    pictures = KeptPictures()
+    comparison(studies, pictures)
+    assert pictures.legend("comparison") == ["one", "two"]

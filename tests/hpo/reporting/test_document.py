@@ -6,7 +6,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpo.reporting.document import Command, Heading, Picture, Table, Text, write
+from hpo.reporting.document import (
+    Beside,
+    Commands,
+    Fold,
+    Heading,
+    Picture,
+    Strong,
+    Table,
+    Text,
+    Verdict,
+    write,
+)
 from tests.data.conftest import fuzz_examples
 
 
@@ -74,20 +85,24 @@ def shows_as_it_is(text: str, folder: Path) -> None:
     """Check that a page shows ``text`` wherever a document can have text, and nothing else."""
     (folder / "x.png").write_bytes(b"png")
     table = Table(("a", text), [(text, "1"), ("b", text)], text)
+    strong = Table(("a", "b"), [(Strong(text, text), "")])
     blocks = [Heading(1, text), Text(text), Heading(2, text), table, Picture("x.png", text, text)]
-    write([*blocks, Command("ls")], folder)
+    inner = Fold("x", [Beside([strong]), Verdict(text, [text])])
+    write([*blocks, Commands([("ls", "List")]), inner], folder)
     page, shown = Page(folder), " ".join(text.split())
-    assert page.texts("title") == page.texts("h1") == page.texts("h2") == [shown]
-    assert page.texts("a") == [shown]
-    assert page.texts("p") == [shown, shown]
-    assert page.texts("th") == ["a", shown]
-    assert page.texts("td") == [shown, "1", "b", shown]
+    assert page.texts("title") == page.texts("h1") == [shown]
+    assert page.texts("h2") == [shown, "x"]
+    assert page.texts("strong") == [shown, shown]
+    assert page.texts("p") == [shown, shown, shown, shown]
+    assert len(page.texts("summary")) == len(page.texts("details")) == len(page.texts("div")) == 1
+    assert page.texts("th") == ["a", shown, "a", "b"]
+    assert page.texts("td") == [shown, "1", "b", shown, f"{shown} {shown}", ""]
     assert page.texts("figcaption") == [f"{shown}. {shown}"]
     assert [image["alt"] for image in page.attributes("img")] == [shown]
-    assert page.texts("pre") == ["ls"]
+    assert page.texts("pre") == ["# List\nls"]
     made = {tag for tag, _, _ in page.elements}
-    assert not made & {"script", "b", "strong", "s", "hr", "ol", "blockquote", "br"}
-    assert len(page.texts("li")) == len(page.texts("em")) == len(page.texts("code")) == 1
+    assert not made & {"script", "b", "s", "hr", "ol", "li", "br", "a"}
+    assert len(page.texts("em")) == len(page.texts("code")) == len(page.texts("blockquote")) == 1
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -101,39 +116,45 @@ def test_fuzz_of_text_in_a_page(tmp_path: Path, text: str) -> None:
     shows_as_it_is(text, tmp_path)
 
 
-def test_a_page_has_contents_anchors_and_aligned_cells(tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_bytes(b"png")
-    table = Table(("system", "accuracy"), [("ours", "92.0 %"), ("theirs", "long " * 20)])
-    blocks = [Heading(1, "A study"), Text("With `code` in it."), Heading(2, "The net's answers")]
-    write([*blocks, table, Picture("x.png", "Title"), Heading(2, "B")], tmp_path)
-    page = Page(tmp_path)
-    assert page.attributes("a") == [{"href": "#the-net-s-answers"}, {"href": "#b"}]
-    assert [found["id"] for found in page.attributes("h2")] == ["the-net-s-answers", "b"]
-    assert page.texts("code") == ["code"]
-    assert page.attributes("img")[0]["src"] == "data:image/png;base64,cG5n"
-    first, number, _, long = page.attributes("td")
-    assert first == {"style": "text-align:left"}
-    assert number == {"style": "text-align:right"}
-    assert long == {"class": "long"}
-
-
-def test_the_page_holds_its_pictures_and_lists_its_sections(tmp_path: Path) -> None:
-    (tmp_path / "plot.png").write_bytes(b"ink")
-    blocks = [
-        Heading(1, "Study x"),
-        Heading(2, "The search"),
-        Picture("plot.png", "A plot", "of `x`"),
-        Command("python -m hpo.report --study x"),
+def test_a_page_aligns_numbers_and_keeps_them_whole(tmp_path: Path) -> None:
+    rows = [
+        ("ours", "92.0 %", "10,000 trials, 3 seeds"),
+        ("theirs", Strong("91.0 %", "(90.0 %)"), ""),
     ]
-    write(blocks, tmp_path)
-    page = (tmp_path / "report.html").read_text()
-    assert f"data:image/png;base64,{base64.b64encode(b'ink').decode()}" in page
-    assert '<a href="#the-search">The search</a>' in page
-    assert 'id="the-search"' in page
-    assert "<title>Study x</title>" in page
+    write([Heading(1, "A study"), Table(("system", "accuracy", "why"), rows)], tmp_path)
+    page = Page(tmp_path)
+    aligned = [cell["style"] for cell in page.attributes("td")[:3]]
+    assert aligned == ["text-align:left", "text-align:right", "text-align:left"]
+    # A line may not break before the per cent sign.
+    assert page.texts("td")[1] == "92.0\N{NO-BREAK SPACE}%"
+    assert page.texts("strong") == ["91.0\N{NO-BREAK SPACE}%"]
+    assert "**91.0 %** (90.0 %)" in (tmp_path / "report.md").read_text()
+
+
+def test_the_page_holds_its_pictures_and_folds(tmp_path: Path) -> None:
+    (tmp_path / "plot.png").write_bytes(b"ink")
+    picture = Picture("plot.png", "A plot", "of `x`")
+    commands = Commands([("python -m hpo.report --study x", "Rebuild")])
+    blocks = [Heading(1, "Study x"), Verdict("98 % right", ["Above `x`."]), commands]
+    write([*blocks, Fold("The <search>", [picture])], tmp_path)
+    page = Page(tmp_path)
+    data = f"data:image/png;base64,{base64.b64encode(b'ink').decode()}"
+    assert page.attributes("img")[0]["src"] == data
+    assert page.texts("title") == ["Study x"]
+    assert page.texts("summary") == page.texts("h2") == ["The <search>"]
+    assert page.texts("blockquote") == ["98\N{NO-BREAK SPACE}% right\nAbove x."]
+    assert page.attributes("details") == [{}]
     markdown = (tmp_path / "report.md").read_text()
     assert "![A plot](plot.png)" in markdown
-    assert "python -m hpo.report --study x\n" in markdown
+    assert "\n# Rebuild\npython -m hpo.report --study x\n" in markdown
+
+
+def test_markup_that_is_not_the_document_s_own_is_shown_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.reporting.document._marked", lambda text: text)
+    write([Heading(1, "x"), Text("<div onclick=x>")], tmp_path)
+    assert "&lt;div onclick=x&gt;" in (tmp_path / "report.html").read_text()
 
 
 def test_a_table_s_rows_are_as_wide_as_its_headings() -> None:

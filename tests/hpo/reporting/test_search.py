@@ -6,7 +6,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from hpo.reporting.document import Block
-from hpo.reporting.search import search
+from hpo.reporting.search import progress, search
 from hpo.results.costs import costed_trials
 from hpo.study.record import StudyRecord
 from hpo.study.storage.location import StudyLocation
@@ -21,13 +21,20 @@ def section(tmp_path: Path, states: str, retry: bool = False) -> tuple[list[Bloc
         enqueue_retry(study, study.trials[states.index("D")])
     pictures = KeptPictures()
     config = StudyRecord.of(study).config or {}
-    return search(study, costed_trials(study), config, pictures), pictures
+    trials = costed_trials(study)
+    blocks = progress(study, trials, config, pictures) + search(study, trials, config, pictures)
+    return blocks, pictures
 
 
 def test_a_search_is_told_from_its_best_trials_to_its_costs(tmp_path: Path) -> None:
     blocks, pictures = section(tmp_path, "CPCFCPCCFDCCCCCCR")
     said = prose(blocks)
-    for heading in ("Trial outcomes", "Parameter importance", "Accuracy against cost"):
+    for heading in (
+        "How it was found",
+        "Trial outcomes",
+        "Parameter importance",
+        "Accuracy against cost",
+    ):
         assert heading in said
     assert "17 trials: 11 complete, 2 pruned, 3 failed, 1 running." in said
     assert "top 5 of 11 complete trials" in said
@@ -92,3 +99,16 @@ def test_common_bounds_of_the_best_are_listed(tmp_path: Path) -> None:
     blocks = search(study, costed_trials(study), {}, KeptPictures())
     assert cells(blocks, "fc.units")[0][2] == "upper"
     assert "number of validation trials is unknown" in prose(blocks)
+
+
+def test_importances_of_few_trials_are_warned_of(tmp_path: Path) -> None:
+    said = prose(section(tmp_path, "C" * 12)[0])
+    assert "12 complete ones for 27 parameters" in said
+    assert "Rule of thumb: 10 per parameter, 270 here" in said
+
+
+def test_importances_of_enough_trials_are_not_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.reporting.search._PER_PARAMETER", 0)
+    assert "Too few trials" not in prose(section(tmp_path, "C" * 12)[0])

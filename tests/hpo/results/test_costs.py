@@ -2,7 +2,7 @@ from pathlib import Path
 
 import optuna
 
-from hpo.results.costs import costed_trials, in_order_of_ending
+from hpo.results.costs import costed_trials, in_order_of_ending, recorded_space
 from hpo.study.files import load
 from hpo.study.record import record_study
 from hpo.study.storage.location import StudyLocation
@@ -56,3 +56,13 @@ def test_trials_are_ordered_by_their_end() -> None:
     study.tell(second, 0.1)
     study.tell(first, 0.2)
     assert [trial.number for trial in in_order_of_ending(costed_trials(study))] == [1, 0]
+
+
+def test_the_search_space_is_known_from_the_database_alone() -> None:
+    for name in ("beyond", "smoke"):
+        config = load(name)
+        space = recorded_space(config.identity())
+        assert space is not None
+        assert space.specifications == config.space().specifications
+        assert space.initial_configurations == config.space().initial_configurations
+    assert recorded_space({}) is None

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from hpo.results.fits import find_fits, fixed_or, n_way, of_alphabets
+from hpo.results.fits import find_fits, fixed_or, kind, label, n_way, of_alphabets
 from hpo.results.metrics import save_metrics
+from hpo.study.files import load
 from hpo.study.storage.location import StudyLocation
 from tests.hpo.report_support import ALPHABETS, fake_fit
 
@@ -32,7 +33,7 @@ def test_fits_are_found_the_best_configuration_s_first(
     assert [fit.label for fit in fits] == [
         "ours, best configuration (trial 3)",
         "ours, best configuration (trial 3, trained on small2)",
-        "ours, paper's configuration (trial 0)",
+        "ours, another configuration (trial 0)",
     ]
 
 
@@ -67,3 +68,30 @@ def test_a_number_is_searched_fixed_or_the_default(tmp_path: Path) -> None:
     assert fixed_or(metrics, {"parameters.conv1.filters": {"value": 8}}, "conv1.filters", 1) == 64
     assert fixed_or(metrics, {"parameters.fc.units": {"value": 8}}, "fc.units", 1) == 8
     assert fixed_or(metrics, {}, "fc.units", 1) == 1
+
+
+def test_the_paper_s_configuration_is_what_equals_it(tmp_path: Path) -> None:
+    paper = load("paper").space()
+    (start,) = paper.initial_configurations
+    assert kind(start, paper) == "paper's"
+    # The paper gives no rates, and which trial has its net does not count.
+    assert kind({**start, "conv1.learning_rate": 1e-3}, paper) == "paper's"
+    assert kind({**start, "conv1.filters": 32}, paper) == ""
+    # Its images are smaller, so it is another net.
+    for name in ("compact", "smoke", "beyond", "beyond-70", "beyond-105", "beyond-unaided"):
+        space = load(name).space()
+        assert {kind(one, space) for one in space.initial_configurations} == {"initial"}, name
+    assert kind(start, None) == kind({}, paper) == ""
+    metrics = fake_fit(StudyLocation("paper", tmp_path), "final", trial=0)
+    for space, params, words in (
+        (paper, start, "ours, best and the paper's configuration (trial 0)"),
+        (load("compact").space(), None, "ours, best and initial configuration (trial 0)"),
+        (None, start, "ours, best configuration (trial 0)"),
+    ):
+        params = params or space.initial_configurations[0]  # type: ignore[union-attr]
+        for title, said in (("best", words), ("trial 0", words.replace("best and the ", ""))):
+            fit = metrics.model_copy(update={"parameters": dict(params), "title": title})
+            expected = said.replace("best and ", "") if title != "best" else said
+            if space is None and title != "best":
+                expected = "ours, another configuration (trial 0)"
+            assert label(fit, space) == expected

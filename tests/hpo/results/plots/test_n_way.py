@@ -31,13 +31,27 @@ def test_without_comparable_results_only_ours_are_drawn() -> None:
 
 def test_every_system_is_shown_per_alphabet() -> None:
     scores = [accuracy(5, 0.8), accuracy(5, 0.9, "Ge_ez"), accuracy(5, 0.7, "ULOG")]
+    # An alphabet may have too few characters for the larger N.
+    larger = [accuracy(20, 0.6), accuracy(20, 0.5, "Ge_ez")]
     # A baseline may lack alphabets, and has none that the nets lack.
     baselines = {"few": [scores[0]], "all": [*scores, accuracy(5, 0.1, "unknown")]}
-    figure = by_alphabet(5, {f"net {i}": scores for i in range(6)}, baselines)
-    assert labels(figure) == [*(f"net {i}" for i in range(6)), "few", "all", "chance, 1/5"]
-    (ax,) = figure.axes
-    assert [name.get_text() for name in ax.get_yticklabels()] == ["all together", "Ge ez", "ULOG"]
-    assert len(ax.patches) == 6 * 3
-    assert ax.get_xlabel().endswith("over these alphabets or this alphabet")
-    points = {line.get_label(): len(line.get_xdata()) for line in ax.lines}  # type: ignore[arg-type]
+    figure = by_alphabet({f"net {i}": [*scores, *larger] for i in range(6)}, baselines)
+    assert labels(figure) == [*(f"net {i}" for i in range(6)), "few", "all", "chance, 1/N"]
+    five, twenty = figure.axes
+    assert [ax.get_title() for ax in figure.axes] == ["5-way", "20-way"]
+    assert [name.get_text() for name in five.get_yticklabels()] == ["all together", "Ge ez", "ULOG"]
+    assert [len(ax.containers) for ax in figure.axes] == [6, 6]
+    assert [text.get_text() for text in twenty.texts] == ["60", "50"]
+    assert twenty.get_xlabel().endswith("over these alphabets or this alphabet")
+    points = {line.get_label(): len(line.get_xdata()) for line in five.lines}  # type: ignore[arg-type]
     assert (points["few"], points["all"]) == (1, 3)
+
+
+def test_no_legend_covers_the_text_of_an_axis() -> None:
+    scores = [accuracy(way, 0.5, name) for way in (2, 20) for name in (None, "ULOG")]
+    figure = by_alphabet({"net": scores}, {})
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    for ax in figure.axes:
+        assert not legend.get_window_extent().overlaps(ax.get_tightbbox())  # type: ignore[arg-type]
+    assert not figure.get_supxlabel()

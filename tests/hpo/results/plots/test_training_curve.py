@@ -40,11 +40,9 @@ def test_every_seed_has_its_line(
     with Image.open(tmp_path / CURVE) as picture:
         assert picture.format == "PNG"
     loss, accuracy = drawn[0].axes
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == [  # type: ignore[union-attr]
-        f"seed {i}" for i in range(9)
-    ]
+    labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert labels == [*(f"seed {i}" for i in range(9)), "best epoch, kept", "chance"]
     assert loss.get_title() == "Study x"
-    assert {text.get_text() for text in accuracy.get_legend().get_texts()} == {  # type: ignore[union-attr]
-        "best epoch, kept",
-        "chance",
-    }
+    # A legend within the axes may cover what is drawn.
+    assert not loss.get_legend()
+    assert not accuracy.get_legend()
