@@ -133,10 +133,12 @@ def test_print_shows_what_is_folded(whole: tuple[str, dict, Path], browser: Any)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     shown = "return [...document.querySelectorAll('details img')].every(i => i.checkVisibility("
     shown += "{contentVisibilityAuto: true}) && i.getBoundingClientRect().height > 50)"
-    printed = browser.execute_script(shown)
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    wait = WebDriverWait(browser, 20)  # a busy browser applies another medium late
+    wait.until(lambda it: it.execute_script(shown))
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-    assert printed
-    assert not browser.execute_script(shown)
+    wait.until_not(lambda it: it.execute_script(shown))
 
 
 def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> None:

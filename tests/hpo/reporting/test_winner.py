@@ -12,10 +12,11 @@ from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord, ranked, records
 from tests.hpo.report_support import fake_fit, fake_study
 from tests.hpo.reporting.support import cells, prose
+from tests.hpo.support import distributions
 
 
 def trial(space: SearchSpace, params: dict, number: int, accuracy: float) -> TrialRecord:
-    names = space.distributions()
+    names = distributions(space)
     made = create_trial(
         state=TrialState.COMPLETE,
         value=accuracy,
