@@ -11,7 +11,7 @@ from hpo.search.workers.heartbeat import this_process
 from hpo.search.workers.queue import release
 from hpo.search.workers.worker import Job, error_of
 from hpo.study.errors import StudyError
-from hpo.study.open import open_finished
+from hpo.study.open import open_there
 
 
 def run_on_ray(job: Job, number: int, address: str) -> None:
@@ -108,7 +108,7 @@ def _run(ray: Any, job: Job, number: int) -> None:
             # An actor at work hears of nothing, so its trial is released for it.
             known, _ = ray.wait(processes, num_returns=len(processes), timeout=0)
             with job.run.location.explained():
-                release(open_finished(job.run.location), [ray.get(one) for one in known])
+                release(open_there(job.run.location), [ray.get(one) for one in known])
 
 
 class Worker:

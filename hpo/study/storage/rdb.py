@@ -10,10 +10,10 @@ from typing import Any
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import NOT_FOUND_MSG, TrialModel
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import select, update
+from sqlalchemy import NullPool, select, update
 
 from hpo.study.errors import StudyError
-from hpo.study.storage import sqlite
+from hpo.study.storage import reading, sqlite
 from hpo.study.storage.lock import _server_arguments
 from hpo.study.storage.retry import retrying
 
@@ -145,6 +145,20 @@ for _name in (
     setattr(RetryingStorage, _name, _retrying(getattr(RetryingStorage, _name)))
 
 
+@contextmanager
+def _explained_if_of_another_version(file: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise StudyError(
+            f"{file or 'the database'} was made by another version of Optuna: {error}"
+        ) from None
+    except AssertionError:  # Optuna's, of the version that it has just written
+        raise StudyError(
+            f"{file or 'the database'} was changed while it was opened; run the command again"
+        ) from None
+
+
 def open_database(url: str, file: Path | None) -> RetryingStorage:
     """Return the database, made if it is not there; only one process at a time may.
 
@@ -162,13 +176,28 @@ def open_database(url: str, file: Path | None) -> RetryingStorage:
         engine = {"creator": functools.partial(sqlite.connect, file)}
     else:
         engine = {"connect_args": _server_arguments(url), "pool_pre_ping": True}
-    try:
+    with _explained_if_of_another_version(file):
         return RetryingStorage(url, engine, file)
-    except RuntimeError as error:
-        raise StudyError(
-            f"{file or 'the database'} was made by another version of Optuna: {error}"
-        ) from None
-    except AssertionError:  # Optuna's, of the version that it has just written
-        raise StudyError(
-            f"{file or 'the database'} was changed while it was opened; run the command again"
-        ) from None
+
+
+def open_to_read(url: str, file: Path | None) -> RDBStorage:
+    """Return the database as it is; a file is neither made nor changed.
+
+    Args:
+        url: the database's.
+        file: where it lies, if it is one of SQLite.
+
+    Raises:
+        StudyError: it is not there, is damaged, or of a version that cannot be read.
+        sqlite3.OperationalError: it cannot be opened.
+    """
+    # No connection outlives its transaction, on a server or here.
+    engine: dict[str, Any] = {"poolclass": NullPool}
+    if file is None:
+        engine["connect_args"] = _server_arguments(url)
+    elif sqlite.check(file):
+        engine["creator"] = functools.partial(reading.connect, file)
+    else:
+        raise StudyError(f"there is no database {file}")
+    with _explained_if_of_another_version(file):
+        return RDBStorage(url, engine, skip_table_creation=file is not None)
