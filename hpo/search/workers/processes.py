@@ -47,7 +47,7 @@ def run_workers(job: Job, number: int) -> None:
     if number == 1:
         work(job)
         return
-    storage = retrying(lambda: _database(job.run.location))
+    file = job.run.location.sqlite_file() and retrying(lambda: _database(job.run.location))
     deaths = Deaths(job.run.location)
     workers: list[_Worker] = []
     try:
@@ -57,7 +57,8 @@ def run_workers(job: Job, number: int) -> None:
             sentinels = [worker.process.sentinel for worker in workers]
             multiprocessing.connection.wait(sentinels, _LOOK_SECONDS)
             # Workers that find nothing when they start would begin another study in its place.
-            storage.refuse_if_gone()
+            if file:
+                file.refuse_if_gone()
             for i, worker in enumerate(workers):
                 if worker.process.is_alive():
                     continue

@@ -6,6 +6,7 @@ and after each step any other process can continue, so that a process may die an
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
+from hpo.search.workers.heartbeat import HEARTBEAT_SECONDS, HeartbeatMonitor, this_process
 from hpo.study.errors import ConfigError
 from hpo.study.samplers.table import trial_seed
 from hpo.study.space.search_space import SearchSpace
@@ -88,8 +89,11 @@ def _next_trial(
     monitor: HeartbeatMonitor,
     space: SearchSpace | None,
 ) -> optuna.Trial | None:
-    storage = study._storage
+    storage, asked = study._storage, time.monotonic()
     with location.exclusive():
+        if time.monotonic() - asked > HEARTBEAT_SECONDS:
+            # Who held the study that long may have held up the heartbeats too.
+            monitor.forget()
         _fail_dead(study, monitor)
         _enqueue_retries(study)
         if space is not None:

@@ -13,6 +13,13 @@ from hpo.search.workers.worker import Job, error_of
 from hpo.study.errors import StudyError
 from hpo.study.open import open_there
 
+ANSWER_SECONDS = 8.0
+"""Within this a cluster must answer."""
+_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS
+"""What a client of HTTP/2, which Ray speaks, begins with; the server answers with its own settings.
+Source: RFC 9113, section 3.4."""
+
 
 def run_on_ray(job: Job, number: int, address: str) -> None:
     """Run ``job`` in ``number`` actors until its total is finished.
@@ -39,6 +46,7 @@ def run_on_ray(job: Job, number: int, address: str) -> None:
         import ray
     except ImportError:
         raise StudyError('--ray needs the extra for it: pip install -e ".[ray]"') from None
+    _refuse_silent(address)
     try:
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -48,6 +56,24 @@ def run_on_ray(job: Job, number: int, address: str) -> None:
         _run(ray, job, number)
     finally:
         ray.shutdown()
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise a `StudyError` if no Ray answers there, for which Ray would look for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # "local", "auto", or what Ray itself says more of
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as server:
+            if os.environ.get("RAY_USE_TLS", "0") == "0":
+                server.sendall(_HELLO)
+                if server.recv(9)[3:4] != _SETTINGS[3:4]:
+                    raise OSError("what answers is not Ray")
+    except (OSError, OverflowError) as error:
+        raise StudyError(
+            f"--ray {address}: no Ray cluster answers there ({error}). Start it, and give the "
+            "address that `ray start --head` printed, with its port; or give local"
+        ) from None
 
 
 def _check(job: Job, nodes: list[dict[str, Any]]) -> None:

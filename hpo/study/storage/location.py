@@ -193,6 +193,8 @@ class StudyLocation:
         from optuna.exceptions import StorageInternalError
         from sqlalchemy.exc import SQLAlchemyError
 
+        from hpo.study.storage.retry import is_crowded
+
         try:
             yield
         except (SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError) as error:
@@ -202,12 +204,14 @@ class StudyLocation:
             while cause.__cause__ is not None:
                 cause = cause.__cause__
             reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
-            hint = (
-                '; install the extra for it, pip install -e ".[postgres]", '
-                "and name it postgresql+psycopg://"
-                if isinstance(cause, ImportError)
-                else ""
-            )
+            hint = ""
+            if isinstance(cause, ImportError):
+                hint = '; install the extra for it, pip install -e ".[postgres]", '
+                hint += "and name it postgresql+psycopg://"
+            elif is_crowded(error):
+                hint = "; a command needs 2 connections and each of its workers 2 more: give fewer "
+                hint += "--workers, or let the server allow more (ALTER ROLE ... CONNECTION LIMIT, "
+                hint += "max_connections)"
             raise StudyError(
                 f"the study's database {self.shown_url} cannot be used: {self._safe(reason)}{hint}"
             ) from None

@@ -15,6 +15,8 @@ from hpo.study.errors import StudyError
 
 BUSY_SECONDS = 60.0
 """For how long one statement waits for another process's."""
+WRITE_LOCK = 120
+"""The byte of ``-shm`` that a writer locks: https://www.sqlite.org/walformat.html#locks."""
 _LOOKS, _PAUSE = 5, 0.1
 _SHARED_START, _SHARED_LENGTH = 0x40000002, 510
 
