@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from hpo.search.workers.queue import release
 from hpo.search.workers.worker import Job, error_of
 from hpo.study.errors import StudyError
 from hpo.study.open import open_there
+from hpo.study.storage.retry import no_retry
 
 ANSWER_SECONDS = 8.0
 """Within this a cluster must answer."""
@@ -103,7 +105,7 @@ def _run(ray: Any, job: Job, number: int) -> None:
     deaths = Deaths(job.run.location)
     running: dict[Any, tuple[str, Any]] = {}
     processes: list[Any] = []
-    interrupted = False
+    stopped = False
 
     def start(name: str) -> None:
         worker = actor.remote()
@@ -124,16 +126,16 @@ def _run(ray: Any, job: Job, number: int) -> None:
                     continue
                 if error is not None:
                     raise StudyError(error)
-    except KeyboardInterrupt:
-        interrupted = True
+    except BaseException:
+        stopped = True
         raise
     finally:
         for _, worker in running.values():
             ray.kill(worker)
-        if interrupted:
+        if stopped:
             # An actor at work hears of nothing, so its trial is released for it.
             known, _ = ray.wait(processes, num_returns=len(processes), timeout=0)
-            with job.run.location.explained():
+            with suppress(StudyError), no_retry(), job.run.location.explained():
                 release(open_there(job.run.location), [ray.get(one) for one in known])
 
 

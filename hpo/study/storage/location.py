@@ -209,7 +209,7 @@ class StudyLocation:
                 hint = '; install the extra for it, pip install -e ".[postgres]", '
                 hint += "and name it postgresql+psycopg://"
             elif is_crowded(error):
-                hint = "; a command needs 2 connections and each of its workers 2 more: give fewer "
+                hint = "; a command needs 3 connections and each of its workers 2 more: give fewer "
                 hint += "--workers, or let the server allow more (ALTER ROLE ... CONNECTION LIMIT, "
                 hint += "max_connections)"
             raise StudyError(
