@@ -48,11 +48,12 @@ def serve(location: StudyLocation, host: str = LOOPBACK, port: int = 8080) -> tu
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
-    from hpo.study.open import open_finished
+    from hpo.study.open import open_there
     from hpo.study.samplers.table import quiet
 
-    study = open_finished(location)
-    location.artifacts.mkdir(parents=True, exist_ok=True)
+    study = open_there(location)
+    if not location.is_read_only():
+        location.artifacts.mkdir(parents=True, exist_ok=True)
     with quiet():
         application = wsgi(
             study._storage, artifact_store=FileSystemArtifactStore(location.artifacts)
@@ -163,6 +164,8 @@ def main(
                     print(f"Port {port} is taken; the next free one is used.")
                 if host != LOOPBACK:
                     print("Anyone who reaches this address can change and delete studies.")
+                if location.is_read_only():
+                    print("The study is read-only here: what is changed in the browser is lost.")
                 print(f"Study {location.name}, kept in {location.shown_url}, is shown at")
                 print(f"  {address}\nCtrl-C stops it.", flush=True)
                 server.serve_forever()

@@ -1,9 +1,9 @@
 """Faults at random moments of a study, and a count of what is lost: ``python -m tests.chaos -h``.
 
 A short run of it is among the tests. Everything but the data, which are tiny, the pictures of the
-trials, which are left out, the time between two checkpoints, the grace of a silent worker and the
-number of deaths after which a configuration is given up is as in any study. `tests.faults` has the
-kinds of faults.
+trials, which are left out, the time between two checkpoints and the grace of a silent worker is as
+in any study. So no configuration meets as many deaths as would make it be given up. `tests.faults`
+has the kinds of faults.
 """
 
 import argparse
@@ -30,7 +30,6 @@ import torch
 
 import hpo.search.workers.heartbeat
 import hpo.search.workers.processes
-import hpo.search.workers.queue
 import hpo.training.data
 import hpo.training.resumable
 from data.files.sealed import SealedWriter
@@ -55,8 +54,6 @@ def stand_in() -> None:
     hpo.search.workers.heartbeat.HEARTBEAT_SECONDS = 0.25  # type: ignore[misc]
     hpo.search.workers.heartbeat.GRACE_SECONDS = 2  # type: ignore[misc]
     hpo.search.workers.processes._STOP_SECONDS = 3
-    # More faults may meet one configuration here than it would be held to be the cause of.
-    hpo.search.workers.queue.ATTEMPTS = 1000  # type: ignore[misc]
 
 
 def slow_down() -> None:

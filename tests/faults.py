@@ -20,13 +20,13 @@ import psutil
 import sqlalchemy
 from optuna.trial import TrialState
 
-from hpo.search.workers import heartbeat
+from hpo.search.workers import heartbeat, queue
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
-from hpo.study.open import open_finished
+from hpo.study.open import open_there
 from hpo.study.storage.retry import retrying
-from hpo.study.trials import TrialRecord, finished
+from hpo.study.trials import TrialRecord, finished, records
 from hpo.terminal import signals
 from tests.hpo.postgres import Server
 
@@ -56,7 +56,7 @@ class Command:
             signal.signal(number, self._signalled)
         while len(self.unexpected) < 5:
             with self.lock:
-                study = retrying(lambda: open_finished(self.job.run.location))
+                study = retrying(lambda: open_there(self.job.run.location))
                 if finished(study) >= self.job.total:
                     break
             ending = self._once()
@@ -127,7 +127,7 @@ class Faults(threading.Thread):
         self._plan = list(zip(moments, plan, strict=True))
 
     def run(self) -> None:
-        self._study = retrying(lambda: open_finished(self._location))
+        self._study = retrying(lambda: open_there(self._location))
         started = time.monotonic()
         for moment, (kind, fault) in self._plan:
             while not self._command.over and finished(self._study) < moment:
@@ -157,10 +157,25 @@ class Faults(threading.Thread):
         trials = self._study.get_trials(states=(TrialState.RUNNING,))
         return [TrialRecord.of(trial) for trial in trials]
 
+    def _spared(self, running: list[TrialRecord]) -> set[int]:
+        """Return the processes whose configuration must not meet another death.
+
+        A worker that was frozen may be missed once it dies too, hence two fewer than the limit.
+        """
+        trials = records(self._study)
+        most = queue.ATTEMPTS - 2
+        return {
+            _pid(trial)
+            for trial in running
+            if queue._deaths(queue._attempts(trials, trial)) >= most
+        }
+
     def _signal(self, number: int) -> bool:
-        if not (workers := _workers()):
-            return False
         running = self._running()
+        spared = self._spared(running) if number != signal.SIGTERM else set()
+        workers = [pid for pid in _workers() if pid not in spared]
+        if not workers:
+            return False
         in_trials = [pid for trial in running if (pid := _pid(trial)) in workers]
         between = not in_trials or self._random.random() < 0.3
         victim = self._random.choice(workers if between else in_trials)
@@ -189,10 +204,11 @@ class Faults(threading.Thread):
 
     def _checkpoint(self, harm: Callable[[Path], None]) -> bool:
         """Harm a checkpoint that its trial is to resume from, for its worker is killed."""
-        folder, workers = self._location.checkpoints, _workers()
+        folder, running = self._location.checkpoints, self._running()
+        workers = set(_workers()) - self._spared(running)
         found = [
             (pid, path)
-            for trial in self._running()
+            for trial in running
             if (pid := _pid(trial)) in workers
             if (path := folder / f"trial-{trial.original_number:05}.pt").exists()
         ]

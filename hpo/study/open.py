@@ -1,19 +1,19 @@
 """Opening a study, and making sure that it is the study it is taken for."""
 
-import json
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, RDBStorage
 
 from hpo.study.config import FOLDER, StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.provenance import versions
-from hpo.study.record import StudyRecord, record_study
+from hpo.study.record import StudyRecord, record_study, refuse_other_config
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, make_sampler, quiet
 from hpo.study.storage.location import StudyLocation
@@ -57,15 +57,7 @@ def open_study(run: StudyRun) -> optuna.Study:
             )
             study.set_metric_names([METRIC])
         record = StudyRecord.of(study)
-        trials = study.get_trials(deepcopy=False)
-        if record.config is None and trials:
-            raise StudyError(
-                f"{location.shown_url} holds a study {location.name} that was not made here; "
-                "choose another --out or --storage"
-            )
-        if trials or record.data is not None:
-            _refuse_other_config(record.config, config.identity(), location)
-        elif record.config != config.identity():
+        if not _has_begun(study, run) and record.config != config.identity():
             # New, or it never came to its data: nothing hangs on what was asked for then. The
             # identity comes last of what the study is, since a study that has one has it all.
             record_study(
@@ -78,23 +70,62 @@ def open_study(run: StudyRun) -> optuna.Study:
     return study
 
 
-def open_finished(location: StudyLocation) -> optuna.Study:
-    """Return a study that is there, to read it.
+def _has_begun(study: optuna.Study, run: StudyRun) -> bool:
+    """Return whether the study has begun.
 
     Raises:
-        StudyError: there is none.
+        StudyError: it has, with another config, or was not made here.
     """
+    record, location = StudyRecord.of(study), run.location
+    trials = study.get_trials(deepcopy=False)
+    if record.config is None and trials:
+        raise StudyError(
+            f"{location.shown_url} holds a study {location.name} that was not made here; "
+            "choose another --out or --storage"
+        )
+    begun = bool(trials) or record.data is not None
+    if begun:
+        refuse_other_config(record, location.name, run.config)
+    return begun
+
+
+def open_finished(location: StudyLocation) -> optuna.Study:
+    """Return a study that is there, to read it; nothing is made or changed.
+
+    Raises:
+        StudyError: there is none, or it cannot be read.
+    """
+    _refuse_missing(location)
+    with location.explained():
+        return _loaded(location.read_only(), location)
+
+
+def open_there(location: StudyLocation) -> optuna.Study:
+    """Return a study that is there, to change it; only to read it where it is read-only.
+
+    Raises:
+        StudyError: there is none, or it cannot be used.
+    """
+    if location.is_read_only():
+        return open_finished(location)
+    _refuse_missing(location)
+    with location.exclusive():
+        return _loaded(location.database(), location)
+
+
+def _refuse_missing(location: StudyLocation) -> None:
     file = location.sqlite_file()
     if file is not None and not file.exists():
         raise StudyError(f"there is no study {location.name} in {file}; run it first")
-    with location.exclusive():
-        storage = location.database()
-        _refuse_renamed(storage, location)
-        try:
-            with quiet():
-                return optuna.load_study(study_name=location.name, storage=storage)
-        except KeyError:
-            raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
+
+
+def _loaded(storage: RDBStorage, location: StudyLocation) -> optuna.Study:
+    _refuse_renamed(storage, location)
+    try:
+        with quiet():
+            return optuna.load_study(study_name=location.name, storage=storage)
+    except KeyError:
+        raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
 
 
 def read_record(location: StudyLocation) -> StudyRecord | None:
@@ -123,12 +154,16 @@ def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study
         StudyError: there is none, it was started with another config, or its folder of images is
             no longer where it was.
     """
-    record = StudyRecord.of(open_finished(run.location))
+    study = open_finished(run.location)
+    record = StudyRecord.of(study)
     known = dict(record.config or {})
     known["data.dataset"] = dataset or _last_found(record, run.location)
     config = run.config.changed(**{name: known.get(key) for name, key in OPTIONS.items()})
     run = replace(run, config=config)
-    return open_study(run), run
+    if not run.location.is_read_only():
+        return open_study(run), run
+    _has_begun(study, run)
+    return study, run
 
 
 def on_known_data(run: StudyRun, *, given: bool = False) -> StudyRun:
@@ -166,9 +201,10 @@ def remember_data(
         StudyError: it was trained on other data, or was given another config meanwhile.
     """
     config, location = run.config, run.location
-    with location.exclusive():
+    read_only = location.is_read_only()
+    with nullcontext() if read_only else location.exclusive():
         record = StudyRecord.of(study)
-        _refuse_other_config(record.config, config.identity(), location)
+        refuse_other_config(record, location.name, config)
         known, data = record.data, {"name": name, "digest": digest}
         if path is not None:
             data |= {"source": FOLDER, **_storable(path)}
@@ -179,7 +215,8 @@ def remember_data(
                 f"now {name} ({digest[:12]})\n"
                 "Give it that data again (--dataset, --data-root), or start anew with another --out"
             )
-        if known != data:
+        # Where it was last found is not worth a refusal.
+        if known is None or (known != data and not read_only):
             record_study(study, data=data)
 
 
@@ -227,30 +264,6 @@ def renamed(location: StudyLocation, names: Sequence[str]) -> str:
     )
 
 
-def _refuse_other_config(known: Any, now: dict[str, Any], location: StudyLocation) -> None:
-    from data.sources.table import is_folder  # with torch, which a mere reader does not need
-
-    if known is None:
-        return
-    known = {key: value for key, value in known.items() if value is not None}
-    if is_folder(known.get("data.dataset", "auto")):
-        known["data.dataset"] = FOLDER
-    if known == now:
-        return
-    lines = [
-        f"  {key}: was {_shown(known, key)}, now {_shown(now, key)}"
-        for key in sorted(known.keys() | now.keys())
-        if _shown(known, key) != _shown(now, key)
-    ]
-    raise StudyError(
-        f"study {location.name} was started with other settings:\n"
-        + "\n".join(lines)
-        + "\nResume it with those, or start another study: another --out or file name"
-        + (known.get("data.dataset") == FOLDER != now.get("data.dataset"))
-        * "; --dataset says where the folder of images is"
-    )
-
-
 def _last_found(record: StudyRecord, location: StudyLocation) -> str | None:
     """Return what the study's data is to be loaded by, a folder by its path.
 
@@ -281,7 +294,3 @@ def _storable(path: Path) -> dict[str, str]:
     except UnicodeEncodeError:
         return {}
     return {"path": str(path)}
-
-
-def _shown(flat: dict[str, Any], key: str) -> str:
-    return json.dumps(flat[key]) if key in flat else "not there"

@@ -1,5 +1,6 @@
 """What a study's database holds about the study itself: the one place that writes and reads it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -7,6 +8,7 @@ from typing import Any, Self
 import optuna
 from optuna.trial import FrozenTrial
 
+from hpo.study.config import FOLDER, StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.trials import TrialRecord, ranked
 
@@ -98,3 +100,37 @@ def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:
     if not trials[number].params:
         raise StudyError(f"trial {number} has no configuration yet; run the study first")
     return trials[number]
+
+
+def refuse_other_config(record: StudyRecord, name: str, config: StudyConfig) -> None:
+    """Refuse to go on with the study ``name`` if it was started with another config.
+
+    Raises:
+        StudyError: it was; says what differs.
+    """
+    from data.sources.table import is_folder  # with torch, which a mere reader does not need
+
+    if record.config is None:
+        return
+    known = {key: value for key, value in record.config.items() if value is not None}
+    now = config.identity()
+    if is_folder(known.get("data.dataset", "auto")):
+        known["data.dataset"] = FOLDER
+    if known == now:
+        return
+    lines = [
+        f"  {key}: was {_shown(known, key)}, now {_shown(now, key)}"
+        for key in sorted(known.keys() | now.keys())
+        if _shown(known, key) != _shown(now, key)
+    ]
+    raise StudyError(
+        f"study {name} was started with other settings:\n"
+        + "\n".join(lines)
+        + "\nResume it with those, or start another study: another --out or file name"
+        + (known.get("data.dataset") == FOLDER != now.get("data.dataset"))
+        * "; --dataset says where the folder of images is"
+    )
+
+
+def _shown(flat: dict[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "not there"

@@ -163,9 +163,9 @@ def reconfigure(storage: BaseStorage, trial_id: int, values: Mapping[str, Any], 
 
 def enqueue_retry(study: optuna.Study, trial: FrozenTrial) -> None:
     """Append a waiting trial with the configuration and the seed of one whose process died."""
-    attributes = {_RETRY_OF: original_number(trial)}
-    if _SEED in trial.user_attrs:
-        attributes[_SEED] = trial.user_attrs[_SEED]
+    # The parameter count says that all values are known, also if this one dies before its start.
+    kept = {key: trial.user_attrs[key] for key in (_SEED, _PARAMETERS) if key in trial.user_attrs}
+    attributes = {_RETRY_OF: original_number(trial), **kept}
     study.add_trial(
         create_trial(state=TrialState.WAITING, user_attrs=attributes, **_configuration(trial))
     )

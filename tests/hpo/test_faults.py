@@ -201,7 +201,7 @@ def test_a_database_locked_for_ever_is_one_message(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hpo.study.storage.sqlite.BUSY_SECONDS", 0.05)
-    monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0.5)
+    monkeypatch.setattr("hpo.study.storage.retry.LOCK_SECONDS", 0.5)
     study = open_study(job.run)
     with locked(job.run.location.folder / "study.db"), pytest.raises(StudyError, match="is locked"):
         next_trial(study, job.run.location, 1, seed=0)

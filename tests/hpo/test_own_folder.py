@@ -20,7 +20,7 @@ from hpo.results.metrics import load_metrics
 from hpo.run import dry_run_study, run_study
 from hpo.study.errors import StudyError
 from hpo.study.files import load
-from hpo.study.open import on_known_data, open_as_run, open_finished, open_study
+from hpo.study.open import on_known_data, open_as_run, open_finished, open_study, open_there
 from hpo.study.storage.location import StudyLocation
 from run_study import app
 from tests.data.conftest import write_folder
@@ -67,7 +67,7 @@ def test_a_study_that_remembers_a_path_in_its_definition_goes_on(
     location = StudyLocation("tiny", tmp_path / "out")
     config = on(letters)
     assert run_study(at(config, location))
-    study = open_finished(location)
+    study = open_there(location)
     study.set_user_attr("definition", config.identity() | {"data.dataset": str(letters)})
     study.set_user_attr("data", {key: remembered(location)[key] for key in ("name", "digest")})
     plan = FitPlan(trial=0, seeds=1)

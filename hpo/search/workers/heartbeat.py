@@ -92,7 +92,11 @@ class HeartbeatMonitor:
 
 def this_process() -> dict[str, Any]:
     """Return what tells this process from every other, of any machine."""
-    pid = os.getpid()
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> dict[str, Any]:
+    """Return what tells this machine's process ``pid`` from every other, of any machine."""
     return {"machine": _machine(), "pid": pid, "started": _started(pid)}
 
 

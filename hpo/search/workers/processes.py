@@ -17,6 +17,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from hpo.search.workers.deaths import Deaths
+from hpo.search.workers.heartbeat import process_of
+from hpo.search.workers.stops import StopNotes
 from hpo.search.workers.worker import Job, error_of, work
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
@@ -47,9 +49,10 @@ def run_workers(job: Job, number: int) -> None:
     if number == 1:
         work(job)
         return
-    storage = retrying(lambda: _database(job.run.location))
+    file = job.run.location.sqlite_file() and retrying(lambda: _database(job.run.location))
     deaths = Deaths(job.run.location)
     workers: list[_Worker] = []
+    stops = StopNotes(job.run.location)
     try:
         for i, share in enumerate(shares(job, number)):
             workers.append(_Worker.start(f"worker {i}", share))
@@ -57,7 +60,8 @@ def run_workers(job: Job, number: int) -> None:
             sentinels = [worker.process.sentinel for worker in workers]
             multiprocessing.connection.wait(sentinels, _LOOK_SECONDS)
             # Workers that find nothing when they start would begin another study in its place.
-            storage.refuse_if_gone()
+            if file:
+                file.refuse_if_gone()
             for i, worker in enumerate(workers):
                 if worker.process.is_alive():
                     continue
@@ -72,7 +76,8 @@ def run_workers(job: Job, number: int) -> None:
                     workers[i] = _Worker.start(worker.name, worker.job)
             workers = [worker for worker in workers if worker.process.exitcode != 0]
     finally:
-        _stop([worker.process for worker in workers])
+        with stops:
+            _stop([worker.process for worker in workers], stops)
 
 
 def shares(job: Job, number: int) -> list[Job]:
@@ -183,7 +188,7 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _stop(processes: Sequence[BaseProcess]) -> None:
+def _stop(processes: Sequence[BaseProcess], stops: StopNotes) -> None:
     """Ask those still running to release their trials, then kill them."""
     end = time.monotonic() + _STOP_SECONDS
     try:
@@ -196,6 +201,7 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
         # Also when interrupted again: nothing is lost, since the trials have checkpoints.
         for process in processes:
             if process.is_alive():
+                stops.leave(process_of(process.pid or 0))
                 process.kill()
                 process.join()
 

@@ -6,16 +6,19 @@ and after each step any other process can continue, so that a process may die an
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
+from hpo.search.workers.heartbeat import HEARTBEAT_SECONDS, HeartbeatMonitor, this_process
+from hpo.search.workers.stops import note_of, notes
 from hpo.study.errors import ConfigError
 from hpo.study.samplers.table import trial_seed
 from hpo.study.space.search_space import SearchSpace
@@ -88,9 +91,12 @@ def _next_trial(
     monitor: HeartbeatMonitor,
     space: SearchSpace | None,
 ) -> optuna.Trial | None:
-    storage = study._storage
+    storage, asked = study._storage, time.monotonic()
     with location.exclusive():
-        _fail_dead(study, monitor)
+        if time.monotonic() - asked > HEARTBEAT_SECONDS:
+            # Who held the study that long may have held up the heartbeats too.
+            monitor.forget()
+        _fail_dead(study, monitor, location.folder)
         _enqueue_retries(study)
         if space is not None:
             _refuse_foreign(study, space)
@@ -104,9 +110,10 @@ def _next_trial(
             enqueue(study, values, trial_seed(seed, ordinal))
         _separate_doubles(study, seed, initial_configurations)
         for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            # First, for a running trial of no process would be missed late.
+            record_worker(storage, waiting._trial_id, this_process())
             # Should another process be here too, the lock broken, one alone is given the trial.
             if storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
-                record_worker(storage, waiting._trial_id, this_process())
                 return optuna.Trial(study, waiting._trial_id)
     return None
 
@@ -136,7 +143,7 @@ def _separate_doubles(study: optuna.Study, seed: int, initial: Sequence[Mapping[
                     reconfigure(study._storage, trial._trial_id, _values(initial, ordinal), own)
                     seeds.add(own)
                 seeds.add(record.seed)
-                ordinal += 1
+                ordinal += not record.refused
         if record.state != TrialState.FAIL:
             going_on.add(record.original_number)
 
@@ -178,22 +185,33 @@ def _refuse_foreign(study: optuna.Study, space: SearchSpace) -> None:
                 storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
 
-def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor) -> None:
+def _fail_dead(study: optuna.Study, monitor: HeartbeatMonitor, folder: Path) -> None:
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for trial in monitor.dead(running):
+    dead, noted = monitor.dead(running), notes(folder)
+    for trial in dead:
+        record = TrialRecord.of(trial)
         try:
-            _give_up(study, TrialRecord.of(trial), trial._trial_id)
+            if note_of(record.worker) in noted:
+                record_stopped(study._storage, trial._trial_id)
+            else:
+                _give_up(study, record, trial._trial_id)
             study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         except UpdateFinishedTrialError:
             # It was alive after all, and finished this moment.
             continue
+    ending = {note_of(TrialRecord.of(trial).worker) for trial in running if trial not in dead}
+    for name in noted.keys() - ending:
+        with suppress(OSError):
+            noted[name].unlink()
 
 
 def _give_up(study: optuna.Study, trial: TrialRecord, trial_id: int) -> None:
     """Say and record that the configuration of a dead trial is not tried again, if that is so."""
+    if trial.stopped or trial.failure is not None:
+        return
     attempts = _attempts(records(study), trial)
-    deaths = _deaths(attempts) + (not trial.stopped)
-    if trial.failure is None and deaths >= ATTEMPTS:
+    deaths = _deaths(attempts) + 1
+    if deaths >= ATTEMPTS:
         reached = max(attempt.resumed_after_epoch or 0 for attempt in attempts)
         where = f"epoch {reached}, its last checkpoint" if reached else "a first checkpoint"
         reason = f"given up: {deaths} processes died before it got beyond {where}"
@@ -208,14 +226,15 @@ def _enqueue_retries(study: optuna.Study) -> None:
 
 
 def _to_retry(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials whose process died and whose configuration has not been queued since."""
+    """Return the trials whose process died and whose configuration has not been queued since.
+
+    Only one that has a reason has failed for good: whatever is given up has been said and recorded.
+    """
     going_on = {trial.original_number for trial in trials if trial.state != TrialState.FAIL}
     return [
         trial
         for trial in latest_attempts(trials).values()
-        if trial.original_number not in going_on
-        and trial.failure is None
-        and _deaths(_attempts(trials, trial)) < ATTEMPTS
+        if trial.original_number not in going_on and trial.failure is None
     ]
 
 

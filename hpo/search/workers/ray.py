@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,15 @@ from hpo.search.workers.heartbeat import this_process
 from hpo.search.workers.queue import release
 from hpo.search.workers.worker import Job, error_of
 from hpo.study.errors import StudyError
-from hpo.study.open import open_finished
+from hpo.study.open import open_there
+from hpo.study.storage.retry import no_retry
+
+ANSWER_SECONDS = 8.0
+"""Within this a cluster must answer."""
+_SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS
+"""What a client of HTTP/2, which Ray speaks, begins with; the server answers with its own settings.
+Source: RFC 9113, section 3.4."""
 
 
 def run_on_ray(job: Job, number: int, address: str) -> None:
@@ -39,6 +48,7 @@ def run_on_ray(job: Job, number: int, address: str) -> None:
         import ray
     except ImportError:
         raise StudyError('--ray needs the extra for it: pip install -e ".[ray]"') from None
+    _refuse_silent(address)
     try:
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -48,6 +58,24 @@ def run_on_ray(job: Job, number: int, address: str) -> None:
         _run(ray, job, number)
     finally:
         ray.shutdown()
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise a `StudyError` if no Ray answers there, for which Ray would look for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # "local", "auto", or what Ray itself says more of
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as server:
+            if os.environ.get("RAY_USE_TLS", "0") == "0":
+                server.sendall(_HELLO)
+                if server.recv(9)[3:4] != _SETTINGS[3:4]:
+                    raise OSError("what answers is not Ray")
+    except (OSError, OverflowError) as error:
+        raise StudyError(
+            f"--ray {address}: no Ray cluster answers there ({error}). Start it, and give the "
+            "address that `ray start --head` printed, with its port; or give local"
+        ) from None
 
 
 def _check(job: Job, nodes: list[dict[str, Any]]) -> None:
@@ -77,7 +105,7 @@ def _run(ray: Any, job: Job, number: int) -> None:
     deaths = Deaths(job.run.location)
     running: dict[Any, tuple[str, Any]] = {}
     processes: list[Any] = []
-    interrupted = False
+    stopped = False
 
     def start(name: str) -> None:
         worker = actor.remote()
@@ -98,17 +126,17 @@ def _run(ray: Any, job: Job, number: int) -> None:
                     continue
                 if error is not None:
                     raise StudyError(error)
-    except KeyboardInterrupt:
-        interrupted = True
+    except BaseException:
+        stopped = True
         raise
     finally:
         for _, worker in running.values():
             ray.kill(worker)
-        if interrupted:
+        if stopped:
             # An actor at work hears of nothing, so its trial is released for it.
             known, _ = ray.wait(processes, num_returns=len(processes), timeout=0)
-            with job.run.location.explained():
-                release(open_finished(job.run.location), [ray.get(one) for one in known])
+            with suppress(StudyError), no_retry(), job.run.location.explained():
+                release(open_there(job.run.location), [ray.get(one) for one in known])
 
 
 class Worker:

@@ -14,8 +14,9 @@ from optuna.trial import TrialState
 from data.errors import DataError
 from hpo.search.objective import Objective, OnTrialEnd
 from hpo.search.warm_start import initial_configurations
-from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor
-from hpo.search.workers.queue import next_trial, open_configurations
+from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor, this_process
+from hpo.search.workers.queue import next_trial, open_configurations, release
+from hpo.search.workers.stops import StopNotes
 from hpo.study.errors import StudyError
 from hpo.study.open import known_identity, open_study, remember_data
 from hpo.study.record import BASELINE, StudyRecord, record_baseline
@@ -27,7 +28,6 @@ from hpo.study.trials import (
     finished,
     original_number,
     record_failure,
-    record_stopped,
     records,
 )
 from hpo.training.checkpoints import Checkpoints
@@ -96,8 +96,12 @@ def work(job: Job) -> None:
             on_trial_end=job.artifacts(study, run) if job.artifacts else None,
             identity=known_identity(study, run.config),
         )
-        with quiet():
-            _run_trials(job, study, objective, checkpoints)
+        with quiet(), StopNotes(run.location) as stops:
+            try:
+                _run_trials(job, study, objective, checkpoints)
+            except (KeyboardInterrupt, StudyError, StorageInternalError):
+                _release(study, stops)
+                raise
         # A worker may have died between telling its last trial and removing its checkpoint.
         retrying(sweep)
 
@@ -142,6 +146,16 @@ def _run_trials(
             _refuse_hopeless(study, before)
 
 
+def _release(study: optuna.Study, stops: StopNotes) -> None:
+    """Let the running trial be tried again, and not count this process's end as its fault."""
+    process = this_process()
+    # First, for the database may not answer before this process is killed.
+    stops.leave(process)
+    with no_retry(), suppress(StorageInternalError, StudyError):
+        release(study, [process])
+        stops.take_back(process)
+
+
 def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) -> str | None:
     """Run a trial and tell the study; return why it failed, None if it did not."""
     state, value, reason = TrialState.FAIL, None, None
@@ -156,12 +170,6 @@ def run_trial(study: optuna.Study, trial: optuna.Trial, objective: Objective) ->
         except UpdateFinishedTrialError:
             # Presumed dead and retried by another process, whose result counts.
             return None
-        except KeyboardInterrupt:
-            # Failed without a reason, it is retried. Untold, its process is soon found dead.
-            with no_retry(), suppress(StorageInternalError, UpdateFinishedTrialError, StudyError):
-                record_stopped(study._storage, trial._trial_id)
-                study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-            raise
         except Exception as error:
             reason = _reason(error)
         with suppress(UpdateFinishedTrialError):

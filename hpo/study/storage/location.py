@@ -1,5 +1,6 @@
 """Where a study is kept: its folder, its database, its lock."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hpo.study.storage.rdb import RetryingStorage
 
 DEFAULT_OUT = Path("studies")
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _SECRET = ("password", "passwd", "secret", "token")
 """A key in a URL's query that holds one of these has a value that is not to be shown."""
 
@@ -162,21 +164,18 @@ class StudyLocation:
         Raises:
             StudyError: it is not there, or cannot be reached, opened or read.
         """
-        from optuna.storages import RDBStorage
-        from sqlalchemy.engine import URL
-
         from hpo.study.samplers.table import quiet
+        from hpo.study.storage.rdb import open_to_read
+
+        with self.explained(), quiet():
+            return open_to_read(self.url, self.sqlite_file())
+
+    def is_read_only(self) -> bool:
+        """Return whether its file is there and this process cannot write to it or beside it."""
+        from hpo.study.storage.reading import can_write
 
         file = self.sqlite_file()
-        if file is not None and not file.exists():
-            raise StudyError(f"there is no database {file}")
-        url = self.url
-        if file is not None:
-            path = f"file:{quote(str(file.resolve()))}"
-            shown = URL.create("sqlite", database=path, query={"mode": "ro", "uri": "true"})
-            url = shown.render_as_string()
-        with self.explained(), quiet():
-            return RDBStorage(url)
+        return file is not None and file.exists() and not can_write(file)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -194,6 +193,8 @@ class StudyLocation:
         from optuna.exceptions import StorageInternalError
         from sqlalchemy.exc import SQLAlchemyError
 
+        from hpo.study.storage.retry import is_crowded
+
         try:
             yield
         except (SQLAlchemyError, StorageInternalError, sqlite3.Error, ImportError) as error:
@@ -203,19 +204,22 @@ class StudyLocation:
             while cause.__cause__ is not None:
                 cause = cause.__cause__
             reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
-            hint = (
-                '; install the extra for it, pip install -e ".[postgres]", '
-                "and name it postgresql+psycopg://"
-                if isinstance(cause, ImportError)
-                else ""
-            )
+            hint = ""
+            if isinstance(cause, ImportError):
+                hint = '; install the extra for it, pip install -e ".[postgres]", '
+                hint += "and name it postgresql+psycopg://"
+            elif is_crowded(error):
+                hint = "; a command needs 3 connections and each of its workers 2 more: give fewer "
+                hint += "--workers, or let the server allow more (ALTER ROLE ... CONNECTION LIMIT, "
+                hint += "max_connections)"
             raise StudyError(
                 f"the study's database {self.shown_url} cannot be used: {self._safe(reason)}{hint}"
             ) from None
         except OSError as error:
-            raise StudyError(
-                f"the study's folder {self.folder} cannot be used: {error.strerror or error}"
-            ) from None
+            what = f"the study's folder {self.folder} cannot be used: {error.strerror or error}"
+            if error.errno in _READ_ONLY:
+                what += "; it is read-only here, and this command must write to it"
+            raise StudyError(what) from None
 
     def _safe(self, text: str) -> str:
         url = self._url()

@@ -1,6 +1,7 @@
 """The study's database: opened with care, locked among processes, waited for when it is away."""
 
 import functools
+import sqlite3
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,12 +11,17 @@ from typing import Any
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import NOT_FOUND_MSG, TrialModel
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import select, update
+from sqlalchemy import NullPool, StaticPool, create_engine, event, select, update
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from hpo.study.errors import StudyError
-from hpo.study.storage import sqlite
+from hpo.study.storage import reading, sqlite
+from hpo.study.storage.holder import holder
 from hpo.study.storage.lock import _server_arguments
 from hpo.study.storage.retry import retrying
+
+_SERVER = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
 
 
 class _ChangedError(StudyError, KeyError):
@@ -41,6 +47,14 @@ def _explained_if_deleted() -> Iterator[None]:
         raise _ChangedError from None
 
 
+def _name_holder(file: Path, context: ExceptionContext) -> None:
+    """Let the error of a file that is locked for long say by whom."""
+    error = context.original_exception
+    if isinstance(error, sqlite3.OperationalError) and "is locked" in str(error):
+        by = holder(Path(f"{file.resolve()}-shm"), sqlite.WRITE_LOCK)
+        error.args = (f"database is locked by {by} for {sqlite.BUSY_SECONDS:.0f} seconds",)
+
+
 class RetryingStorage(RDBStorage):
     """Optuna's database, each step of a running trial repeated while it is away.
 
@@ -53,8 +67,16 @@ class RetryingStorage(RDBStorage):
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], file: Path | None):
         super().__init__(url, engine_kwargs)
+        if file is None:
+            # Optuna opens a database over two connections at once; from here on there is one, for
+            # all threads, and another for the study's lock.
+            self.engine.dispose()
+            self.engine = create_engine(self.url, **_SERVER, **engine_kwargs | {"poolclass": None})
+            self.scoped_session = scoped_session(sessionmaker(bind=self.engine))
         self._file = file and file.absolute()
         self._identity = file and sqlite.identity(file)
+        if file is not None:
+            event.listen(self.engine, "handle_error", functools.partial(_name_holder, file))
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
@@ -145,6 +167,20 @@ for _name in (
     setattr(RetryingStorage, _name, _retrying(getattr(RetryingStorage, _name)))
 
 
+@contextmanager
+def _explained_if_of_another_version(file: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise StudyError(
+            f"{file or 'the database'} was made by another version of Optuna: {error}"
+        ) from None
+    except AssertionError:  # Optuna's, of the version that it has just written
+        raise StudyError(
+            f"{file or 'the database'} was changed while it was opened; run the command again"
+        ) from None
+
+
 def open_database(url: str, file: Path | None) -> RetryingStorage:
     """Return the database, made if it is not there; only one process at a time may.
 
@@ -161,14 +197,29 @@ def open_database(url: str, file: Path | None) -> RetryingStorage:
         sqlite.make(file, new=not sqlite.check(file))
         engine = {"creator": functools.partial(sqlite.connect, file)}
     else:
-        engine = {"connect_args": _server_arguments(url), "pool_pre_ping": True}
-    try:
+        engine = {"connect_args": _server_arguments(url), "poolclass": StaticPool}
+    with _explained_if_of_another_version(file):
         return RetryingStorage(url, engine, file)
-    except RuntimeError as error:
-        raise StudyError(
-            f"{file or 'the database'} was made by another version of Optuna: {error}"
-        ) from None
-    except AssertionError:  # Optuna's, of the version that it has just written
-        raise StudyError(
-            f"{file or 'the database'} was changed while it was opened; run the command again"
-        ) from None
+
+
+def open_to_read(url: str, file: Path | None) -> RDBStorage:
+    """Return the database as it is; a file is neither made nor changed.
+
+    Args:
+        url: the database's.
+        file: where it lies, if it is one of SQLite.
+
+    Raises:
+        StudyError: it is not there, is damaged, or of a version that cannot be read.
+        sqlite3.OperationalError: it cannot be opened.
+    """
+    # No connection outlives its transaction, on a server or here.
+    engine: dict[str, Any] = {"poolclass": NullPool}
+    if file is None:
+        engine["connect_args"] = _server_arguments(url)
+    elif sqlite.check(file):
+        engine["creator"] = functools.partial(reading.connect, file)
+    else:
+        raise StudyError(f"there is no database {file}")
+    with _explained_if_of_another_version(file):
+        return RDBStorage(url, engine, skip_table_creation=file is not None)

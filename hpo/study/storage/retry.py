@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from hpo.study.storage.holder import LOCK_SECONDS
+
 RETRY_SECONDS = 300.0
 """For how long a study under way tries to reach a database that does not answer."""
+CROWDED_SECONDS = 20.0
+"""The same for a server that has no connection left: that is rather a matter of settings."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
 
 _PASSES = ("locked", "busy", "unable to open database file")
 """What SQLite says of troubles that pass; a full disk, a damaged file and the like do not."""
 _NEVER_PASSES = ("28", "53100")
 """PostgreSQL's codes, or how they begin: not allowed in, disk full."""
+
+_CROWDED = ("too many connections", "too many clients", "connection slots")
+_AWAY = "database does not answer; trying again for {:.0f} seconds"
+_HELD = "{}; this process waits until that one goes on or is gone"
 
 _log = logging.getLogger(__name__)
 _thread = threading.local()
@@ -33,25 +41,25 @@ def retrying(do: Callable[[], _Result]) -> _Result:
     """
     if getattr(_thread, "no_retry", False):
         return do()
-    end: float | None = None
+    began: float | None = None
     pause, told = _FIRST_PAUSE, False
     with no_retry():
         while True:
             try:
                 return do()
             except Exception as error:
-                now = time.monotonic()
-                if end is None:
-                    end = now + RETRY_SECONDS
-                if not passes(error) or now >= end:
+                now, held = time.monotonic(), held_by_another(error)
+                began = now if began is None else began
+                seconds = CROWDED_SECONDS if is_crowded(error) else RETRY_SECONDS
+                left = began + (LOCK_SECONDS if held else seconds) - now
+                if not passes(error) or left <= 0:
                     raise
-                if not told and pause > 1:
+                if not told and (held or pause > 1):
                     told = True
                     _log.warning(
-                        "the study's database does not answer; trying again for %.0f seconds",
-                        end - now,
+                        "the study's %s", _HELD.format(held) if held else _AWAY.format(left)
                     )
-            time.sleep(min(pause, max(0.0, end - now)))
+            time.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
@@ -68,12 +76,10 @@ def no_retry() -> Iterator[None]:
 
 def passes(error: BaseException) -> bool:
     """Return whether the error, or what it came from, is a database away for a while."""
-    from filelock import Timeout
-    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, Timeout):
+    for cause in _causes(error):
+        if isinstance(cause, TimeoutError):  # another thread's turn at the connection took long
             return True
         if isinstance(cause, sqlite3.Error):
             return any(words in str(cause) for words in _PASSES)
@@ -83,5 +89,28 @@ def passes(error: BaseException) -> bool:
             return cause.connection_invalidated or isinstance(
                 cause, (OperationalError, InterfaceError)
             )
-        cause = cause.__cause__ or cause.__context__
     return False
+
+
+def is_crowded(error: BaseException) -> bool:
+    """Return whether the error is that of a server that has no connection left."""
+    from sqlalchemy.exc import DBAPIError
+
+    return any(
+        isinstance(cause, DBAPIError) and any(words in str(cause.orig) for words in _CROWDED)
+        for cause in _causes(error)
+    )
+
+
+def held_by_another(error: BaseException) -> str | None:
+    """Return what SQLite's lock waits for, if that is what the error says; see `sqlite.locked`."""
+    for cause in _causes(error):
+        if isinstance(cause, sqlite3.Error):
+            return str(cause) if "locked by" in str(cause) else None
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

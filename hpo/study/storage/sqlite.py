@@ -15,6 +15,8 @@ from hpo.study.errors import StudyError
 
 BUSY_SECONDS = 60.0
 """For how long one statement waits for another process's."""
+WRITE_LOCK = 120
+"""The byte of ``-shm`` that a writer locks: https://www.sqlite.org/walformat.html#locks."""
 _LOOKS, _PAUSE = 5, 0.1
 _SHARED_START, _SHARED_LENGTH = 0x40000002, 510
 
@@ -74,7 +76,7 @@ def check(file: Path) -> bool:
     """
     file = file.resolve()
     if not file.exists() or file.stat().st_size == 0:
-        if _size(_wal(file)) > 0:
+        if size(_wal(file)) > 0:
             raise StudyError(
                 f"{file} is gone, but {_wal(file).name} beside it holds what was last written to "
                 "it. Put the file back, or move that away to start anew"
@@ -82,11 +84,12 @@ def check(file: Path) -> bool:
         return False
     trouble = None
     if identity(file) in _opened:
-        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+        option = "mode=ro" if _wal(file).exists() else "immutable=1"  # which makes no -wal
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?{option}", uri=True)) as connection:
             trouble = _damage(connection)
     elif not _in_use(file):
         for _ in range(_LOOKS):
-            with _copy(file) as (copy, still):
+            with copied(file) as (copy, still):
                 trouble = _trouble(copy)
             if trouble is None or still:
                 break
@@ -130,7 +133,7 @@ _FOREIGN = (
 
 def _trouble(copy: Path) -> str | None:
     wal = _wal(copy)
-    with_wal = _size(wal) > 0
+    with_wal = size(wal) > 0
     if with_wal and not _written_for(copy, wal):
         return _FOREIGN
     alone = copy.with_name("alone.db")
@@ -225,7 +228,7 @@ def _in_use(file: Path) -> bool:
 
 
 @contextmanager
-def _copy(file: Path) -> Iterator[tuple[Path, bool]]:
+def copied(file: Path) -> Iterator[tuple[Path, bool]]:
     """Give a copy of the file with its journals, and whether nobody wrote to it meanwhile."""
     parts = [file, *(Path(f"{file}{suffix}") for suffix in ("-wal", "-journal"))]
     with tempfile.TemporaryDirectory(prefix="study-") as folder:
@@ -245,7 +248,8 @@ def _state(file: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _size(file: Path) -> int:
+def size(file: Path) -> int:
+    """Return how many bytes the file has, 0 if it is not there."""
     state = _state(file)
     return 0 if state is None else state[1]
 

@@ -10,7 +10,7 @@ from optuna_dashboard import get_note, save_note
 import hpo.search.artifacts.thumbnails
 from hpo.search.artifacts.upload import ANSWERS, CURVE, keep_artifacts
 from hpo.search.workers.worker import Job, work
-from hpo.study.open import open_finished
+from hpo.study.open import open_finished, open_there
 from hpo.terminal.commands import study_command
 
 
@@ -34,7 +34,7 @@ def test_a_study_and_its_trials_have_notes_and_pictures(job: Job) -> None:
 
 def test_a_note_that_a_person_changed_stays(job: Job) -> None:
     work(replace(job, total=1, artifacts=keep_artifacts))
-    save_note(open_finished(job.run.location), "mine")
+    save_note(open_there(job.run.location), "mine")
     work(replace(job, total=2, artifacts=keep_artifacts))
     assert get_note(open_finished(job.run.location)) == "mine"
 

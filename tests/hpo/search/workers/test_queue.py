@@ -14,12 +14,9 @@ from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
 from hpo.search.workers.queue import ATTEMPTS, next_trial, release
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.open import open_study
-from hpo.study.samplers.table import trial_seed
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import (
     TrialRecord,
-    enqueue,
-    enqueue_retry,
     finished,
     original_number,
     record_resume,
@@ -92,6 +89,48 @@ def test_polite_stops_and_deaths_with_progress_never_count(
     assert (len(study.trials), last.original_number) == (stops + 1, 0)
     assert last.resumed_after_epoch == 1
     assert outcomes(replace(job, total=1)) == outcomes(whole)
+
+
+def test_no_configuration_is_given_up_without_a_word(job: Job) -> None:
+    study = open_study(job.run)
+    for _ in range(ATTEMPTS):
+        trial = next_trial(study, job.run.location, 2, seed=0)
+        assert trial is not None
+        study.tell(trial, state=TrialState.FAIL)  # by whom, and why, was not said
+    trial = next_trial(study, job.run.location, 2, seed=0)
+    assert trial is not None
+    assert original_number(trial) == 0
+    give_to(study, trial, started="0")
+    trial = next_trial(study, job.run.location, 2, seed=0)
+    assert trial is not None
+    assert original_number(trial) != 0
+    assert [bool(record.failure) for record in records(study)] == [False] * ATTEMPTS + [True, False]
+
+
+def test_a_retry_that_dies_before_its_start_is_retried_with_its_values(job: Job) -> None:
+    study = open_study(job.run)
+    work(replace(job, total=1))
+    (first,) = study.trials
+    dead = {name: getattr(first, name) for name in ("params", "distributions", "user_attrs")}
+    study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL, **dead))
+    for _ in range(2):
+        again = next_trial(study, job.run.location, 3, seed=0)
+        assert again is not None
+        assert again.params == first.params
+        give_to(study, again, started="0")
+
+
+def test_a_trial_runs_from_the_moment_that_its_process_is_known(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    study = open_study(job.run)
+    monkeypatch.setattr("hpo.search.workers.queue.record_worker", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next_trial(study, job.run.location, 2, seed=0)
+    assert [record.state for record in records(study)] == [TrialState.WAITING]
 
 
 @pytest.mark.parametrize(
@@ -178,42 +217,6 @@ def test_a_trial_is_claimed_once_though_the_lock_be_broken(
     claimed = claimed_at_once(job, threads=3, rounds=5)
     assert len(claimed) > 3
     assert len(set(claimed)) == len(claimed)
-
-
-def test_no_configuration_is_run_twice_or_left_out_though_one_be_appended_twice(
-    tmp_path: Path,
-) -> None:
-    quiet, job = tiny_job(tmp_path / "quiet"), tiny_job(tmp_path / "doubled")
-    work(quiet)
-    study = open_study(job.run)
-    initial = job.run.config.space().initial_configurations
-    for ordinal in (0, 0, 1, 1):
-        values = initial[ordinal] if ordinal < len(initial) else {}
-        enqueue(study, values, trial_seed(0, ordinal))
-    work(job)
-    assert outcomes(job) == outcomes(quiet)
-
-
-@pytest.mark.parametrize("dies", [False, True])
-def test_no_configuration_is_run_twice_though_it_be_enqueued_for_retry_twice(
-    tmp_path: Path, dies: bool
-) -> None:
-    quiet, job = tiny_job(tmp_path / "quiet"), tiny_job(tmp_path / "doubled")
-    work(quiet)
-    study = open_study(job.run)
-    options = {"seed": 0, "initial_configurations": job.run.config.space().initial_configurations}
-    dead = next_trial(study, job.run.location, 4, **options)
-    assert dead is not None
-    study.tell(dead, state=TrialState.FAIL)
-    for _ in range(2):
-        enqueue_retry(study, study.trials[0])
-    if dies:  # the one that was left, after the other was ended
-        again = next_trial(study, job.run.location, 4, **options)
-        assert again is not None
-        give_to(study, again, started="0")
-    work(job)
-    assert outcomes(job) == outcomes(quiet)
-    assert [record.state for record in records(study)].count(TrialState.FAIL) == 2 + dies
 
 
 def test_trials_of_processes_stopped_on_request_are_released(job: Job) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,8 +56,6 @@ def actors() -> list[psutil.Process]:
 
 
 def test_actors_finish_a_study_though_one_is_killed(smoke: Job, address: str) -> None:
-    import threading
-
     study = open_study(smoke.run)
 
     def kill() -> None:
@@ -142,6 +142,34 @@ def test_a_cluster_that_is_not_there_is_one_message(smoke: Job) -> None:
     pytest.importorskip("ray", reason='Ray is not installed: the extra "ray"')
     with pytest.raises(StudyError, match="--ray"):
         run_on_ray(smoke, 1, "no address at all")
+
+
+@pytest.mark.parametrize("there", ["nothing", "silence", "another service"])
+def test_where_no_ray_answers_is_said_soon(
+    smoke: Job, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    pytest.importorskip("ray", reason='Ray is not installed: the extra "ray"')
+    monkeypatch.setattr("hpo.search.workers.ray.ANSWER_SECONDS", 0.5)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if there != "nothing":
+            listening.listen()
+        if there == "another service":
+
+            def serve() -> None:
+                with listening.accept()[0] as client:
+                    client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+            threading.Thread(target=serve, daemon=True).start()
+        port, started = listening.getsockname()[1], time.monotonic()
+        for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}")[
+            : 1 + (there != "another service")
+        ]:
+            with pytest.raises(
+                StudyError, match=r"no Ray cluster answers there .*ray start --head"
+            ):
+                run_on_ray(smoke, 1, address)
+    assert time.monotonic() - started < 10
 
 
 def node(name: str, **resources: float) -> dict[str, Any]:

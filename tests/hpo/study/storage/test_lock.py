@@ -1,7 +1,10 @@
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -52,10 +55,10 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 0.2)
         with pytest.raises(StudyError) as caught, file_lock(file):
             raise AssertionError("two hold the lock")
-        for part in (f"database {file} cannot be used", f"{file}.lock", "seconds", "stop it"):
+        named = f"cannot be used: process {holder.pid} on {socket.gethostname()} has held"
+        for part in (named, f"{file}.lock", "seconds", "stop it"):
             assert part in str(caught.value)
-        # Whoever waits for its turn under `retrying` goes on waiting.
-        assert passes(caught.value)
+        assert not passes(caught.value)
         # Another study's lock is another's.
         with file_lock(tmp_path / "other.db"):
             pass
@@ -64,6 +67,38 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path, monkeypatch: pytest.Mo
         holder.communicate()
     with file_lock(file):
         pass
+
+
+@pytest.mark.parametrize("ends", [signal.SIGCONT, signal.SIGKILL])
+def test_a_frozen_holder_is_named_and_waited_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    ends: signal.Signals,
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.lock.TOLD_SECONDS", 0.2)
+    program = HOLDS.replace("600", "0.3")
+    file = tmp_path / "study.db"
+    holder = subprocess.Popen([sys.executable, "-c", program, file], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGSTOP)
+
+        def let_go() -> None:
+            while "has held" not in caplog.text:
+                time.sleep(0.05)
+            holder.send_signal(ends)
+
+        releasing = threading.Thread(target=let_go)
+        releasing.start()
+        with caplog.at_level("WARNING"), file_lock(file):
+            releasing.join()
+    finally:
+        holder.kill()
+        holder.communicate()
+    words = f"process {holder.pid} on {socket.gethostname()}, which is stopped (kill -CONT"
+    assert caplog.text.count(words) == 1
 
 
 def test_it_is_let_go_after_an_error_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +154,6 @@ def test_a_file_has_one_lock_under_every_name(
     names = [tmp_path / "other" / "study.db", tmp_path / "linked" / "study.db", Path("study.db")]
     with file_lock(file):
         for name in names:
-            with pytest.raises(StudyError, match="another process has held"), file_lock(name):
+            with pytest.raises(StudyError, match="has held"), file_lock(name):
                 raise AssertionError("two hold the lock")
     assert sorted(path.name for path in tmp_path.rglob("*.lock")) == ["study.db.lock"]

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -187,7 +189,7 @@ def test_the_lock_is_one_at_a_time_and_ends_with_its_process(
 ) -> None:
     monkeypatch.setattr("hpo.study.storage.lock.LOCK_SECONDS", 1)
     with shared.run.location.exclusive():
-        with pytest.raises(StudyError, match="lock timeout"), shared.run.location.exclusive():
+        with pytest.raises(StudyError, match="has held the lock"), shared.run.location.exclusive():
             raise AssertionError("two hold the lock")
         # Another study on the same server is another's.
         with StudyLocation(
@@ -196,6 +198,89 @@ def test_the_lock_is_one_at_a_time_and_ends_with_its_process(
             pass
     with shared.run.location.exclusive():
         pass
+
+
+@pytest.mark.parametrize("ends", [signal.SIGCONT, signal.SIGKILL])
+def test_a_frozen_holder_is_named_and_waited_for(
+    shared: Job,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    ends: signal.Signals,
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.lock.TOLD_SECONDS", 0.3)
+    program = """if True:
+        import os, time
+        from hpo.study.storage.lock import server_lock
+        with server_lock(os.environ["STUDY_STORAGE"], "tiny"):
+            print("held", flush=True)
+            time.sleep(0.5)
+    """
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "STUDY_STORAGE": shared.run.location.url},
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGSTOP)
+
+        def let_go() -> None:
+            while "has held" not in caplog.text:
+                time.sleep(0.05)
+            holder.send_signal(ends)
+
+        releasing = threading.Thread(target=let_go)
+        releasing.start()
+        with caplog.at_level("WARNING"), shared.run.location.exclusive():
+            releasing.join()
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert caplog.text.count(f"process {holder.pid} on {socket.gethostname()} has held") == 1
+
+
+def test_a_worker_has_two_connections_at_most(shared: Job, server: Server, tmp_path: Path) -> None:
+    open_study(shared.run)
+    machines = [machine(shared, tmp_path / name, 0.05) for name in ("one", "two")]
+    engine = sqlalchemy.create_engine(shared.run.location.url, isolation_level="AUTOCOMMIT")
+    asked = "SELECT application_name, count(*) FROM pg_stat_activity GROUP BY 1"
+    most = dict.fromkeys([f"process {one.pid} on {socket.gethostname()}" for one in machines], 0)
+    with engine.connect() as connection:
+        while any(one.poll() is None for one in machines):
+            for name, number in connection.execute(sqlalchemy.text(asked)):
+                if name in most:
+                    most[name] = max(most[name], number)
+            time.sleep(0.005)
+    engine.dispose()
+    for process in machines:
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    assert list(most.values()) == [2, 2]
+    assert finished(open_finished(shared.run.location)) == shared.total
+
+
+def test_too_few_connections_are_an_answer_with_the_cure(
+    shared: Job, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.retry.CROWDED_SECONDS", 1)
+    open_study(shared.run)
+    role = f"few{time.time_ns()}"
+    engine = sqlalchemy.create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in (
+            f"CREATE ROLE {role} LOGIN PASSWORD 'few' CONNECTION LIMIT 1",
+            f"GRANT pg_read_all_data, pg_write_all_data TO {role}",
+        ):
+            connection.execute(sqlalchemy.text(statement))
+    engine.dispose()
+    url = sqlalchemy.make_url(shared.run.location.url).set(username=role, password="few")
+    location = replace(shared.run.location, storage=url.render_as_string(hide_password=False))
+    started = time.monotonic()
+    with pytest.raises(StudyError, match=r"too many connections .* give fewer --workers"):
+        work(replace(shared, run=replace(shared.run, location=location)))
+    assert time.monotonic() - started < 20
 
 
 def test_a_pooler_may_stand_between(
@@ -220,7 +305,7 @@ def test_a_pooler_may_stand_between(
         # Nothing is left locked, and the lock is one.
         with (
             location.exclusive(),
-            pytest.raises(StudyError, match="lock timeout"),
+            pytest.raises(StudyError, match="has held the lock"),
             location.exclusive(),
         ):
             raise AssertionError("two hold the lock")

@@ -1,5 +1,10 @@
 import shutil
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -158,3 +163,43 @@ def test_a_study_that_vanishes_under_a_run_stops_it(
     monkeypatch.setattr("hpo.training.data.load", lambda **_: tiny_dataset())
     work(replace(job, total=3))  # goes on with what is there
     assert finished(open_study(job.run)) == 3
+
+
+WRITES = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("writing", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_frozen_while_it_writes_is_named_and_waited_for(
+    job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("hpo.study.storage.sqlite.BUSY_SECONDS", 0.2)
+    # It is waited for longer than a database that is away.
+    monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0)
+    study, file = open_study(job.run), job.run.location.sqlite_file()
+    frozen = subprocess.Popen([sys.executable, "-c", WRITES, str(file)], stdout=subprocess.PIPE)
+    try:
+        assert frozen.stdout is not None
+        assert frozen.stdout.readline() == b"writing\n"
+        frozen.send_signal(signal.SIGSTOP)
+
+        def kill() -> None:
+            while "is locked" not in caplog.text:
+                time.sleep(0.05)
+            frozen.kill()
+
+        killing = threading.Thread(target=kill)
+        killing.start()
+        with caplog.at_level("WARNING"):
+            study.set_user_attr("key", "value")
+        killing.join()
+    finally:
+        frozen.kill()
+        frozen.communicate()
+    assert study.user_attrs["key"] == "value"
+    if Path("/proc/locks").exists():
+        assert f"is locked by process {frozen.pid} on {socket.gethostname()}, which" in caplog.text

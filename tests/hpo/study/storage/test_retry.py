@@ -1,9 +1,10 @@
 import sqlite3
 
 import pytest
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, TimeoutError
 
 from hpo.study.errors import StudyError
+from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import no_retry, passes, retrying
 
 AWAY = sqlite3.OperationalError("database is locked")
@@ -89,6 +90,29 @@ def test_it_gives_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         retrying(away)
+
+
+@pytest.mark.parametrize(
+    "words", ["FATAL: too many connections for role", "sorry, too many clients already"]
+)
+def test_a_server_without_a_connection_left_is_an_answer_within_half_a_minute(
+    monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("hpo.study.storage.retry.time.sleep", waited.append)
+    monkeypatch.setattr("hpo.study.storage.retry.time.monotonic", lambda: sum(waited))
+
+    def crowded() -> None:
+        with StudyLocation("x", storage="postgresql://me@host/db").explained():
+            raise OperationalError("SELECT 1", {}, Exception(words))
+
+    with pytest.raises(StudyError, match=r"fewer --workers, or .* CONNECTION LIMIT"):
+        retrying(crowded)
+    assert 10 < sum(waited) < 25
+
+
+def test_a_turn_at_the_connection_is_waited_for() -> None:
+    assert passes(TimeoutError("QueuePool limit of size 1 overflow 0 reached"))
 
 
 @pytest.mark.parametrize(

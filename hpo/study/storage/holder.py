@@ -1,0 +1,47 @@
+"""Who holds a lock that others wait for: so that it can be said whom to end."""
+
+import os
+import socket
+from pathlib import Path
+
+LOCK_SECONDS = 3600.0
+"""For how long one waits for a process that holds a lock, which may be frozen, before it is an
+error: it lets go as soon as it goes on or is gone."""
+TOLD_SECONDS = 10.0
+"""After so long it is said who holds it."""
+
+
+def process_name() -> str:
+    """Return what another process is told of this one."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def holder(file: Path, byte: int = 0) -> str:
+    """Return which process holds this byte of the file locked, as far as this system tells.
+
+    Linux alone lists the locks; to open the file and ask would let go of SQLite's own on it.
+    """
+    try:
+        status = file.stat()
+        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
+            _, kind, *words = line.split()
+            if kind == "->":  # it waits
+                continue
+            _, mode, pid, where, start, end = words
+            within = int(start) <= byte and (end == "EOF" or byte <= int(end))
+            if mode == "WRITE" and where == device and within:
+                return f"process {pid} on {socket.gethostname()}{_frozen(pid)}"
+    except (OSError, ValueError):
+        pass
+    return "another process"
+
+
+def _frozen(pid: str) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:  # gone this moment, or another user's
+        return ""
+    if stat.rpartition(")")[2].split()[0] not in "Tt":
+        return ""
+    return f", which is stopped (kill -CONT {pid} lets it go on, kill -KILL {pid} ends it),"
