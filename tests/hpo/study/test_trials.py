@@ -104,7 +104,7 @@ def test_the_keys_are_those_of_earlier_versions(study: optuna.Study) -> None:
     assert set(trial.user_attrs) == KEYS
     assert "history" in trial.system_attrs
     enqueue_retry(study, trial)
-    assert study.trials[1].user_attrs == {"retry_of": 0, "seed": 7}
+    assert study.trials[1].user_attrs == {"retry_of": 0, "seed": 7, "parameters": 1234}
 
 
 def test_a_trial_without_attributes_is_read_too() -> None:
