@@ -23,6 +23,11 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test that waits for other processes leaves one idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest file, so that the workers end together."""
     items.sort(key=lambda item: item.path.name != "test_readme.py")
