@@ -166,13 +166,13 @@ def _table_of_failed(trials: Sequence[TrialRecord]) -> Table:
     for trial in trials:
         if trial.state == TrialState.FAIL:
             retried = latest[trial.original_number].number != trial.number
-            died = f"process died or was stopped; {'retried' if retried else 'not yet retried'}"
+            died = f"interrupted; {'resumed' if retried else 'not yet resumed'}"
             reasons[trial.failure or died].append(trial)
     lines = [
         (reason, str(len(group)), _numbers(group))
         for reason, group in sorted(reasons.items(), key=lambda item: -len(item[1]))
     ]
-    return Table(("reason", "count", "trials"), lines, "Failed trials.")
+    return Table(("reason", "count", "trials"), lines, "Failed and interrupted trials.")
 
 
 def _named(trials: Sequence[TrialRecord]) -> str:

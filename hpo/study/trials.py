@@ -114,6 +114,11 @@ class TrialRecord:
         """Whether it is complete; the study's best trial is one of those."""
         return self.state == TrialState.COMPLETE and self.accuracy is not None
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether its process was stopped or died, so that another trial goes on with it."""
+        return self.state == TrialState.FAIL and self.failure is None
+
 
 Record = TypeVar("Record", bound=TrialRecord)
 

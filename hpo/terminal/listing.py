@@ -123,7 +123,7 @@ def _read(location: StudyLocation) -> Iterator[ListedStudy]:
                 database=str(location.sqlite_file() or location.shown_url),
                 finished=sum(states[state] for state in FINISHED),
                 running=states[TrialState.RUNNING],
-                failed=states[TrialState.FAIL],
+                failed=states[TrialState.FAIL] - sum(trial.is_interrupted for trial in trials),
                 best=best.accuracy if best else None,
                 latest=max(times, default=None),
             )

@@ -167,9 +167,7 @@ def _interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
     if retry is None:
         # Those that wait for it are queued in their order, as soon as some process runs trials.
         waiting = [
-            one.original_number
-            for one in latest_attempts(trials).values()
-            if one.state == TrialState.FAIL and one.failure is None
+            one.original_number for one in latest_attempts(trials).values() if one.is_interrupted
         ]
         place = waiting.index(trial.original_number) if trial.original_number in waiting else 0
         number = len(trials) + place

@@ -91,7 +91,7 @@ STATES = {
 STATE_WORDS = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
+    TrialState.FAIL: "failed or interrupted",
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }

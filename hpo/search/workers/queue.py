@@ -248,6 +248,5 @@ def _deaths(attempts: Sequence[TrialRecord]) -> int:
     for trial in attempts:
         if (trial.resumed_after_epoch or 0) > reached:
             reached, deaths = trial.resumed_after_epoch or 0, 0
-        died = trial.state == TrialState.FAIL and trial.failure is None
-        deaths += died and not trial.stopped
+        deaths += trial.is_interrupted and not trial.stopped
     return deaths

@@ -36,7 +36,7 @@ def test_a_search_is_told_from_its_best_trials_to_its_costs(tmp_path: Path) -> N
         "Accuracy against cost",
     ):
         assert heading in said
-    assert "17 trials: 11 complete, 2 pruned, 3 failed, 1 running." in said
+    assert "17 trials: 11 complete, 2 pruned, 3 failed or interrupted, 1 running." in said
     assert "top 5 of 11 complete trials" in said
     assert set(pictures.figures) >= {"best-so-far", "trials", "cost", "slices-rates", "parallel"}
     best = [row for row in cells(blocks) if row[0].startswith("trial ")]
@@ -50,7 +50,7 @@ def test_failures_and_prunings_are_counted_by_reason(tmp_path: Path) -> None:
     reason = "ValueError: the loss is not finite"
     assert cells(blocks, reason) == [(reason, "1", "2")]
     assert any("can't allocate memory" in row[0] for row in cells(blocks))
-    assert cells(blocks, "process died or was stopped; not yet retried", "1", "4")
+    assert cells(blocks, "interrupted; not yet resumed", "1", "4")
     assert [row[2] for row in cells(blocks) if row[2] == "1"]
 
 
@@ -67,7 +67,7 @@ def test_collapsed_trials_are_named(tmp_path: Path) -> None:
 
 def test_a_retried_trial_says_so(tmp_path: Path) -> None:
     blocks, _ = section(tmp_path, "CDC", retry=True)
-    assert cells(blocks, "process died or was stopped; retried", "1", "1")
+    assert cells(blocks, "interrupted; resumed", "1", "1")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import record_failure
 from hpo.terminal.listing import list_studies
 from run_study import app
 from tests import ROOT
@@ -32,7 +33,10 @@ def contents(folder: Path) -> dict[str, str]:
 def test_a_list_of_studies_reads_and_changes_nothing(job: Job, tmp_path: Path) -> None:
     work(replace(job, total=1))
     study = open_study(job.run)
-    study.tell(study.ask(), state=TrialState.FAIL)
+    study.tell(study.ask(), state=TrialState.FAIL)  # interrupted: another goes on with it
+    failed = study.ask()
+    record_failure(study._storage, failed._trial_id, "RuntimeError: too wide")
+    study.tell(failed, state=TrialState.FAIL)
     study.ask()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "study.db").write_text("not a database, but longer than its header")

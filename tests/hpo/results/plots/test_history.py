@@ -49,7 +49,12 @@ def test_importances_are_bars_the_first_at_the_top() -> None:
 
 def test_trials_are_shown_by_their_state(trials: list[CostedTrial]) -> None:
     figure = states(trials)
-    assert labels(figure) == ["complete (2)", "pruned (1)", "failed (2)", "running (1)"]
+    assert labels(figure) == [
+        "complete (2)",
+        "pruned (1)",
+        "failed or interrupted (2)",
+        "running (1)",
+    ]
 
 
 def test_accuracy_is_shown_against_each_cost(trials: list[CostedTrial]) -> None:
