@@ -66,7 +66,7 @@ def download(
                     pooch.retrieve(url, hash_, target.name, target.parent, downloader=resume)
                     return target
                 except (RequestException, ValueError) as error:
-                    trouble = str(error).rstrip(".")
+                    trouble = _cause(error)
                     log.debug("%s: try %d of %d: %s", url, attempt + 1, attempts, trouble)
                     status = getattr(getattr(error, "response", None), "status_code", None)
                     wrong = isinstance(error, ValueError)
@@ -80,6 +80,15 @@ def download(
     raise DataUnavailable(
         f"{url} could not be downloaded: {trouble}. Fetch it by hand and put it at {target}"
     )
+
+
+def _cause(error: Exception) -> str:
+    """Return what went wrong, without the layers of libraries that pass it on."""
+    while isinstance(inner := getattr(error, "reason", error.args and error.args[0]), Exception):
+        error = inner
+    said = str(error).rstrip(".")
+    # urllib3 puts its connection before the cause.
+    return said.partition("): ")[2] or said
 
 
 @contextlib.contextmanager

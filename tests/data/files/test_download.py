@@ -145,8 +145,11 @@ def test_a_server_out_of_breath_is_asked_again(server: str, tmp_path: Path) -> N
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    with pytest.raises(DataUnavailable, match="refused"):
+    with pytest.raises(DataUnavailable, match="refused") as error:
         fetch("http://127.0.0.1:9/file.zip", tmp_path / "file.zip", attempts=2)
+    # In the words of the cause, not of the layers that passed it on.
+    assert "could not be downloaded: Failed to establish a new connection" in str(error.value)
+    assert "Pool" not in str(error.value)
 
 
 def test_other_schemes(tmp_path: Path) -> None:
