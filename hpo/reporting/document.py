@@ -116,6 +116,13 @@ class Commands:
 
 
 @dataclass(frozen=True)
+class Files:
+    """Links to files beside the document, each with what it holds, like `Text`'s."""
+
+    lines: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Table:
     """Plain cells under plain headings; ``caption`` is a paragraph like `Text`'s.
 
@@ -155,7 +162,7 @@ class Fold:
     blocks: "Sequence[Block]"
 
 
-Block = Union[Heading, Text, Verdict, Commands, Table, Picture, Beside, Fold]  # noqa: UP007
+Block = Union[Heading, Text, Verdict, Commands, Files, Table, Picture, Beside, Fold]  # noqa: UP007
 
 
 def write(blocks: Sequence[Block], folder: Path) -> None:
@@ -179,6 +186,8 @@ def _markdown(block: Block) -> str:
             return "\n>\n".join((f"> **{plain(line)}**", *(f"> {_marked(text)}" for text in texts)))
         case Commands(lines):
             return fenced("\n".join(f"# {note}\n{line}" for line, note in lines), language="sh")
+        case Files(lines):
+            return "\n".join(f"- [{plain(file)}]({file}): {_marked(what)}" for file, what in lines)
         case Table(headings, rows, caption):
             rules = ["--:" if _is_of_numbers(c) else ":--" for c in zip(*rows, strict=True)]
             rules = rules or [":--"] * len(headings)
