@@ -178,9 +178,9 @@ class Study:
             StudyError: the study has no trial to fit.
             DataError: its data cannot be had.
         """
-        from hpo.fits.final import FitPlan, final_fit
+        from hpo.final_fit import FitPlan, fit_study
 
-        return final_fit(self._run, FitPlan(**plan), self._dataset)
+        return fit_study(self._run, FitPlan(**plan), self._dataset)
 
     def report(self) -> Path:
         """Write ``report.md`` and ``report.html`` and return their folder.

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from data.files.atomic import remove, write_bytes
-from hpo.reporting.document import Block, Files, Fold, write
+from hpo.reporting.document import Block, Files, Fold, PictureFolder, write
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import options
 from hpo.terminal.named import existing_study
@@ -28,7 +28,6 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     from hpo.reporting.accuracy import accuracy, net_gallery, published_results
     from hpo.reporting.comparison import comparison
     from hpo.reporting.overview import next_steps, overview, provenance
-    from hpo.reporting.pictures import PictureFolder
     from hpo.reporting.search import progress, search
     from hpo.reporting.winner import (
         best_start,

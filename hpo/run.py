@@ -48,6 +48,8 @@ def run_study(
     config, location = run.config, run.location
     total, output = config.search.trials, console()
     check(config.data.dataset)  # before anything is made for a slip of the pen
+    if source is not None:
+        proposals(source, config.space())
     study = open_study(run)
     remember_beside(study, run)
     job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)

@@ -8,8 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpo.reporting.bounds import at_a_bound
-from hpo.reporting.document import Block, Fold, Heading, Table, Text
-from hpo.reporting.pictures import PictureFolder
+from hpo.reporting.document import Block, Fold, Heading, PictureFolder, Table, Text
 from hpo.reporting.tables import between, percent
 from hpo.results.costs import CostedTrial
 from hpo.results.history import curve

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import hpo
+from hpo.fits.final import FitPlan
 from hpo.study.errors import ConfigError, StudyError
 from tests import ROOT
 from tests.hpo.support import tiny_config
@@ -49,6 +50,13 @@ def test_a_study_starts_from_another_or_from_a_file(
     for source in (None, study, "best.toml", tmp_path / "best.toml"):
         study.run(source=source)
     assert asked == [None, study.location, Path("best.toml"), tmp_path / "best.toml"]
+
+
+def test_a_fit_is_the_command_s(study: hpo.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("hpo.final_fit.fit_study", lambda *arguments: asked.append(arguments))
+    study.fit(seeds=2)
+    assert asked == [(study._run, FitPlan(seeds=2), None)]
 
 
 def test_a_wrong_name_is_said() -> None:
