@@ -142,7 +142,7 @@ def _protocol(metrics: Metrics) -> Iterator[str]:
         )
     else:
         yield (
-            "Split: alphabets that neither trained nor test chose the configuration and the epoch."
+            "Split: alphabets that neither train nor test chose the configuration and the epoch."
         )
     if names := metrics.alphabets():
         yield f"Tested on: {', '.join(names)}."

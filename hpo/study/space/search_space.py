@@ -188,12 +188,14 @@ class SearchSpace:
             ConfigError: it is fixed at another value.
         """
         fixed = self.fixed_value(name) if name in catalogue() else None
-        if fixed is not None and toml(value) != toml(fixed):
+        if fixed is None:
+            return False
+        if value != fixed or isinstance(value, bool) != isinstance(fixed, bool):
             raise ConfigError(
                 f"{key}: {name} is fixed at {toml(fixed)}, not {toml(value)}; "
                 "leave it out of the initial configuration"
             )
-        return fixed is not None
+        return True
 
     def _resolve(self, choose: Callable[[str, Range | Choices], Value]) -> dict[str, Value]:
         """Return the active values, each parameter after those it depends on."""

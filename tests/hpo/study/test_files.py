@@ -47,6 +47,7 @@ def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
         ('base = "../../etc/X.toml"', ["base", '"X" cannot name a study']),
         ('base = "smoke"\n[budget]\nepochs = 0', ["budget.epochs", "0"]),
         ('base = "smoke"\n[[start]]\n"net.poolings" = 1', ["start.0: net.poolings is fixed at 2"]),
+        ('base = "smoke"\n[[start]]\n"net.centred" = 0', ["net.centred is fixed at false, not 0"]),
         ('bas = "smoke"', ['unknown key "bas"', 'did you mean "base"']),
     ],
 )
@@ -242,6 +243,8 @@ def test_a_written_start_is_read_and_pasted(tmp_path: Path) -> None:
     assert found.items() >= values.items()
     # Whatever a start does not name is as in the paper, where that says anything.
     assert (found["recipe.batch"], found["net.padding"]) == ("pairs", "valid")
+    # The same number may be written without its point.
+    text += '"net.dropout" = 0\n'
     mine = written(tmp_path / "mine.toml", 'base = "smoke"\n' + text)
     assert load(mine).space().initial_configurations == (space.initial_configurations[0],)
 
