@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hpo.terminal import options, signals
-from hpo.terminal.named import named_study, source_location
+from hpo.terminal.named import named_source, named_study
 
 app = options.CommandApp()
 
@@ -76,7 +76,7 @@ def main(
         # Torch takes seconds to import, which a wrong option should not cost.
         from hpo.run import dry_run_study, run_study
 
-        other = None if source is None else source_location(source, run.location)
+        other = None if source is None else named_source(source, run.location)
         if dry_run:
             dry_run_study(run, other, given=dataset is not None)
             return

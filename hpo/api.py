@@ -131,12 +131,29 @@ class Study:
 
         return complete_trials(self.optuna)[0]
 
-    def run(self, *, workers: int = 1, source: "Study | None" = None) -> bool:
+    @property
+    def trials(self) -> "list[dict[str, Any]]":
+        """Every trial as a dictionary: a row of the report's ``trials.csv``; see `table`.
+
+        Example:
+            >>> pandas.DataFrame(study.trials)
+
+        Raises:
+            StudyError: the study has not been run yet.
+        """
+        from hpo.results.costs import costed_trials, recorded_space, table
+        from hpo.study.record import StudyRecord
+
+        study = self.optuna
+        return table(costed_trials(study), recorded_space(StudyRecord.of(study).config or {}))
+
+    def run(self, *, workers: int = 1, source: "Study | Path | str | None" = None) -> bool:
         """Run trials up to the study's total, showing progress; return False if interrupted.
 
         Args:
             workers: processes that run trials.
-            source: another study, whose best configurations are tried first.
+            source: another study, whose best configurations are tried first, or a file of starts,
+                such as its report's ``best.toml``.
 
         Raises:
             StudyError: the study cannot be opened or resumed.
@@ -147,7 +164,7 @@ class Study:
         return run_study(
             self._run,
             workers=workers,
-            source=None if source is None else source.location,
+            source=_place(source),
             given=self._dataset is not None,
         )
 
@@ -161,9 +178,9 @@ class Study:
             StudyError: the study has no trial to fit.
             DataError: its data cannot be had.
         """
-        from hpo.fits.final import FitPlan, final_fit
+        from hpo.final_fit import FitPlan, fit_study
 
-        return final_fit(self._run, FitPlan(**plan), self._dataset)
+        return fit_study(self._run, FitPlan(**plan), self._dataset)
 
     def report(self) -> Path:
         """Write ``report.md`` and ``report.html`` and return their folder.
@@ -192,3 +209,9 @@ class Study:
                 f"study {self.location.name} has no complete trial yet; run it further"
             )
         return Picture(best_so_far({self.location.name: [line]}, trials))
+
+
+def _place(source: Study | Path | str | None) -> StudyLocation | Path | None:
+    if isinstance(source, Study):
+        return source.location
+    return None if source is None else Path(source)

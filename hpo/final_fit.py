@@ -1,12 +1,39 @@
 """Fit a study's best configuration at full length, and test it: ``python -m hpo.final_fit``."""
 
-from typing import Annotated
+import logging
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpo.fits.final import FitPlan, final_fit
+from hpo.study.run import StudyRun
 from hpo.terminal import options
 from hpo.terminal.named import named_study
+
+if TYPE_CHECKING:
+    from hpo.results.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+
+def fit_study(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = None) -> "Metrics":
+    """Do `final_fit`, and write the model card beside its results; return its metrics.
+
+    Raises:
+        StudyError: as `final_fit` does.
+        DataError: likewise.
+        OSError: likewise.
+    """
+    plan = plan or FitPlan()
+    metrics = final_fit(run, plan, dataset)
+    from hpo.reporting.card import write_card
+
+    try:
+        write_card(metrics, run.location.folder / plan.folder)
+    except OSError as error:  # of an earlier fit, which may be kept where nothing can be written
+        _log.warning("The model card cannot be written: %s", error)
+    return metrics
+
 
 app = options.CommandApp()
 
@@ -106,7 +133,7 @@ def main(
             study, device, out=out, storage=storage, data_root=data_root, settings=settings
         )
         with options.interruptible(), run.location.explained():
-            final_fit(run, plan, dataset)
+            fit_study(run, plan, dataset)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,41 @@
 """A study's report, as ``report.md`` and one self-contained ``report.html``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from data.files.atomic import remove, write_bytes
+from hpo.reporting.document import Block, Files, Fold, PictureFolder, write
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import options
 from hpo.terminal.named import existing_study
+
+TRIALS, BEST = "trials.csv", "best.toml"
 
 
 def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) -> Path:
     """Write ``report/`` into the study's folder and return it; the study itself is only read.
 
-    It is compared with ``others``.
+    It is compared with ``others``. Beside the pages lie `TRIALS`, a row for each trial, and `BEST`,
+    the winner's configuration as a study file has it.
 
     Raises:
         StudyError: a study is not there or cannot be read.
     """
     from hpo.reporting.accuracy import accuracy, net_gallery, published_results
     from hpo.reporting.comparison import comparison
-    from hpo.reporting.document import Fold, write
     from hpo.reporting.overview import next_steps, overview, provenance
-    from hpo.reporting.pictures import PictureFolder
     from hpo.reporting.search import progress, search
-    from hpo.reporting.winner import initial_trial, winner_section, winning_trial
-    from hpo.results.costs import costed_trials, recorded_space
+    from hpo.reporting.winner import (
+        best_start,
+        initial_trial,
+        winner_section,
+        winning_trial,
+    )
+    from hpo.results.costs import as_csv, costed_trials, recorded_space, table
     from hpo.results.fits import find_fits
     from hpo.study.open import open_finished
     from hpo.study.record import StudyRecord
@@ -43,11 +51,20 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
         fits = find_fits(location, space)
         winner = winning_trial(trials, fits)
         initial = initial_trial(trials, space, winner)
+        files = {
+            TRIALS: (as_csv(table(trials, space)), "a row for each trial"),
+            BEST: (
+                best_start(winner, space, study.study_name),
+                "the winner as a `[[start]]`: paste it into a study file, or try it in another "
+                f"study with `--from {BEST}`",
+            ),
+        }
         blocks = [
             *overview(study, trials, fits, location, datetime.now(UTC)),
             *winner_section(winner, trials, space),
             *progress(study, trials, config, pictures),
             *next_steps(record, trials, fits, initial, location, others),
+            *_written(files, folder),
             *comparison(studies, pictures),
             *accuracy(fits, pictures),
             *published_results(fits, config, record.data or {}),
@@ -58,6 +75,17 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
         write(blocks, folder)
         pictures.sweep()
     return folder
+
+
+def _written(files: Mapping[str, tuple[str, str]], folder: Path) -> list[Block]:
+    """Write the files, each a text and what it holds, and return links; an empty one is removed."""
+    for name, (text, _) in files.items():
+        if text:
+            write_bytes(folder / name, text.encode())
+        else:
+            remove(folder / name)
+    lines = [(name, what) for name, (text, what) in files.items() if text]
+    return [Files(lines)] if lines else []
 
 
 app = options.CommandApp()
@@ -88,7 +116,9 @@ def main(
         names = (study, *(compare or ()))
         locations = [existing_study(name, out, storage) for name in names]
         folder = write_report(locations[0], locations[1:])
-    print(f"{folder / 'report.md'}\n{folder / 'report.html'}")
+    for name in ("report.md", "report.html", TRIALS, BEST):
+        if (folder / name).exists():
+            print(folder / name)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ from data.images.listing import shown
 from data.sources.table import check, is_folder
 from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.own_data import tell_folder
-from hpo.search.warm_start import enqueue_from, proposals
+from hpo.search.warm_start import Source, enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
 from hpo.study.open import on_known_data, open_study, remember_beside
 from hpo.study.run import StudyRun
-from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import finished
 from hpo.terminal.progress import StudyProgress, console
 from hpo.terminal.summary import data_line, print_plan, print_results
@@ -27,7 +26,7 @@ def run_study(
     workers: int = 1,
     ray: str | None = None,
     deadline: float | None = None,
-    source: StudyLocation | None = None,
+    source: Source | None = None,
     given: bool = True,
 ) -> bool:
     """Run the study to its total of trials, showing progress; return False if interrupted.
@@ -37,7 +36,7 @@ def run_study(
         workers: processes that run trials.
         ray: the address of a Ray cluster to place them on, ``local`` for a temporary one here.
         deadline: no trial starts after this time (`time.time`), if given.
-        source: another study, whose best configurations are tried first.
+        source: another study, whose best configurations are tried first, or a file of starts.
         given: whether the data set was asked for, and not only by the study's file; see
             `on_known_data`.
 
@@ -49,6 +48,8 @@ def run_study(
     config, location = run.config, run.location
     total, output = config.search.trials, console()
     check(config.data.dataset)  # before anything is made for a slip of the pen
+    if source is not None:
+        proposals(source, config.space())
     study = open_study(run)
     remember_beside(study, run)
     job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)
@@ -86,14 +87,12 @@ def run_study(
     return not interrupted
 
 
-def dry_run_study(
-    run: StudyRun, source: StudyLocation | None = None, *, given: bool = True
-) -> None:
+def dry_run_study(run: StudyRun, source: Source | None = None, *, given: bool = True) -> None:
     """Print what `run_study` would run; a folder of images is read, and nothing is written.
 
     Raises:
         DataError: that folder cannot be used, or holds too little.
-        StudyError: there is no study ``source``, or nothing in it; or the folder of images that
+        StudyError: there is no ``source``, or nothing in it; or the folder of images that
             this study was begun on is no longer where it was.
     """
     asked, run = run.config.data.dataset, on_known_data(run, given=given)

@@ -222,7 +222,8 @@ def _addresses(server: subprocess.Popen[str]) -> Iterator[str]:
 
 def test_what_the_commands_made(there: Path) -> None:
     """What the README says lies in a study's folder lies there, after its commands."""
-    for name in ("study.db", "artifacts", "final", "final-trial-0", "report/report.html"):
+    names = ("study.db", "artifacts", "final/README.md", "final-trial-0", "report/report.html")
+    for name in (*names, "report/trials.csv", "report/best.toml"):
         assert (there / "studies/compact" / name).exists(), name
     for sheet in ("mine/compact/inputs.png", "seen.png"):
         assert (there / sheet).read_bytes().startswith(b"\x89PNG"), sheet

@@ -8,8 +8,7 @@ import numpy as np
 from data.errors import DataError
 from data.files.archives import read_zip
 from hpo.reporting import tables
-from hpo.reporting.document import Block, Fold, Heading, Text
-from hpo.reporting.pictures import PictureFolder
+from hpo.reporting.document import Block, Fold, Heading, PictureFolder, Text
 from hpo.results import published
 from hpo.results.accuracy import scopes
 from hpo.results.fits import SavedFit, n_way, of_alphabets

@@ -7,8 +7,7 @@ from typing import Any
 
 import optuna
 
-from hpo.reporting.document import Block, Heading, Table, Text
-from hpo.reporting.pictures import PictureFolder
+from hpo.reporting.document import Block, Heading, PictureFolder, Table, Text
 from hpo.reporting.tables import between, percent
 from hpo.results.costs import costed_trials
 from hpo.results.history import Curve, at, curve

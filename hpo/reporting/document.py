@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, Union
+from typing import TYPE_CHECKING, Self, Union
 
 from markdown_it import MarkdownIt
 
 from data.files.atomic import write_bytes
 from hpo.results.markdown import SPECIAL, fenced, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --tint: #0072b214; --accent: #0072b2; }
@@ -116,6 +119,20 @@ class Commands:
 
 
 @dataclass(frozen=True)
+class Code:
+    """Lines of Python."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """Links to files beside the document, each with what it holds, like `Text`'s."""
+
+    lines: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Table:
     """Plain cells under plain headings; ``caption`` is a paragraph like `Text`'s.
 
@@ -155,14 +172,42 @@ class Fold:
     blocks: "Sequence[Block]"
 
 
-Block = Union[Heading, Text, Verdict, Commands, Table, Picture, Beside, Fold]  # noqa: UP007
+Block = Union[Heading, Text, Verdict, Commands, Code, Files, Table, Picture, Beside, Fold]  # noqa: UP007
+
+
+class PictureFolder:
+    """Writes pictures into a report's folder and removes those of an earlier report."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._files: set[str] = set()
+
+    def add(self, figure: "Figure", name: str, title: str, caption: str = "") -> Picture:
+        """Write ``<name>.png`` and return its block of the document."""
+        from hpo.results.plots.style import save
+
+        file = f"{name}.png"
+        save(figure, self.folder / file)
+        self._files.add(file)
+        return Picture(file, title, caption)
+
+    def sweep(self) -> None:
+        """Remove the pictures that were not added."""
+        for path in self.folder.glob("*.png"):
+            if path.name not in self._files:
+                path.unlink()
 
 
 def write(blocks: Sequence[Block], folder: Path) -> None:
     """Write ``report.md`` and ``report.html`` into the folder that holds the pictures."""
-    markdown = _joined(blocks) + "\n"
-    write_bytes(folder / "report.md", markdown.encode())
-    write_bytes(folder / "report.html", _page(markdown, folder).encode())
+    text = markdown(blocks)
+    write_bytes(folder / "report.md", text.encode())
+    write_bytes(folder / "report.html", _page(text, folder).encode())
+
+
+def markdown(blocks: Sequence[Block]) -> str:
+    """Return the document in Markdown."""
+    return _joined(blocks) + "\n"
 
 
 def _joined(blocks: Sequence[Block]) -> str:
@@ -179,6 +224,10 @@ def _markdown(block: Block) -> str:
             return "\n>\n".join((f"> **{plain(line)}**", *(f"> {_marked(text)}" for text in texts)))
         case Commands(lines):
             return fenced("\n".join(f"# {note}\n{line}" for line, note in lines), language="sh")
+        case Code(text):
+            return fenced(text.strip(), language="python")
+        case Files(lines):
+            return "\n".join(f"- [{plain(file)}]({file}): {_marked(what)}" for file, what in lines)
         case Table(headings, rows, caption):
             rules = ["--:" if _is_of_numbers(c) else ":--" for c in zip(*rows, strict=True)]
             rules = rules or [":--"] * len(headings)

@@ -8,8 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from hpo.reporting.bounds import at_a_bound
-from hpo.reporting.document import Block, Fold, Heading, Table, Text
-from hpo.reporting.pictures import PictureFolder
+from hpo.reporting.document import Block, Fold, Heading, PictureFolder, Table, Text
 from hpo.reporting.tables import between, percent
 from hpo.results.costs import CostedTrial
 from hpo.results.history import curve
@@ -17,7 +16,7 @@ from hpo.results.plots import history as plots
 from hpo.results.plots import slices
 from hpo.results.plots.style import STATE_WORDS
 from hpo.study.space.catalogue import catalogue
-from hpo.study.trials import FINISHED, TrialRecord, latest_attempts, ranked
+from hpo.study.trials import FINISHED, TrialRecord, latest_attempts, ranked, reason
 from model.evaluation.intervals import interval
 
 _RATES = (("learning_rate",), ("momentum",), ("l2",))
@@ -165,12 +164,10 @@ def _table_of_failed(trials: Sequence[TrialRecord]) -> Table:
     reasons: dict[str, list[TrialRecord]] = defaultdict(list)
     for trial in trials:
         if trial.state == TrialState.FAIL:
-            retried = latest[trial.original_number].number != trial.number
-            died = f"interrupted; {'resumed' if retried else 'not yet resumed'}"
-            reasons[trial.failure or died].append(trial)
+            reasons[reason(trial, latest)].append(trial)
     lines = [
-        (reason, str(len(group)), _numbers(group))
-        for reason, group in sorted(reasons.items(), key=lambda item: -len(item[1]))
+        (why, str(len(group)), _numbers(group))
+        for why, group in sorted(reasons.items(), key=lambda item: -len(item[1]))
     ]
     return Table(("reason", "count", "trials"), lines, "Failed and interrupted trials.")
 

@@ -6,6 +6,7 @@ from typing import Any
 from hpo.reporting.document import Beside, Block, Heading, Strong, Table, Text
 from hpo.reporting.tables import percent
 from hpo.results.fits import SavedFit, kind
+from hpo.study.files import written_start
 from hpo.study.space.catalogue import Value, catalogue
 from hpo.study.space.domains import Fixed
 from hpo.study.space.search_space import SearchSpace
@@ -72,6 +73,14 @@ def winner_section(
         Text(f"{said} What is not listed is as in the paper."),
         Beside([Beside([_layers(values, before), net]), *([recipe] if recipe.rows else [])]),
     ]
+
+
+def best_start(winner: TrialRecord | None, space: SearchSpace | None, study: str) -> str:
+    """Return the winner as a ``[[start]]`` of a study file, fixed values too; empty without one."""
+    if winner is None or not winner.params:
+        return ""
+    said = f", {percent(winner.accuracy)} in its search" if winner.accuracy is not None else ""
+    return written_start(whole(winner.params, space), f"Trial {winner.number} of {study}{said}")
 
 
 def whole(params: Mapping[str, Any], space: SearchSpace | None) -> dict[str, Value]:

@@ -1,6 +1,8 @@
 """What each trial of a study cost, as far as its database alone can tell."""
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +12,9 @@ import optuna
 from hpo.study.config import specified
 from hpo.study.errors import ConfigError
 from hpo.study.record import StudyRecord
+from hpo.study.space.catalogue import catalogue
 from hpo.study.space.search_space import SearchSpace, search_space
-from hpo.study.trials import TrialRecord, records
+from hpo.study.trials import TrialRecord, latest_attempts, reason, records
 from model.training.cost import training_flops_per_pair
 
 
@@ -20,10 +23,12 @@ class CostedTrial(TrialRecord):
     """A trial with the operations of its training.
 
     Attributes:
+        pairs: that it was trained on, as far as no retry counts them.
         flops_per_pair: floating-point operations of training on one pair; None if not known.
         flops: of its whole training.
     """
 
+    pairs: int
     flops_per_pair: int | None
     flops: float | None
 
@@ -42,6 +47,44 @@ def in_order_of_ending(trials: list[CostedTrial]) -> list[CostedTrial]:
     return sorted(ended, key=lambda trial: (trial.ended, trial.number))
 
 
+def table(trials: Sequence[CostedTrial], space: SearchSpace | None = None) -> list[dict[str, Any]]:
+    """Return a row for each trial, all with the same columns, None where there is no value.
+
+    They are ``number``, ``state`` as Optuna calls it, ``value`` (best one-shot validation accuracy
+    of its epochs, in [0, 1]), every searched parameter, ``epochs``, ``pairs`` trained on,
+    ``seconds`` and ``tflop`` of its training, and the ``reason`` why it failed or was pruned.
+    """
+    searched = {name for trial in trials for name in trial.params}
+    searched |= set(space.searched if space is not None else ())
+    names = [name for name in catalogue() if name in searched]
+    names += sorted(searched.difference(names))
+    latest = latest_attempts(trials)
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state.name,
+            "value": trial.accuracy,
+            **{name: trial.params.get(name) for name in names},
+            "epochs": trial.epochs,
+            "pairs": trial.pairs,
+            "seconds": round(trial.seconds, 4),
+            "tflop": None if trial.flops is None else round(trial.flops / 1e12, 4),
+            "reason": reason(trial, latest) or None,
+        }
+        for trial in trials
+    ]
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of the same columns as CSV under their names; empty without a row."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
 def _costed(record: TrialRecord, space: SearchSpace | None, pairs_per_epoch: int) -> CostedTrial:
     pairs = record.pairs_seen
     if pairs is None:
@@ -53,7 +96,7 @@ def _costed(record: TrialRecord, space: SearchSpace | None, pairs_per_epoch: int
         with suppress(ValueError, ConfigError):
             each = training_flops_per_pair(space.hyperparameters(record.params).architecture)
     flops = None if each is None else float(each) * pairs
-    return CostedTrial(**vars(record), flops_per_pair=each, flops=flops)
+    return CostedTrial(**vars(record), pairs=pairs, flops_per_pair=each, flops=flops)
 
 
 def recorded_space(config: Mapping[str, Any]) -> SearchSpace | None:

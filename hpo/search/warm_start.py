@@ -1,16 +1,18 @@
-"""Starting from another study's best: ``--from STUDY``.
+"""Starting from another study's best, or a file's starts: ``--from STUDY|FILE.toml``.
 
 The configurations are written into the study once, as those of trials to come, so that every
 worker, here or elsewhere, finds them, and each is tried exactly once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import optuna
 
 from hpo.study.errors import StudyError
+from hpo.study.files import starts
 from hpo.study.open import open_finished
 from hpo.study.record import StudyRecord, complete_trials, record_study
 from hpo.study.run import StudyRun
@@ -23,6 +25,9 @@ from hpo.study.trials import configurations_begun
 TAKEN = 5
 """How many of the source study's best configurations are tried."""
 
+Source = StudyLocation | Path
+"""A study, or a file that `starts` reads."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -32,46 +37,53 @@ class Fitted:
     changes: tuple[str, ...]
 
 
-def enqueue_from(study: optuna.Study, run: StudyRun, source: StudyLocation) -> list[str]:
-    """Enqueue ``source``'s best configurations in the study; return what was done, in lines.
+def enqueue_from(study: optuna.Study, run: StudyRun, source: Source) -> list[str]:
+    """Enqueue ``source``'s configurations in the study; return what was done, in lines.
 
-    Does nothing if it has been done before.
+    Does nothing if it has been done before; a file that says something else now is another one.
 
     Raises:
-        StudyError: there is no such study, it is this one, or it has no complete trial.
+        StudyError: there is no such study, it is this one, or it has no complete trial; or the file
+            is wrong.
     """
     location, space = run.location, run.config.space()
-    if (source.name, source.url) == (location.name, location.url):
+    if isinstance(source, StudyLocation) and (source.name, source.url) == (
+        location.name,
+        location.url,
+    ):
         raise StudyError(f"--from {source.name}: that is the study itself; name another one")
     fitted, lines = proposals(source, space)
+    values = [one.values for one in fitted]
     with location.exclusive():
         known = StudyRecord.of(study).enqueued
-        if any(entry["study"] == source.name for entry in known):
-            return [f"The best trials of study {source.name} were enqueued before."]
+        for entry in known:
+            if entry["study"] != source.name:
+                continue
+            if isinstance(source, StudyLocation):
+                return [f"The best trials of study {source.name} were enqueued before."]
+            if entry["values"] == values:
+                return [f"The starts of {source.name} were enqueued before."]
         after = [len(space.initial_configurations), configurations_begun(study)]
         after += [entry["first"] + len(entry["values"]) for entry in known]
         entry = {
             "study": source.name,
             "first": max(after),
-            "values": [one.values for one in fitted],
+            "values": values,
         }
         record_study(study, enqueued=[*known, entry])
     return lines
 
 
-def proposals(source: StudyLocation, space: SearchSpace) -> tuple[list[Fitted], list[str]]:
-    """Return the best configurations of ``source`` fitted to ``space``, and a line on each trial.
+def proposals(source: Source, space: SearchSpace) -> tuple[list[Fitted], list[str]]:
+    """Return the configurations of ``source`` fitted to ``space``, and a line on each.
 
     Raises:
-        StudyError: there is no such study, or it has no complete trial.
+        StudyError: there is no such study, or it has no complete trial; or the file is wrong.
     """
-    other = open_finished(source)
-    fixed = _fixed(StudyRecord.of(other).config or {})
     fitted: list[Fitted] = []
     lines = []
-    for trial in complete_trials(other)[:TAKEN]:
-        one = fit({**fixed, **trial.params}, space)
-        line = f"trial {trial.number} of {source.name} ({trial.value:.1%})"
+    for line, values in _configurations(source):
+        one = fit(values, space)
         if any(one.values == before.values for before in fitted):
             lines.append(f"{line}: skipped, a duplicate in this study's space")
             continue
@@ -109,6 +121,19 @@ def fit(values: Mapping[str, Any], space: SearchSpace) -> Fitted:
     if sampled:
         changes.append(f"sampled: {', '.join(sampled)}")
     return Fitted(taken, tuple(changes))
+
+
+def _configurations(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the configurations of ``source``, whole, each after what it is called."""
+    if isinstance(source, Path):
+        for i, values in enumerate(starts(source)):
+            yield f"start {i} of {source.name}", values
+        return
+    other = open_finished(source)
+    fixed = _fixed(StudyRecord.of(other).config or {})
+    for trial in complete_trials(other)[:TAKEN]:
+        label = f"trial {trial.number} of {source.name} ({trial.value:.1%})"
+        yield label, {**fixed, **trial.params}
 
 
 def initial_configurations(study: optuna.Study, space: SearchSpace) -> Sequence[Mapping[str, Any]]:

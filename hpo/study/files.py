@@ -3,7 +3,7 @@
 import logging
 import math
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from data.files.regular import read_regular
 from hpo.study.config import SECTIONS, StudyConfig, validated
 from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.name import check_name
-from hpo.study.space.catalogue import catalogue, toml
+from hpo.study.space.catalogue import Value, catalogue, toml
 from hpo.study.space.domains import expand, matching, overlaid
 
 MOST_BASES = 20
@@ -88,6 +88,45 @@ def setting(text: str) -> dict[str, Any]:
     )
 
 
+def starts(path: Path) -> list[dict[str, Value]]:
+    """Return the configurations of a file of ``[[start]]`` tables alone, or of a study file.
+
+    Each is whole: what it does not name, and the study file does not fix, has its default, if it
+    has one.
+
+    Raises:
+        ConfigError: the file cannot be read, has no start, or a start is wrong; says which and why.
+    """
+    raw, fixed = _read(path), {}
+    given = raw.get("start", [])
+    if set(raw) - {"start"}:
+        space = load(str(path)).space()
+        given = list(space.initial_configurations)
+        fixed = {n: v for n in catalogue() if (v := space.fixed_value(n)) is not None}
+    if not isinstance(given, list) or not given:
+        raise ConfigError(f"{path}: there is no [[start]] in it, which holds a configuration")
+    defaults = {n: p.default for n, p in catalogue().items() if p.default is not None}
+    found = []
+    for i, start in enumerate(given):
+        try:
+            if not isinstance(start, dict):
+                raise ConfigError(f"{toml(start)} is no table; write [[start]]")
+            own = {n: catalogue()[n].check(v) for n, v in expand(start, catalogue()).items()}
+        except ValueError as error:
+            raise ConfigError(f"{path}: start.{i}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{path}: start.{i}: {error}") from None
+        found.append({**defaults, **fixed, **own})
+    return found
+
+
+def written_start(values: Mapping[str, Value], *notes: str) -> str:
+    """Return a ``[[start]]`` of a study file, each of ``notes`` a line of comment above it."""
+    lines = [f"# {' '.join(note.split())}" for note in notes]
+    lines += ["[[start]]", *(f'"{name}" = {toml(value)}' for name, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
 def available() -> dict[str, Path]:
     """Return the study files that can be named without a path."""
     folders = (Path.cwd() / "studies", _SHIPPED)
@@ -111,15 +150,7 @@ def _path(study: str) -> Path:
 
 def _layers(path: Path, derived: tuple[Path, ...] = ()) -> list[_Layer]:
     """Return the study file ``path``, after its base and whatever that is derived from."""
-    try:
-        # Editors of Windows begin a file in UTF-8 with a byte order mark.
-        raw = tomllib.loads(read_regular(path).decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        why = "a number has too many digits" if "digits" in str(error) else error
-        raise ConfigError(f"{path} is not a TOML file in UTF-8: {why}") from None
-    _refuse_boundless(raw, path)
+    raw = _read(path)
     if "name" in raw:
         raise ConfigError(f'{path}: unknown key "name"; a study is named as its file')
     base = raw.pop("base", None)
@@ -140,6 +171,19 @@ def _layers(path: Path, derived: tuple[Path, ...] = ()) -> list[_Layer]:
     # What a base says of itself need not hold for what is derived from it.
     own = {"description": f"Derived from {origin.stem}", **raw}
     return [*_layers(origin, derived), _Layer(str(path), own)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # Editors of Windows begin a file in UTF-8 with a byte order mark.
+        raw = tomllib.loads(read_regular(path).decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        why = "a number has too many digits" if "digits" in str(error) else error
+        raise ConfigError(f"{path} is not a TOML file in UTF-8: {why}") from None
+    _refuse_boundless(raw, path)
+    return raw
 
 
 def _set(name: str, settings: Sequence[str]) -> list[_Layer]:

@@ -150,6 +150,18 @@ def latest_attempts(trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
     return {trial.original_number: trial for trial in trials}
 
 
+def reason(trial: TrialRecord, latest: Mapping[int, TrialRecord]) -> str:
+    """Return why a trial failed or was pruned; empty if it did not. See `latest_attempts`."""
+    if trial.state == TrialState.PRUNED:
+        return f"pruned after epoch {trial.epochs}"
+    if trial.state != TrialState.FAIL:
+        return ""
+    if trial.failure:
+        return trial.failure
+    resumed = latest[trial.original_number].number != trial.number
+    return f"interrupted; {'resumed' if resumed else 'not yet resumed'}"
+
+
 def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
     """Return the values that a waiting trial is to have, by name, whoever enqueued it."""
     return {**trial.system_attrs.get(_FIXED, {}), **trial.params}

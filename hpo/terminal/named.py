@@ -103,13 +103,15 @@ def existing_study(study: str, out: Path, storage: str | None) -> StudyLocation:
     return StudyLocation(Path(study.removesuffix(".toml")).name, out, storage)
 
 
-def source_location(name: str, location: StudyLocation) -> StudyLocation:
-    """Return where the study of ``--from`` is kept: in a folder, or beside ``location``.
+def named_source(name: str, location: StudyLocation) -> StudyLocation | Path:
+    """Return what ``--from`` names: a ``.toml`` file, a study's folder, or one beside ``location``.
 
     Raises:
         ConfigError: no study can have this name.
     """
     path = Path(name)
+    if path.suffix == ".toml":
+        return path
     if len(path.parts) > 1:
         return StudyLocation(path.name, path.parent)
     return StudyLocation(name, location.out, location.storage)

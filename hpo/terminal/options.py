@@ -102,9 +102,10 @@ From = Annotated[
     str | None,
     typer.Option(
         "--from",
-        metavar="STUDY",
+        metavar="STUDY|FILE.toml",
         help="Try the best 5 configurations of this study next, fitted to the space: kept in the "
-        "same place, or a folder such as studies/compact.",
+        "same place, or a folder such as studies/compact. Or those of a file, "
+        "each a \\[\\[start]], such as report/best.toml.",
         rich_help_panel=_SEARCH,
     ),
 ]

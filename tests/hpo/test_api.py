@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import hpo
+from hpo.fits.final import FitPlan
 from hpo.study.errors import ConfigError, StudyError
 from tests import ROOT
 from tests.hpo.support import tiny_config
@@ -23,6 +24,9 @@ def test_a_study_is_run_looked_at_and_drawn(
     assert "trial 1:" in capsys.readouterr().out
     assert len(study.optuna.trials) == 2
     assert study.best.value == study.optuna.best_value
+    first, second = study.trials
+    assert (first["number"], first["state"], second["state"]) == (0, "COMPLETE", "COMPLETE")
+    assert first.items() >= study.optuna.trials[0].params.items()
     picture = study.plot()
     assert picture._repr_png_().startswith(b"\x89PNG")
     picture.save(tmp_path / "picture.png")
@@ -34,6 +38,25 @@ def test_what_is_not_there_yet_is_said(study: hpo.Study) -> None:
         study.plot()
     with pytest.raises(StudyError, match="run it first"):
         _ = study.best
+    with pytest.raises(StudyError, match="run it first"):
+        _ = study.trials
+
+
+def test_a_study_starts_from_another_or_from_a_file(
+    study: hpo.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("hpo.run.run_study", lambda _, **options: asked.append(options["source"]))
+    for source in (None, study, "best.toml", tmp_path / "best.toml"):
+        study.run(source=source)
+    assert asked == [None, study.location, Path("best.toml"), tmp_path / "best.toml"]
+
+
+def test_a_fit_is_the_command_s(study: hpo.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("hpo.final_fit.fit_study", lambda *arguments: asked.append(arguments))
+    study.fit(seeds=2)
+    assert asked == [(study._run, FitPlan(seeds=2), None)]
 
 
 def test_a_wrong_name_is_said() -> None:

@@ -1,4 +1,6 @@
+import csv
 import re
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from hpo.report import app, write_report
 from hpo.results.metrics import Metrics
+from hpo.study.files import load
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.commands import study_command
@@ -141,6 +144,25 @@ def test_print_shows_what_is_folded(whole: tuple[str, dict, Path], browser: Any)
     wait.until_not(lambda it: it.execute_script(shown))
 
 
+def test_what_is_taken_away_lies_beside_the_page(whole: tuple[str, dict, Path]) -> None:
+    markdown, _, folder = whole
+    page = (folder / "report.html").read_text()
+    for name in ("trials.csv", "best.toml"):
+        assert f"- [{name}]({name}): " in markdown
+        assert f'<a href="{name}">{name}</a>' in page
+    study = open_finished(StudyLocation("smoke", folder.parents[1]))
+    rows = list(csv.DictReader((folder / "trials.csv").open(newline="")))
+    assert [int(row["number"]) for row in rows] == list(range(len(study.trials)))
+    # Trial 7 is what the final fit chose.
+    text = (folder / "best.toml").read_text()
+    (start,) = tomllib.loads(text)["start"]
+    assert start.items() >= study.trials[7].params.items()
+    assert text.startswith("# Trial 7 of smoke, ")
+    mine = folder / "mine.toml"
+    mine.write_text('base = "smoke"\n' + text)
+    assert load(str(mine)).space().initial_configurations == (study.trials[7].params,)
+
+
 def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> None:
     said = 0
     for block in whole[0].split("\n\n"):
@@ -167,8 +189,11 @@ def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> N
 def test_a_study_of_any_state_has_a_report(tmp_path: Path, states: str, says: str) -> None:
     location = StudyLocation("smoke", tmp_path)
     fake_study(location, states, base="smoke")
-    markdown = checked(write_report(location))
+    folder = write_report(location)
+    markdown = checked(folder)
     assert says in markdown
+    assert (folder / "trials.csv").exists() == ("trials.csv" in markdown) == bool(states)
+    assert (folder / "best.toml").exists() == ("best.toml" in markdown) == (states == "C")
     fit = study_command("fit", location, anywhere=True)
     assert (f"{fit}\n" in markdown) == (states == "C")
     assert (f"{fit} --trial 0\n" in markdown) == bool(states)

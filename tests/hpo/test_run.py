@@ -83,3 +83,9 @@ def test_a_dry_run_says_what_would_run(job: Job, capsys: pytest.CaptureFixture[s
     for words in ("4 trials, sampler random", "3 epochs of 128 pairs", "fc.units", "largest"):
         assert words in output
     assert not job.run.location.folder.exists()
+
+
+def test_a_wrong_source_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"best\.toml cannot be read"):
+        run_study(tiny_job(tmp_path).run, source=tmp_path / "best.toml")
+    assert list(tmp_path.iterdir()) == []

@@ -170,11 +170,7 @@ class SearchSpace:
 
     def _start(self, index: int, start: Mapping[str, Any]) -> dict[str, Value]:
         key = f"start.{index}"
-        for name in start:
-            if isinstance(self.specifications.get(name), Fixed):
-                raise ConfigError(
-                    f"{key}: {name} is fixed; leave it out of the initial configuration"
-                )
+        start = {n: v for n, v in start.items() if not self._is_fixed(n, v, key)}
         try:
             values = expand(start, self.searched)
             used = self.used(values)
@@ -184,6 +180,22 @@ class SearchSpace:
         if unused := sorted((set(values) - set(used)) & set(start)):
             raise ConfigError(f"{key}: {unused[0]} is not searched in this configuration")
         return used
+
+    def _is_fixed(self, name: str, value: Any, key: str) -> bool:
+        """Return whether the parameter is fixed, and at this value, which may then be named.
+
+        Raises:
+            ConfigError: it is fixed at another value.
+        """
+        fixed = self.fixed_value(name) if name in catalogue() else None
+        if fixed is None:
+            return False
+        if value != fixed or isinstance(value, bool) != isinstance(fixed, bool):
+            raise ConfigError(
+                f"{key}: {name} is fixed at {toml(fixed)}, not {toml(value)}; "
+                "leave it out of the initial configuration"
+            )
+        return True
 
     def _resolve(self, choose: Callable[[str, Range | Choices], Value]) -> dict[str, Value]:
         """Return the active values, each parameter after those it depends on."""

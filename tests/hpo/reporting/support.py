@@ -12,11 +12,11 @@ from hpo.reporting.document import (
     Fold,
     Heading,
     Picture,
+    PictureFolder,
     Table,
     Text,
     Verdict,
 )
-from hpo.reporting.pictures import PictureFolder
 
 
 class KeptPictures(PictureFolder):

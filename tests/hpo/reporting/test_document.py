@@ -12,12 +12,14 @@ from hpo.reporting.document import (
     Fold,
     Heading,
     Picture,
+    PictureFolder,
     Strong,
     Table,
     Text,
     Verdict,
     write,
 )
+from hpo.results.plots.style import axes
 from tests.data.conftest import fuzz_examples
 
 
@@ -160,3 +162,15 @@ def test_markup_that_is_not_the_document_s_own_is_shown_as_text(
 def test_a_table_s_rows_are_as_wide_as_its_headings() -> None:
     with pytest.raises(AssertionError):
         Table(("a", "b"), [("1",)])
+
+
+def test_pictures_of_an_earlier_report_are_removed(tmp_path: Path) -> None:
+    for name in ("stale.png", "kept.png", "report.md"):
+        (tmp_path / name).write_bytes(b"old")
+    pictures = PictureFolder(tmp_path)
+    figure, _ = axes(height=2)
+    block = pictures.add(figure, "kept", "A plot", "of nothing")
+    assert (block.file, block.title, block.caption) == ("kept.png", "A plot", "of nothing")
+    pictures.sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.png", "report.md"]
+    assert (tmp_path / "kept.png").read_bytes().startswith(b"\x89PNG")

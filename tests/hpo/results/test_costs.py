@@ -1,8 +1,10 @@
+import csv
+import io
 from pathlib import Path
 
 import optuna
 
-from hpo.results.costs import costed_trials, in_order_of_ending, recorded_space
+from hpo.results.costs import as_csv, costed_trials, in_order_of_ending, recorded_space, table
 from hpo.study.files import load
 from hpo.study.record import record_study
 from hpo.study.storage.location import StudyLocation
@@ -66,3 +68,41 @@ def test_the_search_space_is_known_from_the_database_alone() -> None:
         assert space.specifications == config.space().specifications
         assert space.initial_configurations == config.space().initial_configurations
     assert recorded_space({}) is None
+
+
+def test_a_row_of_the_table_is_a_trial(tmp_path: Path) -> None:
+    study = fake_study(StudyLocation("smoke", tmp_path), "CPFDR", base="smoke")
+    trials, space = costed_trials(study), load("smoke").space()
+    rows = table(trials, space)
+    first = ["number", "state", "value", *space.searched]
+    assert [list(row) for row in rows] == 5 * [
+        [*first, "epochs", "pairs", "seconds", "tflop", "reason"]
+    ]
+    assert [row["state"] for row in rows] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING"]
+    complete, pruned, failed, died, running = rows
+    assert complete["value"] == study.trials[0].value
+    assert complete["conv1.filters"] == trials[0].params["conv1.filters"]
+    assert complete["pairs"] == trials[0].pairs_seen
+    assert complete["tflop"] == round((trials[0].flops or 0) / 1e12, 4)
+    assert pruned["reason"] == f"pruned after epoch {trials[1].epochs}"
+    assert failed["reason"] == "ValueError: the loss is not finite"
+    assert failed["pairs"] == 2 * load("smoke").budget.pairs_per_epoch
+    assert died["reason"] == "interrupted; not yet resumed"
+    assert complete["reason"] is running["reason"] is None
+
+
+def test_the_csv_is_the_table(tmp_path: Path) -> None:
+    study = fake_study(StudyLocation("smoke", tmp_path), "CF", base="smoke")
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.FAIL, user_attrs={"failure": 'OSError: "a",\nb; ü'}
+        )
+    )
+    rows = table(costed_trials(study))
+    read = list(csv.DictReader(io.StringIO(as_csv(rows))))
+    assert [list(row) for row in read] == [list(row) for row in rows]
+    for got, row in zip(read, rows, strict=True):
+        assert list(got.values()) == ["" if v is None else str(v) for v in row.values()]
+    # A trial that never had its values, and a study without trials.
+    assert (read[2]["conv1.filters"], read[2]["reason"]) == ("", 'OSError: "a",\nb; ü')
+    assert as_csv([]) == ""

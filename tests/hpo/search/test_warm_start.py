@@ -4,10 +4,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from hpo.search.warm_start import TAKEN, enqueue_from, fit, initial_configurations
+from hpo.search.warm_start import TAKEN, enqueue_from, fit, initial_configurations, proposals
 from hpo.search.workers.worker import Job, work
-from hpo.study.errors import StudyError
-from hpo.study.files import load
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.files import load, written_start
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
@@ -108,3 +108,37 @@ def test_a_wrong_source_is_said(job: Job, tmp_path: Path) -> None:
         enqueue_from(study, job.run, StudyLocation("none", tmp_path))
     with pytest.raises(StudyError, match="no complete one"):
         enqueue_from(study, job.run, made("idle", tmp_path, []))
+
+
+def test_a_file_of_starts_is_a_source_like_a_study(job: Job, tmp_path: Path) -> None:
+    source, file = made("other", tmp_path, [0.3, 0.9, 0.5]), tmp_path / "best.toml"
+    best, *_ = open_finished(source).best_trials
+    text = written_start({"net.depth": 2, "net.poolings": 1, **best.params})
+    file.write_text(text)
+    study, space = open_study(job.run), job.run.config.space()
+    (one,), lines = proposals(file, space)
+    assert one == proposals(source, space)[0][0]
+    assert lines == ["start 0 of best.toml: enqueued unchanged"]
+    assert enqueue_from(study, job.run, file) == lines
+    assert "before" in enqueue_from(study, job.run, file)[0]
+    # Rebuilt with another winner, it is another source.
+    file.write_text(text.replace('"fc.units" = 16', '"fc.units" = 24'))
+    assert enqueue_from(study, job.run, file) == lines
+    work(replace(job, total=3))
+    units = [trial.params["fc.units"] for trial in open_finished(job.run.location).trials]
+    assert units == [16, 16, 24]
+
+
+def test_a_start_of_a_file_is_fitted_to_the_space(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[start]]\n"*.filters" = 64\n"net.padding" = "same"\n')
+    (one,), (line,) = proposals(file, tiny_config().space())
+    assert one.values["conv1.filters"] == 6
+    assert line.startswith("start 0 of mine.toml: conv1.filters 64 → 6; ")
+    assert 'net.padding "same" → "valid", fixed here' in line
+    assert "sampled: conv1.kernel_size" in line
+
+
+def test_a_wrong_file_of_starts_is_said(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        enqueue_from(open_study(job.run), job.run, tmp_path / "none.toml")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hpo.study.errors import ConfigError
-from hpo.study.files import MOST_BASES, available, changed, load, setting
+from hpo.study.files import MOST_BASES, available, changed, load, setting, starts, written_start
 
 STUDIES = (
     "beyond",
@@ -46,7 +46,8 @@ def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
         ('base = "mine.toml"', ["mine.toml", "leads back"]),
         ('base = "../../etc/X.toml"', ["base", '"X" cannot name a study']),
         ('base = "smoke"\n[budget]\nepochs = 0', ["budget.epochs", "0"]),
-        ('base = "smoke"\n[[start]]\n"net.poolings" = 2', ["start.0: net.poolings is fixed"]),
+        ('base = "smoke"\n[[start]]\n"net.poolings" = 1', ["start.0: net.poolings is fixed at 2"]),
+        ('base = "smoke"\n[[start]]\n"net.centred" = 0', ["net.centred is fixed at false, not 0"]),
         ('bas = "smoke"', ['unknown key "bas"', 'did you mean "base"']),
     ],
 )
@@ -229,3 +230,57 @@ def test_a_file_may_stand_on_some_others_not_on_thousands(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match=f"more than {MOST_BASES} files") as refused:
         load(str(tmp_path / "s1499.toml"))
     assert len(str(refused.value)) < 3000
+
+
+def test_a_written_start_is_read_and_pasted(tmp_path: Path) -> None:
+    space = load("smoke").space()
+    # What the study fixes may be named, at the value that it has.
+    values = {"net.poolings": 2, "net.centred": False, **space.initial_configurations[0]}
+    text = written_start(values, "Trial 3 of\nsmoke")
+    assert text.startswith("# Trial 3 of smoke\n[[start]]\n")
+    (tmp_path / "best.toml").write_text(text)
+    (found,) = starts(tmp_path / "best.toml")
+    assert found.items() >= values.items()
+    # Whatever a start does not name is as in the paper, where that says anything.
+    assert (found["recipe.batch"], found["net.padding"]) == ("pairs", "valid")
+    # The same number may be written without its point.
+    text += '"net.dropout" = 0\n'
+    mine = written(tmp_path / "mine.toml", 'base = "smoke"\n' + text)
+    assert load(mine).space().initial_configurations == (space.initial_configurations[0],)
+
+
+def test_a_study_file_is_a_file_of_starts_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('base = "compact"\n')
+    config = load("compact")
+    found = starts(tmp_path / "mine.toml")
+    assert len(found) == len(config.start)
+    assert found[0].items() >= config.space().initial_configurations[0].items()
+    assert found[0]["net.initialisation"] == "kaiming"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["there is no [[start]]"]),
+        ("start = 3", ["there is no [[start]]"]),
+        ("start = [3]", ["start.0: 3 is no table"]),
+        ('[[start]]\n"conv1.filter" = 3', ["start.0", 'did you mean "conv1.filters"']),
+        ('[[start]]\n[[start]]\n"*.filters" = 3.5', ["start.1", "3.5 is not allowed"]),
+        ("[[start]", ["not a TOML file"]),
+        ('[[start]]\n[parameter]\n"fc.units" = 3', ['unknown key "parameter"']),
+        ('base = "smoke"\nstart = []', ["there is no [[start]]"]),
+    ],
+)
+def test_mistakes_in_a_file_of_starts_are_named(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
+    path = tmp_path / "best.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        starts(path)
+    assert all(word in str(refused.value) for word in (*words, "best.toml")), str(refused.value)
+
+
+def test_a_missing_file_of_starts_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"best\.toml cannot be read"):
+        starts(tmp_path / "best.toml")

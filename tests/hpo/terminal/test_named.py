@@ -9,7 +9,7 @@ from hpo.study.open import open_study, remember_beside, remember_data
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import named
-from hpo.terminal.named import existing_study, find_config, named_study, source_location
+from hpo.terminal.named import existing_study, find_config, named_source, named_study
 from model.errors import DeviceError
 from tests.hpo.support import tiny_config
 
@@ -63,8 +63,9 @@ def test_a_study_to_read_is_named_with_or_without_its_file(tmp_path: Path) -> No
 
 def test_a_source_is_beside_the_study_or_in_its_folder(tmp_path: Path) -> None:
     here = StudyLocation("mine", tmp_path, "sqlite:///x.db")
-    assert source_location("compact", here) == StudyLocation("compact", tmp_path, "sqlite:///x.db")
-    assert source_location("other/compact", here) == StudyLocation("compact", Path("other"))
+    assert named_source("compact", here) == StudyLocation("compact", tmp_path, "sqlite:///x.db")
+    assert named_source("report/best.toml", here) == Path("report/best.toml")
+    assert named_source("other/compact", here) == StudyLocation("compact", Path("other"))
 
 
 def begun(config: StudyConfig, out: Path) -> StudyLocation:
