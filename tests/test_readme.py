@@ -239,28 +239,6 @@ def test_python(there: Path) -> None:
     assert (there / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_notebook(there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The six lines as a notebook's cell: calm lines, and the plot shown by itself."""
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    for name, value in environment(there).items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "compact.toml").write_text(SMALL)
-    (lines,) = blocks("python")
-    lines = lines.replace('"compact"', '"compact.toml"').replace("trials=25", "trials=4")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(lines)])
-    kernel = {"metadata": {"path": tmp_path}}
-    nbclient.NotebookClient(notebook, timeout=300, resources=kernel).execute()
-    outputs = notebook.cells[0].outputs
-    said = "".join(out.text for out in outputs if out.get("name") == "stdout")
-    assert re.findall(r"^[-\d]+ [:\d]+ trial (\d+): .* at epoch", said, re.MULTILINE) == list(
-        "0123"
-    )
-    assert "\x1b" not in said
-    assert "\r" not in said
-    assert not [out for out in outputs if out.get("name") == "stderr"]
-    assert [out for out in outputs if "image/png" in out.get("data", {})] == outputs[-1:]
-
-
 def test_study_files() -> None:
     """Every key and value of the study files that are shown is allowed."""
     from hpo.study.config import StudyConfig
