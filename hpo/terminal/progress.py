@@ -144,7 +144,7 @@ def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:
     if trial.state == TrialState.FAIL:
         if record.failure:
             return f"trial {trial.number}: failed: {record.failure}"
-        return f"trial {trial.number}: {_interrupted(record, [TrialRecord.of(t) for t in trials])}"
+        return f"trial {trial.number}: {interrupted(record, [TrialRecord.of(t) for t in trials])}"
     parts = [f"trial {trial.number}:"]
     if trial.value is not None:
         parts.append(f"{trial.value:.1%}")
@@ -160,7 +160,7 @@ def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:
     return " ".join(parts)
 
 
-def _interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
+def interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
     """Return how a trial goes on whose process was stopped or died."""
     attempts = [one for one in trials if one.original_number == trial.original_number]
     retry = next((one for one in attempts if one.number > trial.number), None)

@@ -1,4 +1,6 @@
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import optuna
@@ -8,10 +10,13 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
 
 import hpo.search.artifacts.thumbnails
-from hpo.search.artifacts.upload import ANSWERS, CURVE, keep_artifacts
+from hpo.search.artifacts import upload
+from hpo.search.artifacts.upload import ANSWERS, CURVE, _told, keep_artifacts
 from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_finished
 from hpo.terminal.commands import study_command
+from model.training.epoch import EpochResult
+from model.training.trainer import Trainer
 
 
 def test_a_study_and_its_trials_have_notes_and_pictures(job: Job) -> None:
@@ -37,6 +42,106 @@ def test_a_note_that_a_person_changed_stays(job: Job) -> None:
     save_note(open_finished(job.run.location), "mine")
     work(replace(job, total=2, artifacts=keep_artifacts))
     assert get_note(open_finished(job.run.location)) == "mine"
+
+
+def test_the_study_s_note_tells_the_present_total(job: Job) -> None:
+    work(replace(job, total=1, artifacts=keep_artifacts))
+    more = replace(job.run, config=job.run.config.changed(trials=7))
+    work(replace(job, run=more, total=1, artifacts=keep_artifacts))
+    note = get_note(open_finished(job.run.location))
+    assert "| trials | 7 in all |" in note
+    assert " --trials 7\n" in note
+
+
+def notes_of(job: Job) -> list[str]:
+    study = open_finished(job.run.location)
+    return [get_note(_told(study, trial.number)) for trial in study.trials]
+
+
+def at_each_epoch(monkeypatch: pytest.MonkeyPatch, do: Callable[[int], None]) -> None:
+    """Call ``do`` with the number of each epoch, from 0, before it is trained."""
+    epoch = Trainer._epoch
+
+    def watched(self: Trainer, number: int) -> EpochResult:
+        do(number)
+        return epoch(self, number)
+
+    monkeypatch.setattr(Trainer, "_epoch", watched)
+
+
+@pytest.mark.parametrize(("seconds", "changes"), [(0, 2), (1000, 0)])
+def test_a_running_trial_s_note_changes_now_and_then(
+    job: Job, monkeypatch: pytest.MonkeyPatch, seconds: float, changes: int
+) -> None:
+    monkeypatch.setattr(upload, "NOTE_SECONDS", seconds)
+    monkeypatch.setattr(upload, "_PAUSE", 0)
+    seen: list[str] = []
+    at_each_epoch(monkeypatch, lambda _: seen.extend(notes_of(job)))
+    work(replace(job, total=1, artifacts=keep_artifacts))
+    assert len(seen) == 3
+    assert all("**Running**" in note for note in seen)
+    assert "in its first epoch" in seen[0]
+    assert len(set(seen)) == 1 + changes
+    assert not changes or "epoch 2 of at most 3" in seen[-1]
+    assert "**Running**" not in notes_of(job)[0]
+
+
+def test_a_slow_database_is_written_to_less_often(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "NOTE_SECONDS", 0)
+    kept: list[object] = []
+
+    def slowly(where: object, text: str) -> None:
+        kept.append(where)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(upload, "_keep", slowly)
+    work(replace(job, total=1, artifacts=keep_artifacts))
+    # Of the study, and of the trial's start and end.
+    assert len(kept) == 3
+
+
+def test_what_a_person_writes_while_a_trial_runs_stays(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "NOTE_SECONDS", 0)
+
+    def write(epoch: int) -> None:
+        if epoch == 1:
+            study = open_finished(job.run.location)
+            trial = _told(study, 0)
+            save_note(trial, get_note(trial).replace("Running", "Mine"))
+
+    at_each_epoch(monkeypatch, write)
+    work(replace(job, total=1, artifacts=keep_artifacts))
+    assert "**Mine**: in its first epoch" in notes_of(job)[0]
+
+
+def test_failed_and_interrupted_trials_tell_why_and_what_retries_them(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = replace(job, total=2, artifacts=keep_artifacts)
+    raised: list[BaseException] = [ValueError("no such *layer*"), KeyboardInterrupt()]
+
+    def fail(epoch: int) -> None:
+        if epoch == 1 and raised:
+            raise raised.pop(0)
+
+    at_each_epoch(monkeypatch, fail)
+    with pytest.raises(KeyboardInterrupt):
+        work(job)
+    failed, stopped = notes_of(job)
+    assert "ValueError: no such *layer*" in failed
+    assert "was stopped: interrupted after epoch 1, resumes as [trial 2](?numbers=2)" in stopped
+    work(job)
+    assert notes_of(job)[:2] == [failed, stopped]
+    assert "A retry of [trial 1](?numbers=1)." in notes_of(job)[2]
+    # A process that died cannot say so itself.
+    study = open_finished(job.run.location)
+    study.tell(study.ask(), state=TrialState.FAIL)
+    work(replace(job, total=3))
+    assert "Its process died: interrupted, starts anew as [trial 5]" in notes_of(job)[4]
 
 
 @pytest.mark.parametrize("broken", ["draw", "folder", "note"])
