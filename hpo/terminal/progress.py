@@ -177,7 +177,8 @@ def interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
         number = retry.number
     if retry is not None and retry.resumed_after_epoch:
         return f"interrupted, resumes as trial {number} after epoch {retry.resumed_after_epoch}"
-    if trial.epochs:
+    # A retry that came to its end without a checkpoint found none.
+    if trial.epochs and not (retry is not None and retry.state in FINISHED):
         return (
             f"interrupted after epoch {trial.epochs}, resumes as trial {number} from its last "
             "checkpoint"

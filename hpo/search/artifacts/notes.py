@@ -23,6 +23,7 @@ from model.training.trainer import EpochResult
 
 _STANDARD_ERRORS = 2
 """A score within this many of chance is no better than guessing."""
+_WIDE_SPACE = "\u2003"
 _PAGE_WIDTH = 90
 """Characters of code in a line that fits the dashboard's page of a trial, 1280 pixels wide."""
 
@@ -102,10 +103,11 @@ def failed_note(trial: TrialRecord, trials: Sequence[TrialRecord], config: Study
         title, said = "failed", [fenced(*lines), "Its configuration is not tried again."]
     else:
         cause = "was stopped" if trial.stopped else "died"
-        how = re.sub(r"trial (\d+)", lambda found: _link(int(found[1])), interrupted(trial, trials))
-        title, said = "interrupted", [f"Its process {cause}: {how}."]
+        how = interrupted(trial, trials).capitalize()
+        how = re.sub(r"trial (\d+)", lambda found: _link(int(found[1])), how)
+        title, said = "interrupted", [f"{how}. Its process {cause}."]
     if trial.accuracy is not None:
-        said.append(f"Best of its {trial.epochs} epochs: {trial.accuracy:.1%}.")
+        said.append(f"It reached epoch {trial.epochs}, and {trial.accuracy:.1%} at best.")
     try:
         net = _net(config.space().hyperparameters(trial.params))
     except ConfigError:  # not all of its values had been suggested
@@ -193,7 +195,7 @@ def _layers(hyperparameters: Hyperparameters) -> str:
         for name, (shape, map_side, count) in shapes.items()
     )
     headings = ("layer", "shape", "map, px", "parameters", "learning rate", "momentum", "L2")
-    return _table(headings, rows)
+    return _table(headings, rows, numbers=5)
 
 
 def _rest(hyperparameters: Hyperparameters) -> str:
@@ -224,6 +226,10 @@ def _paragraphs(*texts: str) -> str:
     return "\n\n".join(texts) + "\n"
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: int = 0) -> str:
+    """Return a table whose last columns, so many, are ``numbers``."""
+    marks = [":--"] * (len(headings) - numbers) + ["--:"] * numbers
+    # The dashboard leaves no room between two columns.
+    spaced = (f"{_WIDE_SPACE} | ".join(map(str, line)) for line in (headings, *rows))
+    lines = [next(spaced), " | ".join(marks), *spaced]
+    return "\n".join(f"| {line} |" for line in lines)

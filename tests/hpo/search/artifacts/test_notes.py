@@ -16,8 +16,13 @@ from tests.hpo.support import tiny_config
 RUNNING, COMPLETE, PRUNED = TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED
 
 
+def bare(note: str) -> str:
+    """Return the note without the spaces between its columns."""
+    return note.replace("\u2003", "")
+
+
 def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> None:
-    note = study_note(job.run, {"name": "tiny", "digest": "abcdef" * 9})
+    note = bare(study_note(job.run, {"name": "tiny", "digest": "abcdef" * 9}))
     assert "| data | tiny (abcdefabcdef), background full, 16 px, drawers: all |" in note
     assert "| trials | 4 in all |" in note
     assert "40 trials, 4-way" in note
@@ -30,7 +35,9 @@ def test_a_study_s_note_has_its_settings_commands_and_search_space(job: Job) -> 
 
 def test_names_and_descriptions_are_no_markup_in_a_note(job: Job) -> None:
     config = job.run.config.model_copy(update={"description": "<img src=x> # $a$"})
-    note = study_note(replace(job.run, config=config), {"name": "a|b", "digest": "abcdef" * 9})
+    note = bare(
+        study_note(replace(job.run, config=config), {"name": "a|b", "digest": "abcdef" * 9})
+    )
     assert r"\<img src=x\> \# \$a\$" in note
     assert r"| data | a\|b (abc" in note
 
@@ -38,7 +45,8 @@ def test_names_and_descriptions_are_no_markup_in_a_note(job: Job) -> None:
 def test_the_layers_add_up_to_the_net() -> None:
     config = tiny_config()
     hyperparameters = config.space().hyperparameters(config.space().initial_configurations[0])
-    note = trial_note(7, hyperparameters, [result(1, 0.5), result(2, 0.6)], config, state=COMPLETE)
+    history = [result(1, 0.5), result(2, 0.6)]
+    note = bare(trial_note(7, hyperparameters, history, config, state=COMPLETE))
     kinds = ("| conv", "| fc", "| output")
     rows = [line.split(" | ") for line in note.splitlines() if line.startswith(kinds)]
     total = sum(int(row[3].replace(",", "")) for row in rows)
@@ -75,7 +83,7 @@ def test_verdicts(history: list[EpochResult], state: TrialState, words: str) -> 
 def test_a_running_trial_s_note_tells_how_far_it_is() -> None:
     config = tiny_config()
     hyperparameters = config.space().hyperparameters(config.space().initial_configurations[0])
-    begun = trial_note(7, hyperparameters, [], config, state=RUNNING, retry_of=5)
+    begun = bare(trial_note(7, hyperparameters, [], config, state=RUNNING, retry_of=5))
     assert begun.startswith("# Trial 7\n\n**Running**: in its first epoch.\n")
     assert "A retry of [trial 5](?numbers=5)." in begun
     assert "| conv1 |" in begun
@@ -108,12 +116,15 @@ def test_an_interrupted_trial_s_note_names_its_retry(stopped: bool, cause: str) 
         {"original_number": 0, "stopped": stopped, "params": params, "epochs": 3, "accuracy": 0.5},
         {"original_number": 0, "state": RUNNING, "resumed_after_epoch": 2},
     )
-    note = failed_note(first, [first, retry], config)
+    note = bare(failed_note(first, [first, retry], config))
     assert note.startswith("# Trial 0: interrupted\n")
     assert f"Its process {cause}" in note
-    assert "resumes as [trial 1](?numbers=1) after epoch 2" in note
-    assert "Best of its 3 epochs: 50.0%" in note
+    assert "Interrupted, resumes as [trial 1](?numbers=1) after epoch 2." in note
+    assert "It reached epoch 3, and 50.0% at best." in note
     assert "| conv1 | 4 @ 3x3, pooled |" in note
+    assert "starts anew as" in failed_note(
+        first, [first, replace(retry, state=PRUNED, resumed_after_epoch=None)], config
+    )
     # Before anything retries it, and of a trial whose values were not all suggested.
     note = failed_note(replace(first, params={}), [first], config)
     assert "as [trial 1](?numbers=1) from its last checkpoint" in note

@@ -3,7 +3,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import optuna
 import pytest
 from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
@@ -28,7 +27,7 @@ def test_a_study_and_its_trials_have_notes_and_pictures(job: Job) -> None:
     assert "4-way" in note
     trial = study.trials[0]
     assert trial.state == TrialState.COMPLETE
-    assert "| conv1 | 4 @ 3x3, pooled |" in get_note(optuna.Trial(study, trial._trial_id))
+    assert "| 4 @ 3x3, pooled" in get_note(_told(study, 0))
     kept = get_all_artifact_meta(trial, storage=study._storage)
     assert {meta.filename for meta in kept} == {CURVE, ANSWERS}
     assert {meta.mimetype for meta in kept} == {"image/png"}
@@ -49,7 +48,7 @@ def test_the_study_s_note_tells_the_present_total(job: Job) -> None:
     more = replace(job.run, config=job.run.config.changed(trials=7))
     work(replace(job, run=more, total=1, artifacts=keep_artifacts))
     note = get_note(open_finished(job.run.location))
-    assert "| trials | 7 in all |" in note
+    assert "7 in all |" in note
     assert " --trials 7\n" in note
 
 
@@ -133,15 +132,20 @@ def test_failed_and_interrupted_trials_tell_why_and_what_retries_them(
         work(job)
     failed, stopped = notes_of(job)
     assert "ValueError: no such *layer*" in failed
-    assert "was stopped: interrupted after epoch 1, resumes as [trial 2](?numbers=2)" in stopped
+    assert "Interrupted after epoch 1, resumes as [trial 2](?numbers=2) from its last" in stopped
+    assert "Its process was stopped." in stopped
     work(job)
-    assert notes_of(job)[:2] == [failed, stopped]
+    assert notes_of(job)[0] == failed
+    # It had no checkpoint yet.
+    assert "Interrupted, starts anew as [trial 2]" in notes_of(job)[1]
     assert "A retry of [trial 1](?numbers=1)." in notes_of(job)[2]
     # A process that died cannot say so itself.
     study = open_finished(job.run.location)
     study.tell(study.ask(), state=TrialState.FAIL)
     work(replace(job, total=3))
-    assert "Its process died: interrupted, starts anew as [trial 5]" in notes_of(job)[4]
+    assert (
+        "Interrupted, starts anew as [trial 5](?numbers=5). Its process died." in notes_of(job)[4]
+    )
 
 
 @pytest.mark.parametrize("broken", ["draw", "folder", "note"])
