@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpo.results.metrics import Metrics
+    from hpo.search.hooks import OnEpoch
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,16 @@ class Study:
 
         return complete_trials(self.optuna)[0]
 
-    def run(self, *, workers: int = 1, source: "Study | None" = None) -> bool:
+    def run(
+        self, *, workers: int = 1, source: "Study | None" = None, on_epoch: "OnEpoch | None" = None
+    ) -> bool:
         """Run trials up to the study's total, showing progress; return False if interrupted.
 
         Args:
             workers: processes that run trials.
             source: another study, whose best configurations are tried first.
+            on_epoch: a hook, called with each epoch of each trial as a
+                `hpo.search.hooks.TrialEpoch`; an error in it is a warning.
 
         Raises:
             StudyError: the study cannot be opened or resumed.
@@ -149,6 +154,7 @@ class Study:
             workers=workers,
             source=None if source is None else source.location,
             given=self._dataset is not None,
+            on_epoch=on_epoch,
         )
 
     def fit(self, **plan: Any) -> "Metrics":

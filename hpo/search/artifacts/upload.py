@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 CURVE, ANSWERS = "training-curve.png", "one-shot-answers.png"
 NOTE_SECONDS = 5.0
 """A running trial's note changes at most this often."""
-_PAUSE = 100
-"""And rests for this many times what writing it took: in a slow database it costs 1 % at most."""
+_PAUSE = 200
+"""And rests for this many times what writing it took: in a slow database it costs 0.5 % at most."""
 _MARK = "[//]: # (written by siamese-hpo, "
 """How the last line of a note begins, a comment in Markdown; the note's checksum follows."""
 

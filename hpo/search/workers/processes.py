@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import sys
 import sysconfig
@@ -41,12 +42,19 @@ def run_workers(job: Job, number: int) -> None:
 
     Raises:
         StudyError: a worker stopped for a reason that would stop every one, or they keep dying, or
-            the study's file was removed or replaced.
+            the study's file was removed or replaced, or the job's hook cannot be sent to them.
         KeyboardInterrupt: after every worker has released its trial.
     """
     if number == 1:
         work(job)
         return
+    try:
+        pickle.dumps(job)
+    except (pickle.PicklingError, AttributeError, TypeError) as why:
+        raise StudyError(
+            f"the hook on_epoch cannot be sent to other processes ({why}); define it at the top "
+            "level of a module, or run one worker"
+        ) from None
     storage = retrying(lambda: _database(job.run.location))
     deaths = Deaths(job.run.location)
     workers: list[_Worker] = []
