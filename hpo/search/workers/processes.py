@@ -3,7 +3,6 @@
 import multiprocessing
 import multiprocessing.connection
 import os
-import pickle
 import signal
 import sys
 import sysconfig
@@ -16,6 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from pickle import PicklingError
 
 from hpo.search.workers.deaths import Deaths
 from hpo.search.workers.worker import Job, error_of, work
@@ -28,6 +28,8 @@ from hpo.terminal import signals
 _STOP_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
 _BEGUN = b"begun"
+_UNSENDABLE = (PicklingError, AttributeError, TypeError)
+"""What a job is refused with that holds a function of no module, or an object like an open file."""
 _NOT_BEGUN = (
     "{} ended with exit code {} before it began, as every one would: several workers import the "
     'script that starts them. Put it into a file, its calls below if __name__ == "__main__":, or '
@@ -48,13 +50,6 @@ def run_workers(job: Job, number: int) -> None:
     if number == 1:
         work(job)
         return
-    try:
-        pickle.dumps(job)
-    except (pickle.PicklingError, AttributeError, TypeError) as why:
-        raise StudyError(
-            f"the hook on_epoch cannot be sent to other processes ({why}); define it at the top "
-            "level of a module, or run one worker"
-        ) from None
     storage = retrying(lambda: _database(job.run.location))
     deaths = Deaths(job.run.location)
     workers: list[_Worker] = []
@@ -114,8 +109,16 @@ class _Worker:
         message, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(job, theirs), name=name)
         # Ctrl-C reaches every process of a terminal; the workers are stopped by this one alone.
-        with _without_interrupts(), _own_modules():
-            process.start()
+        try:
+            with _without_interrupts(), _own_modules():
+                process.start()
+        except _UNSENDABLE as why:
+            if job.on_epoch is None:
+                raise
+            raise StudyError(
+                f"the hook on_epoch cannot be sent to other processes ({why}); define it at the "
+                "top level of a module, or run one worker"
+            ) from None
         theirs.close()
         return cls(name, job, process, message)
 
