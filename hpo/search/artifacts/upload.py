@@ -5,15 +5,18 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from hpo.search.artifacts.notes import failed_note, study_note, trial_note
 from hpo.search.hooks import Observer
+from hpo.study.errors import StudyError
 from hpo.study.record import StudyRecord
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
@@ -67,18 +70,17 @@ class _Artifacts(Observer):
         """Say of each failed trial why it failed, and which trial retries it."""
 
         def keep() -> None:
-            known = records(self._study)
-            for record in known:
-                if record.state != TrialState.FAIL:
-                    continue
-                note = failed_note(record, known, self._run.config)
-                if self._failed.get(record.number) != note:
-                    _keep(_told(self._study, record.number), note)
-                    self._failed[record.number] = note
+            # Where the database is away, the trials themselves wait for it, or say so.
+            with no_retry(), suppress(StorageInternalError, StudyError):
+                known = records(self._study)
+                for record in known:
+                    if record.state == TrialState.FAIL:
+                        note = failed_note(record, known, self._run.config)
+                        if self._failed.get(record.number) != note:
+                            _keep(_told(self._study, record.number), note)
+                            self._failed[record.number] = note
 
-        # The trial before may have ended because the database is away.
-        with no_retry():
-            self._try("the notes of failed trials", keep)
+        self._try("the notes of failed trials", keep)
 
     def _keep_note(self, trial: optuna.Trial, trainer: Trainer, state: TrialState) -> None:
         start = time.monotonic()

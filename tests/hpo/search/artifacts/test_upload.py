@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from optuna.artifacts import get_all_artifact_meta
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
 
@@ -171,3 +172,18 @@ def test_no_picture_or_note_is_worth_a_trial(
     assert trial.state == TrialState.COMPLETE
     assert not any(key.startswith("artifacts:") for key in trial.system_attrs) or broken == "note"
     assert "could not be kept" in caplog.text
+
+
+def test_a_database_that_is_away_between_trials_is_left_to_the_trials(
+    job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    work(replace(job, total=1, artifacts=keep_artifacts))
+    kept = keep_artifacts(open_finished(job.run.location), job.run)
+
+    def away(*_: object, **__: object) -> None:
+        raise StorageInternalError("no such table")
+
+    monkeypatch.setattr(upload, "records", away)
+    with caplog.at_level(logging.WARNING):
+        kept.between_trials()
+    assert not caplog.records
