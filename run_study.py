@@ -37,6 +37,7 @@ def main(
     source: options.From = None,
     workers: options.Workers = 1,
     ray: options.Ray = None,
+    tensorboard: options.Tensorboard = None,
     device: options.Device = "auto",
     dry_run: Annotated[
         bool,
@@ -75,11 +76,13 @@ def main(
         )
         # Torch takes seconds to import, which a wrong option should not cost.
         from hpo.run import dry_run_study, run_study
+        from hpo.search.tensorboard import TensorBoard
 
         other = None if source is None else named_source(source, run.location)
         if dry_run:
             dry_run_study(run, other, given=dataset is not None)
             return
+        on_epoch = None if tensorboard is None else TensorBoard(tensorboard)
         signals.raise_on_signals()
         deadline = None if timeout is None else time.time() + timeout
         try:
@@ -90,6 +93,7 @@ def main(
                 deadline=deadline,
                 source=other,
                 given=dataset is not None,
+                on_epoch=on_epoch,
             )
         except KeyboardInterrupt:
             finished = False

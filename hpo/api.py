@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpo.results.metrics import Metrics
+    from hpo.search.hooks import OnEpoch
 
 
 @dataclass(frozen=True)
@@ -147,13 +148,21 @@ class Study:
         study = self.optuna
         return table(costed_trials(study), recorded_space(StudyRecord.of(study).config or {}))
 
-    def run(self, *, workers: int = 1, source: "Study | Path | str | None" = None) -> bool:
+    def run(
+        self,
+        *,
+        workers: int = 1,
+        source: "Study | Path | str | None" = None,
+        on_epoch: "OnEpoch | None" = None,
+    ) -> bool:
         """Run trials up to the study's total, showing progress; return False if interrupted.
 
         Args:
             workers: processes that run trials.
             source: another study, whose best configurations are tried first, or a file of starts,
                 such as its report's ``best.toml``.
+            on_epoch: a hook, called with each epoch of each trial as a
+                `hpo.search.hooks.TrialEpoch`; an error in it is a warning.
 
         Raises:
             StudyError: the study cannot be opened or resumed.
@@ -166,6 +175,7 @@ class Study:
             workers=workers,
             source=_place(source),
             given=self._dataset is not None,
+            on_epoch=on_epoch,
         )
 
     def fit(self, **plan: Any) -> "Metrics":

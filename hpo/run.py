@@ -8,6 +8,7 @@ from rich.console import Console
 from data.images.listing import shown
 from data.sources.table import check, is_folder
 from hpo.search.artifacts.upload import keep_artifacts
+from hpo.search.hooks import OnEpoch
 from hpo.search.own_data import tell_folder
 from hpo.search.warm_start import Source, enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
@@ -28,6 +29,7 @@ def run_study(
     deadline: float | None = None,
     source: Source | None = None,
     given: bool = True,
+    on_epoch: OnEpoch | None = None,
 ) -> bool:
     """Run the study to its total of trials, showing progress; return False if interrupted.
 
@@ -39,9 +41,11 @@ def run_study(
         source: another study, whose best configurations are tried first, or a file of starts.
         given: whether the data set was asked for, and not only by the study's file; see
             `on_known_data`.
+        on_epoch: a hook that is given each epoch of each trial, `hpo.search.hooks.TrialEpoch`.
 
     Raises:
-        StudyError: the study cannot be opened or resumed, or what its workers made is not in it.
+        StudyError: the study cannot be opened or resumed, what its workers made is not in it, or
+            the hook cannot be sent to them.
         DataError: its data cannot be had.
     """
     asked, run = run.config.data.dataset, on_known_data(run, given=given)
@@ -52,7 +56,7 @@ def run_study(
         proposals(source, config.space())
     study = open_study(run)
     remember_beside(study, run)
-    job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts)
+    job = Job(run=run, total=total, deadline=deadline, artifacts=keep_artifacts, on_epoch=on_epoch)
     output.print(
         f"Study {location.name}: up to {total} trials on {run.device}, kept in {location.shown_url}"
     )

@@ -132,6 +132,8 @@ def adapted(command: str) -> list[str]:
     command = command.replace("/shared/studies", "shared").replace(" --quick", "")
     command = command.replace("tests.benchmarks", "tests.benchmarks --toy")
     command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
+    if command.startswith("optuna-dashboard"):
+        command += " --port 18094"  # others may take the usual one
     if re.fullmatch(r"\S+ (\S*run_study\.py|-m hpo\.\w+( \w+)?|-m model\.predict)", command):
         command += " --help"  # named, not shown
     if (
@@ -188,6 +190,8 @@ def test_command(
             monkeypatch.setenv("OMNIGLOT_ROOT", str(request.getfixturevalue("omniglot_root")))
         if "--ray" in command and not find_spec("ray"):
             pytest.skip("ray is not installed")
+        if "--tensorboard" in command and not find_spec("tensorboard"):
+            pytest.skip("tensorboard is not installed")
         run(adapted(command), there)
 
 

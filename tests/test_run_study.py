@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hpo.search.tensorboard import TensorBoard
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal.commands import study_command
@@ -19,7 +20,7 @@ from tests import ROOT
 FLAGS = [
     *("--study", "--trials", "--out", "--storage", "--timeout", "--dataset", "--data-root"),
     *("--sampler", "--pruner", "--seed", "--workers", "--ray", "--device", "--dry-run"),
-    *("--from", "--list", "--set", "--version"),
+    *("--from", "--list", "--set", "--version", "--tensorboard"),
 ]
 
 
@@ -131,3 +132,28 @@ def test_next_commands_hold_the_place_but_no_password() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_tensorboard_is_off_unless_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks: list[object] = []
+
+    def run_study(*_: object, on_epoch: object, **__: object) -> bool:
+        hooks.append(on_epoch)
+        return True
+
+    monkeypatch.setattr("hpo.run.run_study", run_study)
+    study = ["--study", "smoke", "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, study).exit_code == 0
+    assert hooks == [None]
+    runs = ["--tensorboard", str(tmp_path / "runs")]
+    monkeypatch.setattr("hpo.search.tensorboard.find_spec", lambda name: None)
+    refused = CliRunner().invoke(app, [*study, *runs])
+    assert refused.exit_code == 1
+    assert 'pip install -e ".[tensorboard]"' in refused.output
+    monkeypatch.setattr("hpo.search.tensorboard.find_spec", lambda name: name)
+    assert CliRunner().invoke(app, [*study, *runs]).exit_code == 0
+    _, hook = hooks
+    assert isinstance(hook, TensorBoard)
+    assert hook.folder == tmp_path / "runs"

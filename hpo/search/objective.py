@@ -1,13 +1,14 @@
 """The objective: trains what a trial suggests, reports every epoch, returns the best accuracy."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
 import torch
 from optuna.trial import BaseTrial
 
+from hpo.search.hooks import Observer
 from hpo.study.provenance import versions
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, trial_seed
@@ -25,15 +26,12 @@ from hpo.training.resumable import ResumableTraining
 from model.net.siamese import parameter_count
 from model.training.trainer import EpochResult, Trainer
 
-OnTrialEnd = Callable[[optuna.Trial, Trainer, bool], None]
-"""Called with a trial whose training ended, its trainer, and whether it was pruned; before the
-study is told, since a told trial cannot be changed. It may leave the net with any parameters."""
-
 
 class Objective:
     """From a trial to its value, the best one-shot validation accuracy of any epoch, in [0, 1].
 
-    Running trials are saved in ``checkpoints``, under the study's ``identity``, if there are any.
+    Running trials are saved in ``checkpoints``, under the study's ``identity``, if there are any;
+    the ``observers`` follow them.
 
     Example:
         >>> objective = Objective(run, load_data(run))
@@ -47,13 +45,13 @@ class Objective:
         inputs: StudyData,
         *,
         checkpoints: Checkpoints | None = None,
-        on_trial_end: OnTrialEnd | None = None,
+        observers: Sequence[Observer] = (),
         identity: dict[str, Any] | None = None,
     ):
         self.config, self.inputs = run.config, inputs
         gpu = run.device.startswith("cuda")
         self._device = torch.cuda.get_device_name(run.device) if gpu else run.device
-        self.checkpoints, self.on_trial_end = checkpoints, on_trial_end
+        self.checkpoints, self.observers = checkpoints, observers
         self.identity = identity or run.config.identity()
         self.space = run.config.space()
         # One line, which the dashboard shows as it is.
@@ -87,10 +85,21 @@ class Objective:
             for result in trainer.history:
                 trial.report(result.one_shot_accuracy, result.epoch)
             record_resume(trial, len(trainer.history))
-        pruned = training.run(lambda result: self._report(trial, trainer, result))
+        observed = [(o, trial) for o in self.observers if isinstance(trial, optuna.Trial)]
+        for observer, running in observed:
+            observer.on_start(running, trainer)
+
+        def on_epoch(result: EpochResult) -> bool:
+            pruned = self._report(trial, trainer, result)
+            if not (pruned or trainer.finished()):
+                for observer, running in observed:
+                    observer.on_epoch(running, trainer)
+            return pruned
+
+        pruned = training.run(on_epoch)
         record_result(trial, trainer.history)
-        if self.on_trial_end and isinstance(trial, optuna.Trial):
-            self.on_trial_end(trial, trainer, pruned is not None)
+        for observer, running in observed:
+            observer.on_end(running, trainer, pruned is not None)
         if pruned:
             raise optuna.TrialPruned(f"stopped by the pruner after epoch {pruned.epoch}")
         assert trainer.best is not None

@@ -22,12 +22,16 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states that count towards a study's total."""
 
 _SEED, _PARAMETERS, _RETRY_OF, _FAILURE = "seed", "parameters", "retry_of", "failure"
+_VERSIONS, _WORKER = "versions", "worker"
+_LONG = {_VERSIONS, _WORKER, _FAILURE}
+"""Kept among the system attributes: the dashboard shows the user attributes of a trial on its page,
+which each of these would make wider than the window. Version 0.1.0 kept them there."""
 _READ_AS_THEY_ARE = {
-    *(_SEED, _PARAMETERS, "device", "versions", "resumed_after_epoch", "worker", "heartbeats"),
+    *(_SEED, _PARAMETERS, "device", "resumed_after_epoch", "heartbeats", "stopped", "refused"),
     *("best_epoch", "verification_accuracy", "pairs_seen", "seconds", "diverged", "collapsed"),
-    *(_FAILURE, "stopped", "refused"),
+    *_LONG,
 }
-"""User attributes that are kept under the names that they have in `TrialRecord`."""
+"""Attributes that are kept under the names that they have in `TrialRecord`."""
 _HISTORY, _FIXED, _ARTIFACT = "history", "fixed_params", "artifacts:"
 
 
@@ -92,6 +96,7 @@ class TrialRecord:
     def of(cls, trial: FrozenTrial) -> Self:
         """Return the record of a trial as read from its study."""
         kept = {n: value for n, value in trial.user_attrs.items() if n in _READ_AS_THEY_ARE}
+        kept |= {n: value for n, value in trial.system_attrs.items() if n in _LONG}
         reported = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
         complete = trial.state == TrialState.COMPLETE
         lasted = trial.duration.total_seconds() if trial.duration and _FAILURE in kept else 0.0
@@ -194,13 +199,14 @@ def _configuration(trial: FrozenTrial) -> dict[str, Any]:
         # It died while its values were being suggested. Suggested anew from its seed they come out
         # the same, but not if the first few were given and the rest took their random numbers.
         return {"system_attrs": {key: system[key] for key in system if key == _FIXED}}
-    kept = {k: v for k, v in system.items() if k != _HISTORY and not k.startswith(_ARTIFACT)}
+    own = _LONG | {_HISTORY}
+    kept = {k: v for k, v in system.items() if k not in own and not k.startswith(_ARTIFACT)}
     return {"params": trial.params, "distributions": trial.distributions, "system_attrs": kept}
 
 
 def record_worker(storage: BaseStorage, trial_id: int, worker: Mapping[str, Any]) -> None:
     """Write which process runs the trial."""
-    storage.set_trial_user_attr(trial_id, "worker", dict(worker))
+    storage.set_trial_system_attr(trial_id, _WORKER, dict(worker))
 
 
 def record_heartbeat(storage: BaseStorage, trial_id: int, beats: int) -> None:
@@ -217,7 +223,8 @@ def record_start(trial: BaseTrial, *, parameters: int, device: str, versions: st
     """Write that all values are suggested, the net's parameter count, device and versions."""
     trial.set_user_attr(_PARAMETERS, parameters)
     trial.set_user_attr("device", device)
-    trial.set_user_attr("versions", versions)
+    if isinstance(trial, optuna.Trial):
+        trial.storage.set_trial_system_attr(trial._trial_id, _VERSIONS, versions)
 
 
 def record_resume(trial: BaseTrial, epoch: int) -> None:
@@ -252,7 +259,7 @@ def record_failure(
     storage: BaseStorage, trial_id: int, reason: str, *, refused: bool = False
 ) -> None:
     """Write why the trial failed; without a reason it counts as died, and is tried again."""
-    storage.set_trial_user_attr(trial_id, _FAILURE, reason)
+    storage.set_trial_system_attr(trial_id, _FAILURE, reason)
     if refused:
         storage.set_trial_user_attr(trial_id, "refused", True)
 

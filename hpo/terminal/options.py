@@ -109,6 +109,16 @@ From = Annotated[
         rich_help_panel=_SEARCH,
     ),
 ]
+Tensorboard = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="DIR",
+        help="Write the trials' epochs and hyperparameters there too, for TensorBoard; needs the "
+        "extra tensorboard.",
+        rich_help_panel=_STUDY,
+    ),
+]
 Dataset = Annotated[
     str | None,
     typer.Option(

@@ -144,7 +144,7 @@ def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:
     if trial.state == TrialState.FAIL:
         if record.failure:
             return f"trial {trial.number}: failed: {record.failure}"
-        return f"trial {trial.number}: {_interrupted(record, [TrialRecord.of(t) for t in trials])}"
+        return f"trial {trial.number}: {interrupted(record, [TrialRecord.of(t) for t in trials])}"
     parts = [f"trial {trial.number}:"]
     if trial.value is not None:
         parts.append(f"{trial.value:.1%}")
@@ -160,7 +160,7 @@ def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:
     return " ".join(parts)
 
 
-def _interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
+def interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
     """Return how a trial goes on whose process was stopped or died."""
     attempts = [one for one in trials if one.original_number == trial.original_number]
     retry = next((one for one in attempts if one.number > trial.number), None)
@@ -175,7 +175,8 @@ def _interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
         number = retry.number
     if retry is not None and retry.resumed_after_epoch:
         return f"interrupted, resumes as trial {number} after epoch {retry.resumed_after_epoch}"
-    if trial.epochs:
+    # A retry that came to its end without a checkpoint found none.
+    if trial.epochs and not (retry is not None and retry.state in FINISHED):
         return (
             f"interrupted after epoch {trial.epochs}, resumes as trial {number} from its last "
             "checkpoint"

@@ -6,6 +6,7 @@ import pytest
 
 import hpo
 from hpo.fits.final import FitPlan
+from hpo.search.hooks import TrialEpoch
 from hpo.study.errors import ConfigError, StudyError
 from tests import ROOT
 from tests.hpo.support import tiny_config
@@ -20,7 +21,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> hpo.Study:
 def test_a_study_is_run_looked_at_and_drawn(
     study: hpo.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert study.run()
+    epochs: list[TrialEpoch] = []
+    assert study.run(on_epoch=epochs.append)
+    assert {(one.study, one.trial) for one in epochs} == {("tiny", 0), ("tiny", 1)}
     assert "trial 1:" in capsys.readouterr().out
     assert len(study.optuna.trials) == 2
     assert study.best.value == study.optuna.best_value

@@ -18,9 +18,14 @@ from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.workers.worker import work
 from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
+from model.training.epoch import EpochResult
+from model.training.trainer import Trainer
 from tests import ROOT
 from tests.hpo.conftest import PAGE_SECONDS
 from tests.hpo.support import tiny_job
+
+REASON = f"no file {'/a/long/path' * 30}, {'and words ' * 20}"
+FAILED, STOPPED, RETRY = 3, 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +35,20 @@ def location(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyLocation
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
-        job = tiny_job(tmp_path_factory.mktemp("dashboard"), 3)
-        work(replace(job, artifacts=keep_artifacts))
+        job = replace(tiny_job(tmp_path_factory.mktemp("dashboard"), 3), artifacts=keep_artifacts)
+        work(job)
+        raised: list[BaseException] = [ValueError(REASON), KeyboardInterrupt()]
+        epoch = Trainer._epoch
+
+        def fail(self: Trainer, number: int) -> EpochResult:
+            if number == 1 and raised:
+                raise raised.pop(0)
+            return epoch(self, number)
+
+        patch.setattr(Trainer, "_epoch", fail)
+        with pytest.raises(KeyboardInterrupt):
+            work(replace(job, total=4))
+        work(replace(job, total=4))
         yield job.run.location
 
 
@@ -87,6 +104,29 @@ def test_a_trial_page_shows_its_note_and_pictures(address: str, browser: Any) ->
     assert not errors(browser)
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (1, "conv2"),
+        (FAILED, "ValueError: "),
+        (STOPPED, f"starts anew as trial {RETRY}"),
+        (RETRY, f"A retry of trial {STOPPED}"),
+    ],
+)
+def test_a_trial_page_fits_its_window(address: str, browser: Any, number: int, words: str) -> None:
+    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get(f"{address}/trials?numbers={number}")
+        until(browser, f"return document.body.innerText.includes('{words}')")
+        until(browser, "return document.body.innerText.includes('User Attributes')")
+        page = "const page = document.documentElement; return [page.scrollWidth, page.clientWidth]"
+        wide, shown = browser.execute_script(page)
+        assert wide <= shown <= 1280
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_a_taken_port_gives_the_next(location: StudyLocation) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -128,7 +168,7 @@ def test_the_command_prints_its_address_and_stops_cleanly(location: StudyLocatio
 
 def test_the_pictures_are_small(location: StudyLocation) -> None:
     files = [file for file in location.artifacts.iterdir() if file.is_file()]
-    assert len(files) == 6
+    assert len(files) == 8
     for file in files:
         assert file.stat().st_size < 60_000
         with Image.open(file) as image:

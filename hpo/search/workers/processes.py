@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from pickle import PicklingError
 
 from hpo.search.workers.deaths import Deaths
 from hpo.search.workers.heartbeat import process_of
@@ -29,6 +30,8 @@ from hpo.terminal import signals
 _STOP_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
 _BEGUN = b"begun"
+_UNSENDABLE = (PicklingError, AttributeError, TypeError)
+"""What a job is refused with that holds a function of no module, or an object like an open file."""
 _NOT_BEGUN = (
     "{} ended with exit code {} before it began, as every one would: several workers import the "
     'script that starts them. Put it into a file, its calls below if __name__ == "__main__":, or '
@@ -43,7 +46,7 @@ def run_workers(job: Job, number: int) -> None:
 
     Raises:
         StudyError: a worker stopped for a reason that would stop every one, or they keep dying, or
-            the study's file was removed or replaced.
+            the study's file was removed or replaced, or the job's hook cannot be sent to them.
         KeyboardInterrupt: after every worker has released its trial.
     """
     if number == 1:
@@ -111,8 +114,16 @@ class _Worker:
         message, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_child, args=(job, theirs), name=name)
         # Ctrl-C reaches every process of a terminal; the workers are stopped by this one alone.
-        with _without_interrupts(), _own_modules():
-            process.start()
+        try:
+            with _without_interrupts(), _own_modules():
+                process.start()
+        except _UNSENDABLE as why:
+            if job.on_epoch is None:
+                raise
+            raise StudyError(
+                f"the hook on_epoch cannot be sent to other processes ({why}); define it at the "
+                "top level of a module, or run one worker"
+            ) from None
         theirs.close()
         return cls(name, job, process, message)
 

@@ -12,13 +12,14 @@ from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedT
 from optuna.trial import TrialState
 
 from data.errors import DataError
-from hpo.search.objective import Objective, OnTrialEnd
+from hpo.search.hooks import EpochHook, Observer, OnEpoch
+from hpo.search.objective import Objective
 from hpo.search.warm_start import initial_configurations
 from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor, this_process
 from hpo.search.workers.queue import next_trial, open_configurations, release
 from hpo.search.workers.stops import StopNotes
 from hpo.study.errors import StudyError
-from hpo.study.open import known_identity, open_study, remember_data
+from hpo.study.open import known_identity, open_study, open_there, remember_data
 from hpo.study.record import BASELINE, StudyRecord, record_baseline
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
@@ -51,15 +52,17 @@ class Job:
         total: how many trials are to finish, all workers' together.
         threads: CPU threads to train with, None for all.
         deadline: no trial starts after this time (`time.time`), if given.
-        artifacts: given the study once, returns what to call with each trial whose training ended;
-            None for nothing.
+        artifacts: given the study once, returns what keeps notes and pictures of its trials; None
+            for nothing.
+        on_epoch: a hook that is given each epoch of each trial, if there is one.
     """
 
     run: StudyRun
     total: int
     threads: int | None = None
     deadline: float | None = None
-    artifacts: Callable[[optuna.Study, StudyRun], OnTrialEnd] | None = None
+    artifacts: Callable[[optuna.Study, StudyRun], Observer] | None = None
+    on_epoch: OnEpoch | None = None
 
 
 def work(job: Job) -> None:
@@ -93,7 +96,7 @@ def work(job: Job) -> None:
             run,
             inputs,
             checkpoints=checkpoints,
-            on_trial_end=job.artifacts(study, run) if job.artifacts else None,
+            observers=_observers(job, study),
             identity=known_identity(study, run.config),
         )
         with quiet(), StopNotes(run.location) as stops:
@@ -106,9 +109,23 @@ def work(job: Job) -> None:
         retrying(sweep)
 
 
+def _observers(job: Job, study: optuna.Study) -> list[Observer]:
+    found: list[Observer] = []
+    if job.on_epoch is not None:
+        found.append(EpochHook(job.run, job.on_epoch))
+    if job.artifacts is not None:
+        found.append(job.artifacts(study, job.run))
+    return found
+
+
 def error_of(job: Job) -> str | None:
-    """Do the job; return None at its end, or why it stopped, for another process to print."""
+    """Do the job; return None at its end, or why it stopped, for another process to print.
+
+    The study has been begun by that process: where its database is found empty it is gone, and no
+    other is begun in its place.
+    """
     try:
+        retrying(lambda: open_there(job.run.location))
         work(job)
     except (StudyError, DataError) as error:
         return str(error)
@@ -120,6 +137,10 @@ def error_of(job: Job) -> str | None:
 def _run_trials(
     job: Job, study: optuna.Study, objective: Objective, checkpoints: Checkpoints
 ) -> None:
+    def between() -> None:
+        for observer in objective.observers:
+            observer.between_trials()
+
     monitor = HeartbeatMonitor()
     before = {trial.number for trial in study.get_trials(deepcopy=False)}
     while job.deadline is None or time.time() < job.deadline:
@@ -132,13 +153,17 @@ def _run_trials(
             monitor=monitor,
             space=objective.space,
         )
+        between()
         if trial is None:
             if finished(study) >= job.total:
                 return
             # Other workers run the last ones; if one dies, its trial is retried.
             time.sleep(_WAIT_SECONDS)
             continue
-        reason = run_trial(study, trial, objective)
+        try:
+            reason = run_trial(study, trial, objective)
+        finally:
+            between()
         if original_number(trial) not in open_configurations(study):
             checkpoints.remove(original_number(trial))
         if reason is not None:

@@ -6,6 +6,7 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial, TrialState
 
+from hpo.search.hooks import Observer
 from hpo.search.objective import Objective
 from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_finished
@@ -99,11 +100,12 @@ def test_a_trial_whose_training_ended_is_handed_on_before_it_is_told(
     def begin(study: optuna.Study, run: object) -> object:
         assert run == job.run
 
-        def on_trial_end(trial: optuna.Trial, trainer: Trainer, pruned: bool) -> None:
-            state = study.trials[trial.number].state
-            handed.append((trial.number, len(trainer.history), pruned, state))
+        class Handed(Observer):
+            def on_end(self, trial: optuna.Trial, trainer: Trainer, pruned: bool) -> None:
+                state = study.trials[trial.number].state
+                handed.append((trial.number, len(trainer.history), pruned, state))
 
-        return on_trial_end
+        return Handed()
 
     monkeypatch.setattr(optuna.Trial, "should_prune", lambda _: pruned)
     work(replace(job, total=2, artifacts=begin))
