@@ -70,7 +70,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
             *published_results(fits, config, record.data or {}),
             *search(study, trials, config, pictures),
             *net_gallery(fits, pictures),
-            Fold("How it was made", provenance(study)),
+            *([Fold("How it was made", made)] if (made := provenance(study)) else []),
         ]
         write(blocks, folder)
         pictures.sweep()

@@ -80,13 +80,16 @@ def generate(
     for alphabet in pool.alphabet.unique():
         table = _table(pool, (pool.alphabet == alphabet).nonzero().squeeze(1))
         drawn = (table >= 0).to(torch.float32)
-        shared = (drawn.T @ drawn).fill_diagonal_(0)
-        often = drawn.sum(1) >= 2
-        able = int(shared.max() if variant == "two_drawers" else often.sum())
+        if variant == "two_drawers":
+            shared = (drawn.T @ drawn).fill_diagonal_(0)
+            able, suited = int(shared.max()), (shared >= way).nonzero()
+        else:  # pairs of drawers would be too many where each image has its own
+            suited = drawn.sum(1) >= 2
+            able = int(suited.sum())
         if able >= best:
             best, name, all_of_it = able, pool.alphabet_names[int(alphabet)], len(table)
         if able >= way:
-            usable.append((table, (shared >= way).nonzero(), often))
+            usable.append((table, suited))
     if not usable:
         whose = "by the same two drawers" if variant == "two_drawers" else "by two drawers or more"
         raise DataError(
@@ -95,12 +98,12 @@ def generate(
             "(validation.way of a study), or add characters"
         )
     parts = []
-    for i, (table, drawer_pairs, often) in enumerate(usable):
+    for i, (table, suited) in enumerate(usable):
         number = trials // len(usable) + (i < trials % len(usable))
         if variant == "two_drawers":
-            parts.append(_two_drawer_trials(table, drawer_pairs, way, number, generator))
+            parts.append(_two_drawer_trials(table, suited, way, number, generator))
         else:
-            parts.append(_all_drawer_trials(table[often], way, number, generator))
+            parts.append(_all_drawer_trials(table[suited], way, number, generator))
     query, support, answer = (torch.cat(column) for column in zip(*parts, strict=True))
     return OneShotTrials(pool, query, support, answer).to(drawings.device)
 

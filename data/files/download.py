@@ -86,8 +86,8 @@ def _cause(error: Exception) -> str:
     """Return what went wrong, without the layers of libraries that pass it on."""
     while isinstance(inner := getattr(error, "reason", error.args and error.args[0]), Exception):
         error = inner
-    said = str(error).rstrip(".")
-    # urllib3 puts its connection before the cause.
+    # urllib3 puts its connection before the cause, within the text or beside it.
+    said = str(error.args[-1] if error.args else error).rstrip(".")
     return said.partition("): ")[2] or said
 
 

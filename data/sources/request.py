@@ -29,8 +29,8 @@ class Request:
             learnt from them: no alphabet validates or tests, and the digest is the background's.
             Other sources lie in one piece and are read whole.
         download: whether what is missing may be fetched.
-        size: pixels to reduce the 105 x 105 drawings to, by area; no full-size copy of everything
-            is made. The digest is that of the full-size content all the same.
+        size: pixels to reduce the 105 x 105 drawings to, by area; None keeps them. No full-size
+            copy of everything is made; the digest is that of the full-size content all the same.
         drawer_names: what tells the drawers in a folder of the user's own: ``names``, the numbers
             at the ends of its files' names; ``rank``, the order of those; ``auto``, names where
             they are regular.

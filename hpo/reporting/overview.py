@@ -79,7 +79,10 @@ def _verdict(
         line = f"{percent(accuracy)} [{between(low, high)}] one-shot validation accuracy"
         line += ", not tested yet"
         said = "95 % interval over other trials of these alphabets; "
-        said += f"{asked:,} trials, 1 seed; the best of {len(complete)}, and so biased upwards. "
+        said += f"{asked:,} trials, 1 seed"
+        if len(complete) > 1:
+            said += f"; the best of {len(complete)}, and so biased upwards"
+        said += ". "
     fit_it = study_command("fit", location, anywhere=True)
     return Verdict(
         line,

@@ -80,6 +80,10 @@ def search(
 
 def _best(complete: Sequence[TrialRecord], config: Mapping[str, object]) -> Table:
     trials = config.get("validation.trials")
+    basis = _basis({})
+    if isinstance(trials, int):
+        basis = f"Of {trials:,} trials and 1 seed each; intervals over other trials of these "
+        basis += "alphabets."
     lines = []
     for trial in complete[:_TOP]:
         accuracy = trial.accuracy or 0.0
@@ -95,9 +99,8 @@ def _best(complete: Sequence[TrialRecord], config: Mapping[str, object]) -> Tabl
         ("configuration", "accuracy", "95 % interval", "parameters", "seconds"),
         lines,
         f"The top {len(lines)} of {len(complete)} complete trials by {way}-way one-shot accuracy "
-        f"on validation alphabets, {trials} trials and 1 seed each; intervals over other trials of "
-        "these alphabets. The maximum of "
-        "many noisy scores is biased upwards; a final fit is scored on fresh trials.",
+        f"on validation alphabets. {basis} The maximum of many noisy scores is biased upwards; a "
+        "final fit is scored on fresh trials.",
     )
 
 

@@ -68,10 +68,13 @@ def winner_section(
     image = [("image, px", str(space.image_size))] if space is not None else []
     net = Table(("net", "value"), [*image, *_settings("net", values, before)])
     recipe = Table(("recipe", "value"), _settings("recipe", values, before))
+    if space is not None:
+        said += " What is not listed is as in the paper."
+    inner, outer = ([table] if table.rows else [] for table in (net, recipe))
     return [
         Heading(2, f"The winner: trial {winner.number}"),
-        Text(f"{said} What is not listed is as in the paper."),
-        Beside([Beside([_layers(values, before), net]), *([recipe] if recipe.rows else [])]),
+        Text(said),
+        Beside([Beside([_layers(values, before), *inner]), *outer]),
     ]
 
 

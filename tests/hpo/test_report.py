@@ -5,7 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import create_trial
 from typer.testing import CliRunner
 
 from hpo.report import app, write_report
@@ -229,3 +231,20 @@ def test_a_damaged_fit_or_gallery_is_left_out(tmp_path: Path) -> None:
     markdown = checked(write_report(location))
     assert "No trial is complete yet" in markdown
     assert "Gallery" not in markdown
+
+
+def test_a_study_that_was_made_elsewhere_is_reported_with_what_is_known(tmp_path: Path) -> None:
+    location = StudyLocation("other", tmp_path)
+    location.make_folder()
+    study = optuna.create_study(study_name="other", storage=location.url, direction="maximize")
+    rate = optuna.distributions.FloatDistribution(0, 1)
+    for value in (0.2, 0.6):
+        params = {"conv1.learning_rate": value}
+        distributions = {"conv1.learning_rate": rate}
+        study.add_trial(create_trial(params=params, distributions=distributions, value=value))
+    markdown = checked(write_report(location))
+    assert "None" not in markdown
+    assert "The winner: trial 1" in markdown
+    assert "as in the paper" not in markdown
+    assert not re.search(r"<details>\n<summary>.*</summary>\n*</details>", markdown)
+    assert not re.search(r"^\| :--.*\|\n\n", markdown, re.MULTILINE), "a table without rows"

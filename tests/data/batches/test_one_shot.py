@@ -1,9 +1,10 @@
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from data.batches.one_shot import OneShotTrials, Variant, generate
 from data.drawings import Drawings
@@ -137,3 +138,22 @@ def test_moving_keeps_everything() -> None:
     assert isinstance(moved.drawings, Drawings)
     for name in ("query", "support", "answer"):
         assert torch.equal(getattr(moved, name), getattr(trials, name))
+
+
+def test_trials_of_any_drawers_take_no_memory_for_pairs_of_drawers() -> None:
+    class Largest(TorchDispatchMode):
+        elements = 0
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            out = func(*args, **kwargs or {})
+            if isinstance(out, torch.Tensor):
+                self.elements = max(self.elements, out.numel())
+            return out
+
+    # As in a folder whose images do not tell who drew them: each has a drawer of its own.
+    drawings = synthetic(characters=(2,), drawers=300, size=4)
+    with Largest() as largest:
+        generate(drawings, way=2, trials=1, variant="all_drawers", seed=0)
+    assert largest.elements <= drawings.ink.numel()

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -150,6 +151,19 @@ def test_nobody_there(tmp_path: Path) -> None:
     # In the words of the cause, not of the layers that passed it on.
     assert "could not be downloaded: Failed to establish a new connection" in str(error.value)
     assert "Pool" not in str(error.value)
+
+
+def test_a_server_that_does_not_answer_is_said_in_plain_words(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # fills the queue of those who want to connect
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(deaf.getsockname())
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/file.zip"
+        with pytest.raises(DataUnavailable) as error:
+            download(url, tmp_path / "file.zip", attempts=1, timeout=0.2)
+    assert "could not be downloaded: Connection to 127.0.0.1 timed out" in str(error.value)
 
 
 def test_other_schemes(tmp_path: Path) -> None:

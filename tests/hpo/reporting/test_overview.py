@@ -45,6 +45,15 @@ def test_a_study_without_a_complete_trial_says_what_to_run(tmp_path: Path) -> No
     assert f"No trial is complete yet\nRun the study with `{run}`." in said
 
 
+@pytest.mark.parametrize(
+    ("states", "of"), [("C", ""), ("CC", "; the best of 2, and so biased upwards")]
+)
+def test_only_a_best_of_several_is_biased(tmp_path: Path, states: str, of: str) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    study = fake_study(location, states, base="smoke")
+    assert f" trials, 1 seed{of}. " in prose(overview(study, records(study), [], location, NOW))
+
+
 def test_a_finished_study_gives_the_official_accuracy_of_its_fits(tmp_path: Path) -> None:
     location = StudyLocation("smoke", tmp_path)
     study = fake_study(location, "C", base="smoke")
