@@ -14,10 +14,10 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from hpo.search.workers.worker import Job, work
+from hpo.search.workers.worker import Job, error_of, work
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
-from hpo.study.open import open_finished
+from hpo.study.open import open_finished, open_study
 from hpo.study.samplers.table import SAMPLERS
 from hpo.study.trials import TrialRecord, finished
 from hpo.training.resumable import ResumableTraining
@@ -89,6 +89,15 @@ def test_a_database_that_goes_while_a_worker_starts_is_one_message(
     monkeypatch.setattr(f"hpo.search.workers.worker.{step}", gone)
     with pytest.raises(StudyError, match="cannot be used: no such table"):
         work(job)
+
+
+def test_no_worker_begins_a_study_where_its_own_is_gone(job: Job) -> None:
+    """One that replaces a dead worker, while the server's tables are gone, for example."""
+    assert "there is no study tiny" in (error_of(job) or "")
+    open_study(job.run)
+    optuna.delete_study(study_name="tiny", storage=job.run.location.url)
+    assert "tiny" in (error_of(job) or "")
+    assert optuna.get_all_study_names(job.run.location.url) == []
 
 
 def test_deadline_starts_no_trial(job: Job) -> None:
