@@ -123,9 +123,12 @@ def _loaded(storage: RDBStorage, location: StudyLocation) -> optuna.Study:
     _refuse_renamed(storage, location)
     try:
         with quiet():
-            return optuna.load_study(study_name=location.name, storage=storage)
+            study = optuna.load_study(study_name=location.name, storage=storage)
     except KeyError:
         raise StudyError(f"there is no study {location.name} in {location.shown_url}") from None
+    if (n := len(study.directions)) > 1:
+        raise StudyError(f"study {location.name} has {n} objectives, so it was not made here")
+    return study
 
 
 def read_record(location: StudyLocation) -> StudyRecord | None:

@@ -114,13 +114,19 @@ def _read(location: StudyLocation) -> Iterator[ListedStudy]:
     storage = location.read_only()
     with location.explained():
         for name in get_all_study_names(storage):
-            trials = records(load_study(study_name=name, storage=storage))
+            study = load_study(study_name=name, storage=storage)
+            database = str(location.sqlite_file() or location.shown_url)
+            if (objectives := len(study.directions)) > 1:
+                problem = f"it has {objectives} objectives, so it was not made here"
+                yield ListedStudy(name=name, database=database, problem=problem)
+                continue
+            trials = records(study)
             states = Counter(trial.state for trial in trials)
             best = next(iter(ranked(trials)), None)
             times = [time for t in trials for time in (t.started, t.ended) if time]
             yield ListedStudy(
                 name=name,
-                database=str(location.sqlite_file() or location.shown_url),
+                database=database,
                 finished=sum(states[state] for state in FINISHED),
                 running=states[TrialState.RUNNING],
                 failed=states[TrialState.FAIL] - sum(trial.is_interrupted for trial in trials),

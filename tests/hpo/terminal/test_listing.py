@@ -11,7 +11,8 @@ from optuna.trial import TrialState
 from typer.testing import CliRunner
 
 from hpo.search.workers.worker import Job, work
-from hpo.study.open import open_study
+from hpo.study.errors import StudyError
+from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import record_failure
@@ -120,3 +121,17 @@ def test_a_renamed_study_is_listed_as_such(job: Job, tmp_path: Path) -> None:
     (one,) = list_studies(tmp_path)
     assert one.name == "tiny"
     assert 'holds no study tiny, but "other name"' in str(one.problem)
+
+
+def test_a_study_of_several_objectives_is_named_and_the_others_are_listed(tmp_path: Path) -> None:
+    location = StudyLocation("two", tmp_path)
+    location.make_folder()
+    study = optuna.create_study(
+        study_name="two", storage=location.url, directions=["maximize", "minimize"]
+    )
+    study.add_trial(optuna.trial.create_trial(values=[0.5, 1.0]))
+    open_study(StudyRun(config=tiny_config(), location=StudyLocation("tiny", tmp_path)))
+    found = {one.name: one.problem for one in list_studies(tmp_path)}
+    assert found == {"two": "it has 2 objectives, so it was not made here", "tiny": None}
+    with pytest.raises(StudyError, match="study two has 2 objectives, so it was not made"):
+        open_finished(location)
