@@ -11,7 +11,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -195,6 +197,19 @@ def test_command(
         run(adapted(command), there)
 
 
+def status(address: str) -> int:
+    """Return what a server answers, which may print its address before it listens."""
+    for _ in range(60):
+        try:
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            time.sleep(0.5)
+    pytest.fail(f"nothing listens at {address}")
+
+
 def serves(arguments: list[str], there: Path) -> None:
     """Check that the command prints an address that answers, and ends when told to."""
     server = subprocess.Popen(
@@ -207,8 +222,7 @@ def serves(arguments: list[str], there: Path) -> None:
     )
     try:
         address = next(_addresses(server))
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            assert answer.status == 200
+        assert status(address) == 200
     finally:
         server.send_signal(signal.SIGINT)
         server.communicate(timeout=60)

@@ -105,6 +105,11 @@ class Objective:
         assert trainer.best is not None
         return trainer.best.one_shot_accuracy
 
+    def between_trials(self) -> None:
+        """Let the observers know that a trial is to begin, or has ended, however it did."""
+        for observer in self.observers:
+            observer.between_trials()
+
     def _report(self, trial: BaseTrial, trainer: Trainer, result: EpochResult) -> bool:
         """Report an epoch; return whether the trial is to be pruned after it.
 

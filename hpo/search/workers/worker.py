@@ -104,6 +104,7 @@ def work(job: Job) -> None:
                 _run_trials(job, study, objective, checkpoints)
             except (KeyboardInterrupt, StudyError, StorageInternalError):
                 _release(study, stops)
+                objective.between_trials()
                 raise
         # A worker may have died between telling its last trial and removing its checkpoint.
         retrying(sweep)
@@ -137,10 +138,6 @@ def error_of(job: Job) -> str | None:
 def _run_trials(
     job: Job, study: optuna.Study, objective: Objective, checkpoints: Checkpoints
 ) -> None:
-    def between() -> None:
-        for observer in objective.observers:
-            observer.between_trials()
-
     monitor = HeartbeatMonitor()
     before = {trial.number for trial in study.get_trials(deepcopy=False)}
     while job.deadline is None or time.time() < job.deadline:
@@ -153,17 +150,15 @@ def _run_trials(
             monitor=monitor,
             space=objective.space,
         )
-        between()
+        objective.between_trials()
         if trial is None:
             if finished(study) >= job.total:
                 return
             # Other workers run the last ones; if one dies, its trial is retried.
             time.sleep(_WAIT_SECONDS)
             continue
-        try:
-            reason = run_trial(study, trial, objective)
-        finally:
-            between()
+        reason = run_trial(study, trial, objective)
+        objective.between_trials()
         if original_number(trial) not in open_configurations(study):
             checkpoints.remove(original_number(trial))
         if reason is not None:

@@ -74,7 +74,11 @@ def test_study_files_load_and_are_frozen(name: str) -> None:
         ('"net.poolings" = 2', "", ["conv", "leaves no pixels", "kernel"]),
         ('"conv2.kernel_size" = 4', '"conv2.kernel_size" = 9', ["start.0", "conv2.kernel", "9"]),
         ('"conv2.kernel_size" = 4', "", ["start.0", "conv2.kernel_size"]),
-        ('"conv2.kernel_size" = 4', '"net.poolings" = 2', ["start.0", "net.poolings"]),
+        (
+            '"conv2.kernel_size" = 4',
+            '"conv2.kernel_size" = 4\n"net.poolings" = 3',
+            ["start.0", "net.poolings", "fixed at 2"],
+        ),
         ("[data]", "[data", ["not a TOML file"]),
     ],
 )

@@ -109,7 +109,7 @@ def test_what_a_person_writes_while_a_trial_runs_stays(
 
     def write(epoch: int) -> None:
         if epoch == 1:
-            study = open_finished(job.run.location)
+            study = open_there(job.run.location)
             trial = _told(study, 0)
             save_note(trial, get_note(trial).replace("Running", "Mine"))
 
@@ -141,7 +141,7 @@ def test_failed_and_interrupted_trials_tell_why_and_what_retries_them(
     assert "Interrupted, starts anew as [trial 2]" in notes_of(job)[1]
     assert "A retry of [trial 1](?numbers=1)." in notes_of(job)[2]
     # A process that died cannot say so itself.
-    study = open_finished(job.run.location)
+    study = open_there(job.run.location)
     study.tell(study.ask(), state=TrialState.FAIL)
     work(replace(job, total=3))
     assert (

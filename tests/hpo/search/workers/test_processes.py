@@ -17,7 +17,7 @@ from hpo.search.workers.heartbeat import HeartbeatMonitor
 from hpo.search.workers.processes import run_workers, shares
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
-from hpo.study.open import open_finished
+from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import signals
@@ -46,6 +46,7 @@ def test_an_error_of_all_workers_is_one_message(
     raw["data"]["dataset"] = str(damaged_pictures(tmp_path / "mine"))
     config = type(tiny_config()).model_validate(raw)
     job = Job(run=StudyRun(config=config, location=StudyLocation("tiny", tmp_path)), total=2)
+    open_study(job.run)
     with pytest.raises(StudyError, match="cannot be read as an image"):
         run_workers(job, 2)
     assert "Traceback" not in "".join(capfd.readouterr())

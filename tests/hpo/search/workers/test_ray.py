@@ -134,6 +134,7 @@ def test_an_interrupted_run_stops_its_trials_politely(
 def test_an_error_of_all_actors_is_one_message(smoke: Job, address: str, tmp_path: Path) -> None:
     config = smoke.run.config.changed(dataset=str(tmp_path / "nowhere"))
     run = StudyRun(config=config, location=StudyLocation("other", tmp_path))
+    open_study(run)
     with pytest.raises(StudyError, match="nowhere"):
         run_on_ray(replace(smoke, run=run), 2, address)
 
