@@ -36,7 +36,7 @@ from data.files.sealed import SealedWriter
 from hpo.search.workers.worker import work
 from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import TrialRecord
+from hpo.study.trials import TrialRecord, records
 from model.training.trainer import EpochResult, Trainer
 from tests.faults import Command, Faults
 from tests.hpo.postgres import Server, binaries
@@ -149,6 +149,8 @@ def chaos(
             dealt.join()
             expected, _, _ = outcomes(quiet.run.location)
             found, doubled, resumed = outcomes(location)
+            every = records(open_finished(location))
+            failures = Counter(trial.failure for trial in every if trial.failure)
             taken_over = dealt.taken_over()
             whole = check(location, server)
             left = len(list(location.checkpoints.glob("*")))
@@ -183,6 +185,8 @@ def chaos(
     reasons = Counter(re.sub(r"\S*/\S*|\d+", "#", ending) for ending in command.endings if ending)
     for reason, count in reasons.most_common():
         print(f"stopped {count} times: {reason[:300]}")
+    for reason, count in failures.most_common():
+        print(f"failed {count} times: {reason}")
     lost_keys = [f"lost: {key}" for key in sorted(expected.keys() - found.keys())]
     lost_keys += [f"not in the quiet run: {key}" for key in sorted(found.keys() - expected.keys())]
     for text in (*command.unexpected, *dealt.trouble, *lost_keys):
