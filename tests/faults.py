@@ -242,7 +242,8 @@ class Faults(threading.Thread):
         with self._ends(GONE):
             place.rename(aside)
             if copy:
-                subprocess.run(["cp", "-r", aside, place], check=True)
+                # A worker may open the copy before it is whole, so that cp finds its -shm there.
+                subprocess.run(["cp", "-r", aside, place], check=False)
         if place.is_dir():
             shutil.rmtree(place)
         aside.rename(place)
