@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from data.images.ink import read_ink
-from tests import ROOT
+from tests import ROOT, STUDIES
 from tests.photographs import MILD, SHADOW, photograph
 from tests.test_own_images import draw
 
@@ -65,8 +65,6 @@ trials = 3
 "conv*.filters" = 4
 "*.learning_rate" = 1e-3
 """
-
-STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.toml"))
 
 
 def blocks(language: str) -> list[str]:

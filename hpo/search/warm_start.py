@@ -56,13 +56,11 @@ def enqueue_from(study: optuna.Study, run: StudyRun, source: Source) -> list[str
     values = [one.values for one in fitted]
     with location.exclusive():
         known = StudyRecord.of(study).enqueued
-        for entry in known:
-            if entry["study"] != source.name:
-                continue
-            if isinstance(source, StudyLocation):
-                return [f"The best trials of study {source.name} were enqueued before."]
-            if entry["values"] == values:
-                return [f"The starts of {source.name} were enqueued before."]
+        before = [entry["values"] for entry in known if entry["study"] == source.name]
+        if before and isinstance(source, StudyLocation):
+            return [f"The best trials of study {source.name} were enqueued before."]
+        if values in before:
+            return [f"The starts of {source.name} were enqueued before."]
         after = [len(space.initial_configurations), configurations_begun(study)]
         after += [entry["first"] + len(entry["values"]) for entry in known]
         entry = {

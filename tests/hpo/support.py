@@ -2,14 +2,20 @@
 
 import json
 import os
+import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
+import pytest
 import torch
 import torch.nn.functional as F
 from optuna.distributions import BaseDistribution
@@ -226,3 +232,35 @@ def outcomes(job: Job) -> dict[str, float | None]:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+@contextmanager
+def frozen(
+    command: Sequence[object],
+    logs: pytest.LogCaptureFixture,
+    *,
+    until: str,
+    ends: signal.Signals,
+    **options: Any,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is stopped at its first line, and sent ``ends`` when ``until`` is logged."""
+    words = list(map(str, command))
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, **options)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+
+        def end() -> None:
+            while until not in logs.text:
+                time.sleep(0.05)
+            process.send_signal(ends)
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        with logs.at_level("WARNING"):
+            yield process
+            ending.join()
+    finally:
+        process.kill()
+        process.communicate()

@@ -11,17 +11,7 @@ from hpo.study.config import StudyConfig, of_identity
 from hpo.study.errors import ConfigError
 from hpo.study.files import available, load
 from hpo.study.samplers.table import SAMPLERS
-
-STUDIES = (
-    "beyond",
-    "beyond-105",
-    "beyond-70",
-    "beyond-70-lake",
-    "beyond-unaided",
-    "compact",
-    "paper",
-    "smoke",
-)
+from tests import STUDIES
 
 
 def altered(tmp_path: Path, *changes: tuple[str, str], study: str = "smoke") -> Path:

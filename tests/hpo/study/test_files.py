@@ -5,17 +5,6 @@ import pytest
 from hpo.study.errors import ConfigError
 from hpo.study.files import MOST_BASES, available, changed, load, setting, starts, written_start
 
-STUDIES = (
-    "beyond",
-    "beyond-105",
-    "beyond-70",
-    "beyond-70-lake",
-    "beyond-unaided",
-    "compact",
-    "paper",
-    "smoke",
-)
-
 
 def test_a_study_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"

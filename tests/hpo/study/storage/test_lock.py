@@ -4,7 +4,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from hpo.study.errors import StudyError
 from hpo.study.storage.lock import file_lock, folder_lock
 from hpo.study.storage.retry import passes
+from tests.hpo.support import frozen
 
 HOLDS = """
 import sys, time
@@ -79,24 +79,9 @@ def test_a_frozen_holder_is_named_and_waited_for(
     monkeypatch.setattr("hpo.study.storage.lock.TOLD_SECONDS", 0.2)
     program = HOLDS.replace("600", "0.3")
     file = tmp_path / "study.db"
-    holder = subprocess.Popen([sys.executable, "-c", program, file], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        holder.send_signal(signal.SIGSTOP)
-
-        def let_go() -> None:
-            while "has held" not in caplog.text:
-                time.sleep(0.05)
-            holder.send_signal(ends)
-
-        releasing = threading.Thread(target=let_go)
-        releasing.start()
-        with caplog.at_level("WARNING"), file_lock(file):
-            releasing.join()
-    finally:
-        holder.kill()
-        holder.communicate()
+    command = [sys.executable, "-c", program, file]
+    with frozen(command, caplog, until="has held", ends=ends) as holder, file_lock(file):
+        pass
     words = f"process {holder.pid} on {socket.gethostname()}, which is stopped (kill -CONT"
     assert caplog.text.count(words) == 1
 

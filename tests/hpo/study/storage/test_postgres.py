@@ -29,7 +29,7 @@ from hpo.study.trials import TrialRecord, finished
 from run_study import app
 from tests import ROOT
 from tests.hpo.postgres import PASSWORD, Pooler, Server, binaries
-from tests.hpo.support import claimed_at_once, tiny_job
+from tests.hpo.support import claimed_at_once, frozen, tiny_job
 
 
 @pytest.fixture(scope="module")
@@ -215,29 +215,11 @@ def test_a_frozen_holder_is_named_and_waited_for(
             print("held", flush=True)
             time.sleep(0.5)
     """
-    holder = subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**os.environ, "STUDY_STORAGE": shared.run.location.url},
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        holder.send_signal(signal.SIGSTOP)
-
-        def let_go() -> None:
-            while "has held" not in caplog.text:
-                time.sleep(0.05)
-            holder.send_signal(ends)
-
-        releasing = threading.Thread(target=let_go)
-        releasing.start()
-        with caplog.at_level("WARNING"), shared.run.location.exclusive():
-            releasing.join()
-    finally:
-        holder.kill()
-        holder.communicate()
+    environment = {**os.environ, "STUDY_STORAGE": shared.run.location.url}
+    command = [sys.executable, "-c", program]
+    holding = frozen(command, caplog, until="has held", ends=ends, cwd=ROOT, env=environment)
+    with holding as holder, shared.run.location.exclusive():
+        pass
     assert caplog.text.count(f"process {holder.pid} on {socket.gethostname()} has held") == 1
 
 

@@ -2,9 +2,7 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +21,7 @@ from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import finished
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult
-from tests.hpo.support import tiny_dataset, tiny_job
+from tests.hpo.support import frozen, tiny_dataset, tiny_job
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
@@ -181,25 +179,9 @@ def test_a_process_frozen_while_it_writes_is_named_and_waited_for(
     # It is waited for longer than a database that is away.
     monkeypatch.setattr("hpo.study.storage.retry.RETRY_SECONDS", 0)
     study, file = open_study(job.run), job.run.location.sqlite_file()
-    frozen = subprocess.Popen([sys.executable, "-c", WRITES, str(file)], stdout=subprocess.PIPE)
-    try:
-        assert frozen.stdout is not None
-        assert frozen.stdout.readline() == b"writing\n"
-        frozen.send_signal(signal.SIGSTOP)
-
-        def kill() -> None:
-            while "is locked" not in caplog.text:
-                time.sleep(0.05)
-            frozen.kill()
-
-        killing = threading.Thread(target=kill)
-        killing.start()
-        with caplog.at_level("WARNING"):
-            study.set_user_attr("key", "value")
-        killing.join()
-    finally:
-        frozen.kill()
-        frozen.communicate()
+    command = [sys.executable, "-c", WRITES, file]
+    with frozen(command, caplog, until="is locked", ends=signal.SIGKILL) as writer:
+        study.set_user_attr("key", "value")
     assert study.user_attrs["key"] == "value"
     if Path("/proc/locks").exists():
-        assert f"is locked by process {frozen.pid} on {socket.gethostname()}, which" in caplog.text
+        assert f"is locked by process {writer.pid} on {socket.gethostname()}, which" in caplog.text
