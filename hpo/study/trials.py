@@ -204,9 +204,14 @@ def _configuration(trial: FrozenTrial) -> dict[str, Any]:
     return {"params": trial.params, "distributions": trial.distributions, "system_attrs": kept}
 
 
-def record_worker(storage: BaseStorage, trial_id: int, worker: Mapping[str, Any]) -> None:
-    """Write which process runs the trial."""
-    storage.set_trial_system_attr(trial_id, _WORKER, dict(worker))
+def claim(study: optuna.Study, trial_id: int, worker: Mapping[str, Any]) -> bool:
+    """Let a process run a waiting trial; return False if another does.
+
+    Raises:
+        StudyError: the database cannot be used, or is away for too long.
+    """
+    # Optuna puts a cache of finished trials before the study's database.
+    return bool(study._storage._backend.claim(trial_id, _WORKER, dict(worker)))  # type: ignore[attr-defined]
 
 
 def record_heartbeat(storage: BaseStorage, trial_id: int, beats: int) -> None:

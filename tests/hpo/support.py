@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -140,6 +140,11 @@ def epoch_result(epoch: int, accuracy: float, diverged: bool = False) -> EpochRe
         pairs_seen=128 * epoch,
         diverged=diverged,
     )
+
+
+def name_worker(study: optuna.Study, trial_id: int, worker: Mapping[str, Any]) -> None:
+    """Let the database say that this process runs the trial."""
+    study._storage.set_trial_system_attr(trial_id, "worker", dict(worker))
 
 
 def claimed_at_once(job: Job, threads: int, rounds: int) -> list[int]:

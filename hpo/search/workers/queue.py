@@ -27,6 +27,7 @@ from hpo.study.storage.retry import retrying
 from hpo.study.trials import (
     FINISHED,
     TrialRecord,
+    claim,
     configurations_begun,
     enqueue,
     enqueue_retry,
@@ -35,7 +36,6 @@ from hpo.study.trials import (
     reconfigure,
     record_failure,
     record_stopped,
-    record_worker,
     records,
 )
 
@@ -91,7 +91,7 @@ def _next_trial(
     monitor: HeartbeatMonitor,
     space: SearchSpace | None,
 ) -> optuna.Trial | None:
-    storage, asked = study._storage, time.monotonic()
+    asked = time.monotonic()
     with location.exclusive():
         if time.monotonic() - asked > HEARTBEAT_SECONDS:
             # Who held the study that long may have held up the heartbeats too.
@@ -110,10 +110,8 @@ def _next_trial(
             enqueue(study, values, trial_seed(seed, ordinal))
         _separate_doubles(study, seed, initial_configurations)
         for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            # First, for a running trial of no process would be missed late.
-            record_worker(storage, waiting._trial_id, this_process())
             # Should another process be here too, the lock broken, one alone is given the trial.
-            if storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
+            if claim(study, waiting._trial_id, this_process()):
                 return optuna.Trial(study, waiting._trial_id)
     return None
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import NOT_FOUND_MSG, TrialModel
+from optuna.storages._rdb.models import NOT_FOUND_MSG, TrialModel, TrialSystemAttributeModel
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import NullPool, StaticPool, create_engine, event, select, update
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from hpo.study.errors import StudyError
 from hpo.study.storage import reading, sqlite
@@ -85,11 +86,28 @@ class RetryingStorage(RDBStorage):
         if state != TrialState.RUNNING:
             return super().set_trial_state_values(trial_id, state, values)
         # Optuna reads the state and then sets it, in SQLite in two transactions.
+        with _create_scoped_session(self.scoped_session) as session:
+            return self._start(session, trial_id)
+
+    def claim(self, trial_id: int, key: str, value: Any) -> bool:
+        """Set a waiting trial running, and its system attribute ``key``, in one transaction.
+
+        Returns:
+            Whether it did; False if the trial did not wait any more.
+        """
+        with _create_scoped_session(self.scoped_session) as session:
+            started = self._start(session, trial_id)
+            if started:
+                attribute = TrialSystemAttributeModel, trial_id, key, value
+                self._set_trial_attr_without_commit(session, *attribute)
+        return started
+
+    def _start(self, session: Session, trial_id: int) -> bool:
         waiting = TrialModel.trial_id == trial_id, TrialModel.state == TrialState.WAITING
-        started = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}
-        with self.engine.begin() as connection:
-            claimed = connection.execute(update(TrialModel).where(*waiting).values(started))
-        return claimed.rowcount == 1
+        values = {"state": TrialState.RUNNING, "datetime_start": datetime.now()}
+        start = update(TrialModel).where(*waiting).values(values)
+        started = session.execute(start, execution_options={"synchronize_session": False})
+        return bool(started.rowcount)  # type: ignore[attr-defined]
 
     def _get_trials(
         self,
@@ -160,6 +178,7 @@ for _name in (
     "set_trial_param",
     "_set_trial_param",
     "set_trial_state_values",
+    "claim",
     "set_trial_intermediate_value",
     "set_trial_user_attr",
     "set_trial_system_attr",

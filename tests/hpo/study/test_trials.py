@@ -21,11 +21,11 @@ from hpo.study.trials import (
     record_resume,
     record_seed,
     record_start,
-    record_worker,
     records,
     seed_of,
 )
 from model.training.trainer import EpochResult
+from tests.hpo.support import name_worker
 
 KEYS = {
     *("seed", "parameters", "device", "resumed_after_epoch", "heartbeats"),
@@ -63,7 +63,7 @@ def told(study: optuna.Study) -> TrialRecord:
     trial.suggest_float("fc.l2", 0, 1)
     record_start(trial, parameters=1234, device="cpu", versions="torch 2")
     record_resume(trial, 1)
-    record_worker(study._storage, trial._trial_id, {"pid": 5})
+    name_worker(study, trial._trial_id, {"pid": 5})
     record_heartbeat(study._storage, trial._trial_id, 3)
     for result in history():
         trial.report(result.one_shot_accuracy, result.epoch)

@@ -13,8 +13,8 @@ from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job
 from hpo.study.errors import StudyError
 from hpo.study.open import open_study
-from hpo.study.trials import TrialRecord, original_number, record_heartbeat, record_worker
-from tests.hpo.support import unreachable
+from hpo.study.trials import TrialRecord, original_number, record_heartbeat
+from tests.hpo.support import name_worker, unreachable
 
 
 class TestClocks:
@@ -31,7 +31,7 @@ class TestClocks:
         trial = next_trial(study, job.run.location, 1, seed=0)
         assert trial is not None
         worker = this_process() | {"machine": "elsewhere"}
-        record_worker(study._storage, trial._trial_id, worker)
+        name_worker(study, trial._trial_id, worker)
         return study, trial
 
     @pytest.mark.parametrize("jump", [-1e7, 1e7])

@@ -15,24 +15,26 @@ from hpo.search.workers.queue import ATTEMPTS, next_trial, release
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.open import open_study
 from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.rdb import RetryingStorage
 from hpo.study.trials import (
     TrialRecord,
+    claim,
+    enqueue,
     finished,
     original_number,
     record_resume,
-    record_worker,
     records,
 )
 from hpo.training.data import load_data
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult
-from tests.hpo.support import claimed_at_once, outcomes, tiny_job
+from tests.hpo.support import claimed_at_once, name_worker, outcomes, tiny_job
 
 
 def give_to(study: optuna.Study, trial: optuna.Trial, **changes: str) -> None:
     """Change what the database says of the process that runs the trial."""
     worker = TrialRecord.of(study.trials[trial.number]).worker
-    record_worker(study._storage, trial._trial_id, {**(worker or {}), **changes})
+    name_worker(study, trial._trial_id, {**(worker or {}), **changes})
 
 
 def test_the_dead_are_tried_again_once_and_not_for_ever(
@@ -127,10 +129,17 @@ def test_a_trial_runs_from_the_moment_that_its_process_is_known(
         raise KeyboardInterrupt
 
     study = open_study(job.run)
-    monkeypatch.setattr("hpo.search.workers.queue.record_worker", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        next_trial(study, job.run.location, 2, seed=0)
+    enqueue(study, {}, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(RetryingStorage, "_set_trial_attr_without_commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            next_trial(study, job.run.location, 2, seed=0)
     assert [record.state for record in records(study)] == [TrialState.WAITING]
+    trial = next_trial(study, job.run.location, 2, seed=0)
+    assert trial is not None
+    # Who comes too late does not put another name there.
+    assert not claim(study, trial._trial_id, {"pid": 0})
+    assert records(study)[0].worker == this_process()
 
 
 @pytest.mark.parametrize(
