@@ -29,7 +29,7 @@ def nearest_neighbour_scores(trials: OneShotTrials) -> Tensor:
     used, place = trials.rows.unique(return_inverse=True)
     # Products of black and white drawings are whole numbers, which float32 holds exactly.
     pixels = trials.drawings.images(used).flatten(1)
-    length = pixels.square().sum(1, dtype=torch.float64).sqrt().clamp_min_(1e-12)
+    length = pixels.square().sum(1).double().sqrt().clamp_min_(1e-12)
     products = torch.cat(
         [(pixels[part[:, 1:]] @ pixels[part[:, 0], :, None]).squeeze(2) for part in place.split(64)]
     )
