@@ -2,6 +2,9 @@ import os
 import signal
 from pathlib import Path
 
+# Several tests run at once, and what they start: a thread each, before torch counts the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 from hypothesis import settings

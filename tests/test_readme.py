@@ -103,8 +103,8 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which a reader of the README has what it speaks of."""
     folder = tmp_path_factory.mktemp("reader")
     for name in (*STUDIES, "mine"):
-        # Those beyond the paper learn from less, so that their fits are tested sooner.
-        less = SMALL.replace('"glyphs"', '"my_letters"') if name.startswith("beyond") else SMALL
+        # All but one learn from less, so that their fits are tested sooner.
+        less = SMALL if name == "smoke" else SMALL.replace('"glyphs"', '"my_letters"')
         (folder / f"{name}.toml").write_text(less)
     hand = random.Random(0)
     for alphabet in range(3):
@@ -130,7 +130,6 @@ def adapted(command: str) -> list[str]:
     command = re.sub(r"minutes \d+", "minutes 0.001", command)
     command = re.sub(r'"\$STUDY_DB"|postgresql\S+', "sqlite:///shared.db", command)
     command = command.replace("/shared/studies", "shared").replace(" --quick", "")
-    command = command.replace("tests.benchmarks", "tests.benchmarks --toy")
     command = command.replace("run_study.py", str(ROOT / "run_study.py"), 1)
     if command.startswith("optuna-dashboard"):
         command += " --port 18094"  # others may take the usual one
@@ -180,8 +179,8 @@ def test_command(
             run(adapted(rest), there)
     elif command.startswith(("pytest", "FUZZ_EXAMPLES", "bash .ci/run")):
         pytest.skip("what runs this test is not run by it")
-    elif "tests.chaos" in command or "--background" in command:
-        # The one kills for minutes, the other needs Omniglot; both have tests of their own.
+    elif re.search(r"tests\.(chaos|benchmarks)|--background", command):
+        # They kill for minutes, measure, and need Omniglot; all have tests of their own.
         run([*adapted(command), "--help"], there)
     elif re.search(r"hpo[. ]dashboard -|^optuna-dashboard", command):
         serves(adapted(command), there)

@@ -32,7 +32,7 @@ def command(*arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONWARNINGS": "always::FutureWarning", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONWARNINGS": "always::FutureWarning"},
     )
 
 
