@@ -192,5 +192,10 @@ def product_width(side: int) -> int:
 
 def parameter_count(architecture: Architecture) -> int:
     """Return how many trainable numbers a net of this shape has, without building it."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in SiameseNet(architecture).parameters())
+    filters, side = architecture.filters, architecture.map_sizes()[-1][1]
+    layers = zip((1, *filters), filters, architecture.kernel_sizes, strict=False)
+    weights = sum(below * width * kernel**2 for below, width, kernel in layers)
+    # A bias each, and with batch normalisation a scale and another bias.
+    others = sum(filters) * (3 if architecture.normalisation == "batch" else 1)
+    fc = (filters[-1] * side**2 + 1) * architecture.units
+    return weights + others + fc + architecture.units + 1

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +24,24 @@ def paper_net() -> SiameseNet:
 def test_the_papers_parameter_count(paper_net: SiameseNet) -> None:
     assert sum(parameter.numel() for parameter in paper_net.parameters()) == 38_951_745
     assert parameter_count(PAPER) == 38_951_745
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"normalisation": "batch"},
+        {"stride": 2, "image_size": 105},
+        {"padding": "same"},
+        {"units": 1},
+    ],
+    ids=str,
+)
+def test_parameters_are_counted_as_they_are_built(changes: dict[str, Any]) -> None:
+    for shape in (TINY, replace(PAPER, filters=(3, 5, 2, 4))):
+        shape = replace(shape, **changes)
+        built = sum(parameter.numel() for parameter in net_of(shape).parameters())
+        assert parameter_count(shape) == built
 
 
 def test_the_papers_map_sizes(paper_net: SiameseNet) -> None:
