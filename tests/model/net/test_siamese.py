@@ -31,7 +31,7 @@ def test_the_papers_parameter_count(paper_net: SiameseNet) -> None:
     [
         {},
         {"normalisation": "batch"},
-        {"stride": 2, "image_size": 105},
+        {"stride": 2, "image_size": 210},
         {"padding": "same"},
         {"units": 1},
     ],
