@@ -21,9 +21,10 @@ def omniglot_root() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> None:
-    """The same random numbers for a test whatever ran before it, and in whichever process."""
+def same_for_all() -> None:
+    """The same random numbers and one thread, whatever ran before, and in whichever process."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # a worker's trial takes what it is given
 
 
 def pytest_xdist_auto_num_workers() -> int:
