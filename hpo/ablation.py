@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from hpo.fits.ablation import AblationPlan, ablation
 from hpo.terminal import options
 from hpo.terminal.named import named_study
 
@@ -53,6 +52,9 @@ def main(
     Rerun the command to resume.
     """
     with options.reported():
+        # Not before it is used, so that --help is quick.
+        from hpo.fits.ablation import AblationPlan, ablation
+
         run = named_study(
             study, device, out=out, storage=storage, data_root=data_root, settings=settings
         )

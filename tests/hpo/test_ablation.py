@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import hpo.ablation
+import hpo.fits.ablation
 from hpo.ablation import app
 from hpo.fits.ablation import AblationPlan
 from hpo.study.run import StudyRun
@@ -24,7 +24,9 @@ def test_the_options_are_the_plan_and_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[StudyRun, AblationPlan]] = []
-    monkeypatch.setattr(hpo.ablation, "ablation", lambda run, plan, _: asked.append((run, plan)))
+    monkeypatch.setattr(
+        hpo.fits.ablation, "ablation", lambda run, plan, _: asked.append((run, plan))
+    )
     options = ["--study", "smoke", "--out", str(tmp_path), "--data-root", str(tmp_path)]
     options += ["--device", "cpu", "--trial", "4", "--minutes", "0.5", "--seeds", "6"]
     result = CliRunner().invoke(app, options)
