@@ -33,8 +33,15 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest file, so that the workers end together."""
-    items.sort(key=lambda item: item.path.name != "test_readme.py")
+    """Begin with what takes longest, the whole commands, so that the workers end together."""
+
+    def rank(item: pytest.Item) -> int:
+        if item.path.name == "test_readme.py":
+            return 0
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        return 1 if folder == item.path.name else 2 if folder == "hpo" else 3
+
+    items.sort(key=rank)
 
 
 # How long an example takes is no property of the code where other work keeps the cores busy.
