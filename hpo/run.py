@@ -13,10 +13,10 @@ from hpo.search.own_data import tell_folder
 from hpo.search.warm_start import Source, enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
+from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import on_known_data, open_study, remember_beside
 from hpo.study.run import StudyRun
-from hpo.study.trials import finished
 from hpo.terminal.progress import StudyProgress, console
 from hpo.terminal.summary import data_line, print_plan, print_results
 

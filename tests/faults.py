@@ -23,10 +23,11 @@ from optuna.trial import TrialState
 from hpo.search.workers import heartbeat, queue
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
+from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import open_there
 from hpo.study.storage.retry import retrying
-from hpo.study.trials import TrialRecord, finished, records
+from hpo.study.trials import TrialRecord, records
 from hpo.terminal import signals
 from tests.hpo.postgres import Server
 

@@ -10,10 +10,11 @@ from hpo.reporting.tables import between, evidence_in_words, in_words, percent
 from hpo.results import published
 from hpo.results.fits import SavedFit, n_way
 from hpo.results.metrics import Accuracy
+from hpo.study.attempts import finished_of
 from hpo.study.provenance import is_uncommitted
 from hpo.study.record import StudyRecord
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import FINISHED, TrialRecord, ranked
+from hpo.study.trials import TrialRecord, ranked
 from hpo.terminal.commands import study_command
 from model.baselines import BASELINES
 from model.evaluation.intervals import interval
@@ -32,7 +33,7 @@ def overview(
     """Return the title, the study's progress and the verdict."""
     record = StudyRecord.of(study)
     pending = sum(not trial.state.is_finished() for trial in trials)
-    finished = sum(trial.state in FINISHED for trial in trials)
+    finished = finished_of(trials)
     going = f"; {pending} running or waiting, so these results are preliminary" if pending else ""
     said = f"{record.description}. " if record.description else ""
     said += f"As of {now:%Y-%m-%d %H:%M} UTC: {finished} finished trials{going}."
@@ -144,7 +145,7 @@ def next_steps(
         return study_command(name, location, anywhere=True) + more
 
     lines = []
-    finished, total = sum(t.state in FINISHED for t in trials), record.beside.get("search.trials")
+    finished, total = finished_of(trials), record.beside.get("search.trials")
     if total is None or finished < total:
         of = f" of {total}" if total is not None else ""
         lines.append((line("run"), f"Resume the search, {finished}{of} trials so far"))

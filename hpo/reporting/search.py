@@ -15,8 +15,9 @@ from hpo.results.history import curve
 from hpo.results.plots import history as plots
 from hpo.results.plots import slices
 from hpo.results.plots.style import STATE_WORDS
+from hpo.study.attempts import latest_attempts, reason
 from hpo.study.space.catalogue import catalogue
-from hpo.study.trials import FINISHED, TrialRecord, latest_attempts, ranked, reason
+from hpo.study.trials import FINISHED, TrialRecord, ranked
 from model.evaluation.intervals import interval
 
 _RATES = (("learning_rate",), ("momentum",), ("l2",))

@@ -9,12 +9,13 @@ from typing import Any
 
 import optuna
 
+from hpo.study.attempts import latest_attempts, reason
 from hpo.study.config import specified
 from hpo.study.errors import ConfigError
 from hpo.study.record import StudyRecord
 from hpo.study.space.catalogue import catalogue
 from hpo.study.space.search_space import SearchSpace, search_space
-from hpo.study.trials import TrialRecord, latest_attempts, reason, records
+from hpo.study.trials import TrialRecord, records
 from model.training.cost import training_flops_per_pair
 
 

@@ -14,6 +14,7 @@ from hpo.study.run import StudyRun
 from hpo.study.samplers.table import PRUNERS, trial_seed
 from hpo.study.trials import (
     original_number,
+    record_paused,
     record_result,
     record_resume,
     record_seed,
@@ -54,6 +55,7 @@ class Objective:
         self.checkpoints, self.observers = checkpoints, observers
         self.identity = identity or run.config.identity()
         self.space = run.config.space()
+        self._promotes = bool(run.config.rungs())
         # One line, which the dashboard shows as it is.
         self._versions = ", ".join(f"{name} {version}" for name, version in versions().items())
 
@@ -97,6 +99,9 @@ class Objective:
             return pruned
 
         pruned = training.run(on_epoch)
+        if pruned and self._promotes and not pruned.diverged:
+            training.save()
+            record_paused(trial)
         record_result(trial, trainer.history)
         for observer, running in observed:
             observer.on_end(running, trainer, pruned is not None)

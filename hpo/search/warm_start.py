@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 
+from hpo.study.attempts import configurations_begun
 from hpo.study.errors import StudyError
 from hpo.study.files import starts
 from hpo.study.open import open_finished
@@ -20,7 +21,6 @@ from hpo.study.space.catalogue import Value, catalogue, toml
 from hpo.study.space.domains import Range
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import configurations_begun
 
 TAKEN = 5
 """How many of the source study's best configurations are tried."""

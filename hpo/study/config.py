@@ -121,6 +121,14 @@ class StudyConfig(_Section):
         given = {key: value for key, value in self.final if value is not None}  # type: ignore[attr-defined]
         return replace(budget, **given)
 
+    def rungs(self) -> tuple[int, ...]:
+        """Return the epochs after which trials are paused, to be promoted later; see `PrunerRow`.
+
+        The last is a trial's end. There are none where the pruner stops trials for good.
+        """
+        row = PRUNERS[self.search.pruner]
+        return row.rungs(self.budget.epochs) if row.rungs else ()
+
     def changed(self, **options: Any) -> "StudyConfig":
         """Return the config with a command's options in it; None leaves what is there.
 

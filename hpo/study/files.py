@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from data.files.regular import read_regular
 from hpo.study.config import SECTIONS, StudyConfig, validated
 from hpo.study.errors import ConfigError, did_you_mean
-from hpo.study.name import check_name
 from hpo.study.space.catalogue import Value, catalogue, toml
 from hpo.study.space.domains import expand, matching, overlaid
+from hpo.study.storage.location import check_name
 
 MOST_BASES = 20
 """How many study files may follow one another by ``base``."""

@@ -52,7 +52,7 @@ def open_study(run: StudyRun) -> optuna.Study:
                 study_name=location.name,
                 direction="maximize",
                 load_if_exists=True,
-                sampler=make_sampler(search.sampler, search.startup),
+                sampler=make_sampler(search.sampler, search.startup, config.rungs()),
                 pruner=PRUNERS[search.pruner].make(config.budget.epochs, search.startup),
             )
             study.set_metric_names([METRIC])

@@ -22,6 +22,7 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states that count towards a study's total."""
 
 _SEED, _PARAMETERS, _RETRY_OF, _FAILURE = "seed", "parameters", "retry_of", "failure"
+_PROMOTED, _PAUSED = "promoted_after_epoch", "paused"
 _VERSIONS, _WORKER = "versions", "worker"
 _LONG = {_VERSIONS, _WORKER, _FAILURE}
 """Kept among the system attributes: the dashboard shows the user attributes of a trial on its page,
@@ -29,6 +30,7 @@ which each of these would make wider than the window. Version 0.1.0 kept them th
 _READ_AS_THEY_ARE = {
     *(_SEED, _PARAMETERS, "device", "resumed_after_epoch", "heartbeats", "stopped", "refused"),
     *("best_epoch", "verification_accuracy", "pairs_seen", "seconds", "diverged", "collapsed"),
+    *(_PROMOTED, _PAUSED),
     *_LONG,
 }
 """Attributes that are kept under the names that they have in `TrialRecord`."""
@@ -58,7 +60,10 @@ class TrialRecord:
         failure: the error that it failed with; None if it did not fail, or if its process died.
         stopped: whether its process was asked to stop, by Ctrl-C or SIGTERM.
         refused: whether it was enqueued with a value outside the search space, and so never run.
-        original_number: the first trial of its configuration: its own number unless it is a retry.
+        original_number: the first trial of its configuration: its own number unless it is a retry
+            or was promoted.
+        paused: whether it was paused at a rung, from which another may go on.
+        promoted_after_epoch: the rung from which it goes on with a paused trial; None for others.
         resumed_after_epoch: the epoch whose checkpoint it resumed from, if it did.
         worker: what identifies the process that runs it, or ran it.
         heartbeats: how often that process has reported that it is alive.
@@ -87,6 +92,8 @@ class TrialRecord:
     stopped: bool = False
     refused: bool = False
     original_number: int
+    paused: bool = False
+    promoted_after_epoch: int | None = None
     resumed_after_epoch: int | None = None
     worker: Mapping[str, Any] | None = None
     heartbeats: int = 0
@@ -120,6 +127,11 @@ class TrialRecord:
         return self.state == TrialState.COMPLETE and self.accuracy is not None
 
     @property
+    def attempt(self) -> tuple[int, int | None]:
+        """What it shares with its retries, and with no other trial: configuration and rung."""
+        return self.original_number, self.promoted_after_epoch
+
+    @property
     def is_interrupted(self) -> bool:
         """Whether its process was stopped or died, so that another trial goes on with it."""
         return self.state == TrialState.FAIL and self.failure is None
@@ -150,21 +162,15 @@ def original_number(trial: BaseTrial | FrozenTrial) -> int:
     return number
 
 
-def latest_attempts(trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
-    """Return the last trial of each configuration, by the configuration's original number."""
-    return {trial.original_number: trial for trial in trials}
+def promoted_after_epoch(trial: BaseTrial | FrozenTrial) -> int | None:
+    """Return the rung from which a trial goes on with a paused one, None if it does not."""
+    epoch: int | None = trial.user_attrs.get(_PROMOTED)
+    return epoch
 
 
-def reason(trial: TrialRecord, latest: Mapping[int, TrialRecord]) -> str:
-    """Return why a trial failed or was pruned; empty if it did not. See `latest_attempts`."""
-    if trial.state == TrialState.PRUNED:
-        return f"pruned after epoch {trial.epochs}"
-    if trial.state != TrialState.FAIL:
-        return ""
-    if trial.failure:
-        return trial.failure
-    resumed = latest[trial.original_number].number != trial.number
-    return f"interrupted; {'resumed' if resumed else 'not yet resumed'}"
+def is_paused(trial: FrozenTrial) -> bool:
+    """Return whether a trial was paused at a rung, from which another may go on."""
+    return bool(trial.user_attrs.get(_PAUSED, False))
 
 
 def enqueued_values(trial: FrozenTrial) -> dict[str, Any]:
@@ -185,9 +191,18 @@ def reconfigure(storage: BaseStorage, trial_id: int, values: Mapping[str, Any], 
 
 def enqueue_retry(study: optuna.Study, trial: FrozenTrial) -> None:
     """Append a waiting trial with the configuration and the seed of one whose process died."""
+    _enqueue_again(study, trial, {k: v for k, v in trial.user_attrs.items() if k == _PROMOTED})
+
+
+def enqueue_promotion(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Append a waiting trial that goes on with one that is paused at a rung."""
+    _enqueue_again(study, trial, {_PROMOTED: trial.last_step})
+
+
+def _enqueue_again(study: optuna.Study, trial: FrozenTrial, more: Mapping[str, Any]) -> None:
     # The parameter count says that all values are known, also if this one dies before its start.
     kept = {key: trial.user_attrs[key] for key in (_SEED, _PARAMETERS) if key in trial.user_attrs}
-    attributes = {_RETRY_OF: original_number(trial), **kept}
+    attributes = {_RETRY_OF: original_number(trial), **kept, **more}
     study.add_trial(
         create_trial(state=TrialState.WAITING, user_attrs=attributes, **_configuration(trial))
     )
@@ -237,6 +252,11 @@ def record_resume(trial: BaseTrial, epoch: int) -> None:
     trial.set_user_attr("resumed_after_epoch", epoch)
 
 
+def record_paused(trial: BaseTrial) -> None:
+    """Write that the trial is paused at a rung, from which another may go on."""
+    trial.set_user_attr(_PAUSED, True)
+
+
 def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
     """Write what a training ended with, pruned or not; ``history`` has at least one epoch."""
     best = max(history, key=lambda result: result.one_shot_accuracy)
@@ -272,15 +292,3 @@ def record_failure(
 def record_stopped(storage: BaseStorage, trial_id: int) -> None:
     """Write that the trial's process was asked to stop, which is no fault of its configuration."""
     storage.set_trial_user_attr(trial_id, "stopped", True)
-
-
-def finished(study: optuna.Study) -> int:
-    """Return how many trials count towards the total."""
-    return len(study.get_trials(deepcopy=False, states=FINISHED))
-
-
-def configurations_begun(study: optuna.Study) -> int:
-    """Return how many configurations the study has begun, each counted once, refused ones not."""
-    return sum(
-        record.original_number == record.number and not record.refused for record in records(study)
-    )

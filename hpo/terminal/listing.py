@@ -109,7 +109,8 @@ def _read(location: StudyLocation) -> Iterator[ListedStudy]:
     from optuna import get_all_study_names, load_study
     from optuna.trial import TrialState
 
-    from hpo.study.trials import FINISHED, ranked, records
+    from hpo.study.attempts import finished_of
+    from hpo.study.trials import ranked, records
 
     storage = location.read_only()
     with location.explained():
@@ -127,7 +128,7 @@ def _read(location: StudyLocation) -> Iterator[ListedStudy]:
             yield ListedStudy(
                 name=name,
                 database=database,
-                finished=sum(states[state] for state in FINISHED),
+                finished=finished_of(trials),
                 running=states[TrialState.RUNNING],
                 failed=states[TrialState.FAIL] - sum(trial.is_interrupted for trial in trials),
                 best=best.accuracy if best else None,

@@ -16,9 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from hpo.study.attempts import finished_of, latest_attempts
 from hpo.study.errors import StudyError
 from hpo.study.storage.retry import no_retry
-from hpo.study.trials import FINISHED, TrialRecord, latest_attempts
+from hpo.study.trials import FINISHED, TrialRecord
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 30.0
@@ -55,7 +56,7 @@ class StudyProgress:
         self._study, self._total, self._epochs = study, total, epochs
         self._console, self._deadline = console, deadline
         self._shown = {trial.number for trial in _trials(study) if trial.state.is_finished()}
-        self._before = sum(trial.state in FINISHED for trial in _trials(study))
+        self._before = _finished(_trials(study))
         self._started = time.monotonic()
         self._last_line = self._started
         self._done_then, self._end = float(self._before), self._started
@@ -92,7 +93,7 @@ class StudyProgress:
                 log(self._console, describe(trial, trials))
                 self._last_line = time.monotonic()
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        finished = sum(trial.state in FINISHED for trial in trials)
+        finished = _finished(trials)
         part = sum((trial.last_step or 0) / self._epochs for trial in running)
         note = "  ".join(filter(None, (_best(trials), self._left(finished + part))))
         self._bars.update(self._overall, completed=finished, note=note)
@@ -146,10 +147,10 @@ def describe(trial: FrozenTrial, trials: Sequence[FrozenTrial] = ()) -> str:
             return f"trial {trial.number}: failed: {record.failure}"
         return f"trial {trial.number}: {interrupted(record, [TrialRecord.of(t) for t in trials])}"
     parts = [f"trial {trial.number}:"]
-    if trial.value is not None:
-        parts.append(f"{trial.value:.1%}")
+    if record.accuracy is not None:
+        parts.append(f"{record.accuracy:.1%}")
     if trial.state == TrialState.PRUNED:
-        parts.append("(pruned)")
+        parts.append("(paused)" if record.paused else "(pruned)")
     if record.best_epoch is not None:
         parts.append(f"at epoch {record.best_epoch} of {record.epochs},")
     if record.diverged:
@@ -230,6 +231,10 @@ def _best(trials: Sequence[FrozenTrial]) -> str:
         return ""
     best = max(complete, key=lambda trial: trial.value or 0.0)
     return f"best {best.value:.1%} (trial {best.number})"
+
+
+def _finished(trials: Sequence[FrozenTrial]) -> int:
+    return finished_of([TrialRecord.of(trial) for trial in trials])
 
 
 def _trials(study: optuna.Study) -> list[FrozenTrial]:

@@ -46,6 +46,11 @@ class ResumableTraining:
             if on_epoch(result):
                 return result
             if self.checkpoints and time.monotonic() - saved >= CHECKPOINT_SECONDS:
-                self.checkpoints.save(self.number, self.key, self.trainer.state_dict())
+                self.save()
                 saved = time.monotonic()
         return None
+
+    def save(self) -> None:
+        """Save the trainer as it is, if there are checkpoints."""
+        if self.checkpoints:
+            self.checkpoints.save(self.number, self.key, self.trainer.state_dict())

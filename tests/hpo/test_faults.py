@@ -25,11 +25,12 @@ import hpo.study.storage.sqlite
 import hpo.training.data
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import MEMORY_FAILURES, Job, work
+from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study, remember_data
 from hpo.study.record import record_study
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import TrialRecord, finished
+from hpo.study.trials import TrialRecord
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import Trainer
 from run_study import app

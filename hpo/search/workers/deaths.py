@@ -6,7 +6,7 @@ from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import retrying
-from hpo.study.trials import finished
+from hpo.study.trials import FINISHED
 
 DEATHS = 10
 """The study stops after this many workers died in a row with no trial finished in between."""
@@ -27,7 +27,8 @@ class Deaths:
             StudyError: `DEATHS` died since a trial was last finished, or the study cannot be used.
         """
         with self._location.explained():
-            now = retrying(lambda: finished(open_finished(self._location)))
+            study = retrying(lambda: open_finished(self._location))
+            now = len(study.get_trials(deepcopy=False, states=FINISHED))
         self._number = self._number + 1 if now == self._finished else 1
         self._finished = now
         if self._number >= DEATHS:

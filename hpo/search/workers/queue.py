@@ -19,7 +19,9 @@ from optuna.trial import TrialState
 
 from hpo.search.workers.heartbeat import HEARTBEAT_SECONDS, HeartbeatMonitor, this_process
 from hpo.search.workers.stops import note_of, notes
+from hpo.study.attempts import configurations_begun, pending, to_retry
 from hpo.study.errors import ConfigError
+from hpo.study.samplers.asha import PromotionPruner, may_go_on, to_promote
 from hpo.study.samplers.table import trial_seed
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
@@ -28,11 +30,11 @@ from hpo.study.trials import (
     FINISHED,
     TrialRecord,
     claim,
-    configurations_begun,
     enqueue,
+    enqueue_promotion,
     enqueue_retry,
     enqueued_values,
-    latest_attempts,
+    original_number,
     reconfigure,
     record_failure,
     record_stopped,
@@ -100,20 +102,30 @@ def _next_trial(
         _enqueue_retries(study)
         if space is not None:
             _refuse_foreign(study, space)
-        trials = study.get_trials(deepcopy=False)
+        trials, rungs = study.get_trials(deepcopy=False), _rungs(study)
         states = Counter(trial.state for trial in trials)
-        if states[TrialState.RUNNING] + sum(states[state] for state in FINISHED) >= total:
-            return None
+        taken = {original_number(t) for t in trials if t.state in (TrialState.RUNNING, *FINISHED)}
         if not states[TrialState.WAITING]:
-            ordinal = configurations_begun(study)
-            values = _values(initial_configurations, ordinal)
-            enqueue(study, values, trial_seed(seed, ordinal))
+            settled = len(taken) >= total and not states[TrialState.RUNNING]
+            if paused := to_promote(trials, rungs, settled=settled):
+                enqueue_promotion(study, paused)
+            elif len(taken) < total:
+                ordinal = configurations_begun(study)
+                values = _values(initial_configurations, ordinal)
+                enqueue(study, values, trial_seed(seed, ordinal))
         _separate_doubles(study, seed, initial_configurations)
         for waiting in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            # One that was promoted has been counted.
+            if len(taken) >= total and original_number(waiting) not in taken:
+                continue
             # Should another process be here too, the lock broken, one alone is given the trial.
             if claim(study, waiting._trial_id, this_process()):
                 return optuna.Trial(study, waiting._trial_id)
     return None
+
+
+def _rungs(study: optuna.Study) -> tuple[int, ...]:
+    return study.pruner.rungs if isinstance(study.pruner, PromotionPruner) else ()
 
 
 def _values(initial: Sequence[Mapping[str, Any]], ordinal: int) -> dict[str, Any]:
@@ -126,13 +138,13 @@ def _separate_doubles(study: optuna.Study, seed: int, initial: Sequence[Mapping[
     A process may append a trial when its lock on a server is already another's: one that was killed
     while its commit was under way, or that was frozen while the server went down and came back.
     """
-    ordinal, seeds, going_on = 0, set[int | None](), set[int]()
+    ordinal, seeds, going_on = 0, set[int | None](), set[tuple[int, int | None]]()
     for trial in study.get_trials(deepcopy=False):
         record = TrialRecord.of(trial)
         waits = record.state == TrialState.WAITING
         with suppress(UpdateFinishedTrialError):
             if record.original_number != record.number:
-                if waits and record.original_number in going_on:
+                if waits and record.attempt in going_on:
                     _end_as_stopped(study, trial._trial_id)
                     continue
             else:
@@ -143,15 +155,16 @@ def _separate_doubles(study: optuna.Study, seed: int, initial: Sequence[Mapping[
                 seeds.add(record.seed)
                 ordinal += not record.refused
         if record.state != TrialState.FAIL:
-            going_on.add(record.original_number)
+            going_on.add(record.attempt)
 
 
 def open_configurations(study: optuna.Study) -> set[int]:
-    """Return the original numbers of the configurations running, waiting or to be retried."""
-    trials = records(study)
-    open_states = (TrialState.RUNNING, TrialState.WAITING)
-    pending = [trial for trial in trials if trial.state in open_states]
-    return {trial.original_number for trial in (*pending, *_to_retry(trials))}
+    """Return the original numbers of the configurations whose checkpoints are needed.
+
+    Those running, waiting, to be retried, or paused at a rung with a chance to go on.
+    """
+    paused = may_go_on(study.get_trials(deepcopy=False), _rungs(study))
+    return pending(records(study)) | paused
 
 
 def release(study: optuna.Study, processes: Collection[Mapping[str, Any]]) -> None:
@@ -219,21 +232,8 @@ def _give_up(study: optuna.Study, trial: TrialRecord, trial_id: int) -> None:
 
 def _enqueue_retries(study: optuna.Study) -> None:
     trials = study.get_trials(deepcopy=False)
-    for record in _to_retry([TrialRecord.of(trial) for trial in trials]):
+    for record in to_retry([TrialRecord.of(trial) for trial in trials]):
         enqueue_retry(study, trials[record.number])
-
-
-def _to_retry(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials whose process died and whose configuration has not been queued since.
-
-    Only one that has a reason has failed for good: whatever is given up has been said and recorded.
-    """
-    going_on = {trial.original_number for trial in trials if trial.state != TrialState.FAIL}
-    return [
-        trial
-        for trial in latest_attempts(trials).values()
-        if trial.original_number not in going_on and trial.failure is None
-    ]
 
 
 def _attempts(trials: Iterable[TrialRecord], trial: TrialRecord) -> list[TrialRecord]:

@@ -18,19 +18,14 @@ from hpo.search.warm_start import initial_configurations
 from hpo.search.workers.heartbeat import Heartbeat, HeartbeatMonitor, this_process
 from hpo.search.workers.queue import next_trial, open_configurations, release
 from hpo.search.workers.stops import StopNotes
+from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import known_identity, open_study, open_there, remember_data
 from hpo.study.record import BASELINE, StudyRecord, record_baseline
 from hpo.study.run import StudyRun
 from hpo.study.samplers.table import quiet
 from hpo.study.storage.retry import no_retry, retrying
-from hpo.study.trials import (
-    FINISHED,
-    finished,
-    original_number,
-    record_failure,
-    records,
-)
+from hpo.study.trials import FINISHED, original_number, record_failure, records
 from hpo.training.checkpoints import Checkpoints
 from hpo.training.data import load_data
 from model.baselines import BASELINES
@@ -141,6 +136,7 @@ def _run_trials(
     monitor = HeartbeatMonitor()
     before = {trial.number for trial in study.get_trials(deepcopy=False)}
     while job.deadline is None or time.time() < job.deadline:
+        done = finished(study) >= job.total
         trial = next_trial(
             study,
             job.run.location,
@@ -152,7 +148,7 @@ def _run_trials(
         )
         objective.between_trials()
         if trial is None:
-            if finished(study) >= job.total:
+            if done:
                 return
             # Other workers run the last ones; if one dies, its trial is retried.
             time.sleep(_WAIT_SECONDS)

@@ -34,31 +34,38 @@ class SeededSampler(BaseSampler):
 
     Optuna's samplers are seeded once and keep state in memory (random numbers drawn, the last
     fit), which a study resumed in another process has lost: it would draw its first configurations
-    again. Made anew, a sampler knows what the database knows and nothing else.
+    again. Made anew, a sampler knows what the database knows and nothing else: all of it, or what
+    ``view`` shows of the study.
     """
 
-    def __init__(self, make: Callable[[int], BaseSampler]):
-        self._make = make
+    def __init__(
+        self, make: Callable[[int], BaseSampler], view: Callable[[Study], Study] | None = None
+    ):
+        self._make, self._view = make, view
         self._sampler = make(0)
+        self._seen: Study | None = None
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Make the sampler of this trial."""
         # A trial that someone else queued has no seed of ours.
         self._sampler = self._make(trial.number if (seed := seed_of(trial)) is None else seed)
-        self._sampler.before_trial(study, trial)
+        self._seen = self._view(study) if self._view else None
+        self._sampler.before_trial(self._seen or study, trial)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Return what is sampled together."""
-        return self._sampler.infer_relative_search_space(study, trial)
+        """Return what is sampled together: nothing, of a trial that has its values."""
+        if trial.params:
+            return {}
+        return self._sampler.infer_relative_search_space(self._seen or study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Return the parameters sampled together."""
         with _one_thread():
-            return self._sampler.sample_relative(study, trial, search_space)
+            return self._sampler.sample_relative(self._seen or study, trial, search_space)
 
     def sample_independent(
         self,
@@ -68,6 +75,7 @@ class SeededSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Return one parameter sampled by itself."""
+        study = self._seen or study
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(

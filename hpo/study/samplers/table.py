@@ -13,6 +13,8 @@ How each sampler treats trials that are not complete, read from the source of Op
   ones; conditional parameters are drawn at random.
 - ``random`` looks at no trial.
 
+Under ``asha`` each sees the highest rung that ``startup`` configurations came to, as complete
+trials with their values there, and no other (`hpo.study.samplers.asha.seen_from`).
 Under ``hyperband`` a sampler sees only the trials of the new trial's own bracket, and so draws
 its start-up trials once for each bracket; under ``halving``, which is its one hasty bracket, it
 sees all of them.
@@ -21,7 +23,7 @@ sees all of them.
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,11 +56,14 @@ class PrunerRow:
         make: from (a trial's maximum of epochs, start-up trials) to an Optuna pruner.
         summary: one line for help and documents.
         prunes: whether it ever stops a trial.
+        rungs: from a trial's maximum of epochs to those after which trials are paused, to be
+            promoted later; None for a pruner that stops them for good.
     """
 
     make: Callable[[int, int], "BasePruner"]
     summary: str
     prunes: bool = True
+    rungs: Callable[[int], tuple[int, ...]] | None = None
 
 
 def _gp(seed: int, startup: int) -> "BaseSampler":
@@ -121,6 +126,18 @@ def _hyperband(epochs: int, startup: int) -> "BasePruner":
     return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
 
 
+def _asha_rungs(epochs: int) -> tuple[int, ...]:
+    from hpo.study.samplers.asha import rungs_of
+
+    return rungs_of(epochs)
+
+
+def _asha(epochs: int, startup: int) -> "BasePruner":
+    from hpo.study.samplers.asha import PromotionPruner
+
+    return PromotionPruner(_asha_rungs(epochs))
+
+
 SAMPLERS: Mapping[str, SamplerRow] = {
     "gp": SamplerRow(
         _gp, False, "Gaussian process, expected improvement: nearest to the paper's search"
@@ -135,6 +152,11 @@ PRUNERS: Mapping[str, PrunerRow] = {
     "median": PrunerRow(_median, "stops a trial below the median of the earlier ones at its epoch"),
     "halving": PrunerRow(_halving, "keeps the best third at a ninth and at a third of the epochs"),
     "hyperband": PrunerRow(_hyperband, "stops most trials after few epochs, in brackets"),
+    "asha": PrunerRow(
+        _asha,
+        "pauses trials at a 27th, a ninth and a third of the epochs; the best third goes on",
+        rungs=_asha_rungs,
+    ),
 }
 
 
@@ -143,8 +165,10 @@ def trial_seed(study_seed: int, ordinal: int) -> int:
     return _derived(study_seed, ordinal)
 
 
-def make_sampler(name: str, startup: int) -> "BaseSampler":
+def make_sampler(name: str, startup: int, rungs: Sequence[int] = ()) -> "BaseSampler":
     """Return the sampler of the table's row ``name``, seeded anew for each trial.
+
+    ``rungs`` are those of a pruner that promotes; see `PrunerRow`.
 
     Its draws depend on the trial's seed and the trials before alone, not on what this process has
     drawn: a study that was stopped and goes on proposes what an unbroken one would.
@@ -157,7 +181,11 @@ def make_sampler(name: str, startup: int) -> "BaseSampler":
         with quiet():
             return row.make(_derived(seed, "sampler"), startup)
 
-    return SeededSampler(make)
+    if not rungs:
+        return SeededSampler(make)
+    from hpo.study.samplers.asha import seen_from
+
+    return SeededSampler(make, lambda study: seen_from(study, rungs, startup))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Where a study is kept: its folder, its database, its lock."""
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from hpo.study.errors import StudyError
-from hpo.study.name import check_name
+from hpo.study.errors import ConfigError, StudyError
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hpo.study.storage.rdb import RetryingStorage
 
 DEFAULT_OUT = Path("studies")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _SECRET = ("password", "passwd", "secret", "token")
 """A key in a URL's query that holds one of these has a value that is not to be shown."""
@@ -242,3 +243,16 @@ def _interrupted(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a study may not have, so that its folder cannot lie elsewhere.
+
+    Raises:
+        ConfigError: it holds anything but ``a-z 0-9 . _ -`` or starts with a sign.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f'"{name}" cannot name a study: use a-z, 0-9, ".", "_" and "-", '
+            "with a letter or digit first"
+        )

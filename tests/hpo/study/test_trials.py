@@ -6,13 +6,11 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial, TrialState, create_trial
 
+from hpo.study.attempts import configurations_begun, finished, latest_attempts
 from hpo.study.trials import (
     TrialRecord,
-    configurations_begun,
     enqueue,
     enqueue_retry,
-    finished,
-    latest_attempts,
     original_number,
     ranked,
     record_failure,

@@ -13,18 +13,11 @@ from hpo.search.objective import Objective
 from hpo.search.workers.heartbeat import HeartbeatMonitor, this_process
 from hpo.search.workers.queue import ATTEMPTS, next_trial, release
 from hpo.search.workers.worker import Job, run_trial, work
+from hpo.study.attempts import finished
 from hpo.study.open import open_study
 from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.rdb import RetryingStorage
-from hpo.study.trials import (
-    TrialRecord,
-    claim,
-    enqueue,
-    finished,
-    original_number,
-    record_resume,
-    records,
-)
+from hpo.study.trials import TrialRecord, claim, enqueue, original_number, record_resume, records
 from hpo.training.data import load_data
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult

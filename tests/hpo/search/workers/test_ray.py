@@ -17,12 +17,13 @@ import pytest
 from hpo.search.workers.heartbeat import this_process
 from hpo.search.workers.ray import _check, _run, run_on_ray
 from hpo.search.workers.worker import Job
+from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.files import load
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import TrialRecord, finished, records
+from hpo.study.trials import TrialRecord, records
 from tests import ROOT
 
 _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}

@@ -15,11 +15,12 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from hpo.search.workers.worker import Job, error_of, work
+from hpo.study.attempts import finished
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.samplers.table import SAMPLERS
-from hpo.study.trials import TrialRecord, finished
+from hpo.study.trials import TrialRecord
 from hpo.training.resumable import ResumableTraining
 from tests import ROOT
 from tests.hpo.support import outcomes, tiny_config, tiny_dataset, tiny_job

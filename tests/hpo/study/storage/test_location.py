@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError, StudyError
-from hpo.study.name import check_name
 from hpo.study.open import open_finished, open_study
-from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.location import StudyLocation, check_name
 from hpo.terminal.listing import list_studies
 from run_study import app
 
@@ -195,3 +194,20 @@ def test_an_error_does_not_hide_an_interrupt(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt), StudyLocation("tiny", tmp_path).explained():
         ping()
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "/tmp/x", "..", ".", "", "a\0b", "A", "a\\b"])
+def test_study_names_cannot_leave_their_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot name a study"):
+        StudyLocation(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["compact", "beyond-70", "7", "a.b_c"])
+def test_a_plain_name_is_no_error(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", ".", "..", ".x", "", "A", "a\n", "a\\b"])
+def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError):
+        check_name(name)

@@ -22,10 +22,11 @@ from typer.testing import CliRunner
 from hpo.search.artifacts.upload import keep_artifacts
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job, work
+from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import TrialRecord, finished
+from hpo.study.trials import TrialRecord
 from run_study import app
 from tests import ROOT
 from tests.hpo.postgres import PASSWORD, Pooler, Server, binaries

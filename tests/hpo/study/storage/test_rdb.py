@@ -15,10 +15,10 @@ import pytest
 from hpo.run import run_study
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job, work
+from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import open_study
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import finished
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult
 from tests.hpo.support import frozen, tiny_dataset, tiny_job

@@ -1,0 +1,144 @@
+"""Asynchronous successive halving with promotion (Li et al. 2020, arXiv 1810.05934).
+
+A trial is paused at each rung, and the best third there goes on, from its own checkpoint, as
+another trial of the same configuration. Optuna's `SuccessiveHalvingPruner` decides once, when a
+trial comes to a rung: the first few always go on, and who was stopped never does.
+"""
+
+import math
+from collections.abc import Container, Iterable, Sequence
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from hpo.study.trials import is_paused, original_number, promoted_after_epoch
+
+REDUCTION = 3
+"""One of so many goes on."""
+RUNGS = 4
+
+
+def rungs_of(epochs: int) -> tuple[int, ...]:
+    """Return the epochs of the rungs of a trial of so many, the last its end: 1 : 3 : 9 : 27."""
+    shares = (max(1, round(epochs / REDUCTION**k)) for k in reversed(range(RUNGS)))
+    return tuple(dict.fromkeys(shares))
+
+
+class PromotionPruner(BasePruner):
+    """Pauses each trial at the rungs, unless it is among the best third there at that moment.
+
+    Attributes:
+        rungs: the epochs after which it does, rising; nothing is paused at the last.
+    """
+
+    def __init__(self, rungs: Sequence[int]):
+        self.rungs = tuple(rungs)
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Return whether the trial is paused after the epoch that it reported last."""
+        epoch = trial.last_step
+        if epoch not in self.rungs[:-1] or epoch <= (promoted_after_epoch(trial) or 0):
+            return False
+        order = standings([*_others(study, trial), trial], epoch)
+        return original_number(trial) not in order[: len(order) // REDUCTION]
+
+
+def _others(study: optuna.Study, trial: FrozenTrial) -> list[FrozenTrial]:
+    trials = study.get_trials(deepcopy=False)
+    return [other for other in trials if other.number != trial.number]
+
+
+def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
+    """Return the original numbers of the configurations that came to ``epoch``, the best first.
+
+    What counts is the best value of any epoch up to it; of equals the earlier one is the better.
+    """
+    best: dict[int, float] = {}
+    for trial in trials:
+        if (trial.last_step or 0) >= epoch:
+            # Of a retry and what it retries, the values are the same.
+            best[original_number(trial)] = value_at(trial, epoch)
+    return sorted(best, key=lambda number: (-best[number], number))
+
+
+def value_at(trial: FrozenTrial, epoch: int) -> float:
+    """Return the best value that a trial reported up to ``epoch``."""
+    reported = (value for step, value in trial.intermediate_values.items() if step <= epoch)
+    return max(filter(math.isfinite, reported), default=0.0)
+
+
+def to_promote(
+    trials: Sequence[FrozenTrial], rungs: Sequence[int], *, settled: bool
+) -> FrozenTrial | None:
+    """Return the paused trial whose configuration is to go on next, None if there is none.
+
+    Higher rungs come first. Once all is ``settled``, nothing runs and no configuration is to
+    come, the best goes on though fewer than three came to its rung, so that one reaches the end.
+    """
+    latest = {original_number(trial): trial for trial in trials}
+    for epoch in reversed(rungs[:-1]):
+        order = standings(trials, epoch)
+        places = max(len(order) // REDUCTION, int(settled))
+        for number in order[:places]:
+            trial = latest[number]
+            if is_paused(trial) and trial.last_step == epoch:
+                return trial
+    return None
+
+
+def may_go_on(trials: Sequence[FrozenTrial], rungs: Sequence[int]) -> set[int]:
+    """Return the original numbers of paused configurations whose checkpoints are worth keeping.
+
+    A place can only get worse, but places are added: twice as many as there are now are looked at.
+    One that goes on later all the same trains anew.
+    """
+    latest = {original_number(trial): trial for trial in trials}
+    found = set()
+    for epoch in rungs[:-1]:
+        order = standings(trials, epoch)
+        near = order[: 2 * (len(order) // REDUCTION + 1)]
+        found |= {n for n in near if is_paused(latest[n]) and latest[n].last_step == epoch}
+    return found
+
+
+def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna.Study:
+    """Return what a sampler learns from: the highest rung that ``startup`` configurations came to.
+
+    Their values there are those of complete trials, and nothing is left of lower rungs, where
+    what starts fast is best, nor of higher ones, where few are (as BOHB does: Falkner et al. 2018).
+    Configurations that run now are running.
+    """
+    trials = study.get_trials(deepcopy=False)
+    latest = {original_number(trial): trial for trial in trials}
+    epoch = next((e for e in reversed(rungs) if len(standings(trials, e)) >= startup), rungs[0])
+    there = {original_number(t): t for t in trials if (t.last_step or 0) >= epoch}
+    seen = []
+    for number, trial in latest.items():
+        if number in there:
+            known = create_trial(
+                value=value_at(there[number], epoch),
+                params=trial.params,
+                distributions=trial.distributions,
+            )
+            known.number, known._trial_id = number, trial._trial_id
+            seen.append(known)
+        elif trial.state == TrialState.RUNNING:
+            seen.append(trial)
+    return _View(study, seen)
+
+
+class _View(optuna.Study):
+    """A study of which other trials are seen than it holds."""
+
+    def __init__(self, study: optuna.Study, seen: Sequence[FrozenTrial]):
+        vars(self).update(vars(study))
+        self._seen = seen
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        return [trial for trial in self._seen if states is None or trial.state in states]

@@ -1,0 +1,222 @@
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from hpo.search.workers.heartbeat import this_process
+from hpo.search.workers.queue import next_trial
+from hpo.search.workers.worker import Job, work
+from hpo.study.attempts import finished
+from hpo.study.open import open_finished, open_study
+from hpo.study.samplers.asha import (
+    PromotionPruner,
+    may_go_on,
+    rungs_of,
+    seen_from,
+    standings,
+    to_promote,
+)
+from hpo.study.samplers.table import SAMPLERS
+from hpo.study.trials import enqueue_promotion, records
+from tests.hpo.support import name_worker, tiny_job
+
+RUNGS = (1, 3, 9)
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    return optuna.create_study(direction="maximize", pruner=PromotionPruner(RUNGS))
+
+
+def at_rung(
+    number: int, *values: float, state: TrialState = TrialState.PRUNED, of: int | None = None
+) -> FrozenTrial:
+    """Return a trial that reported these values, one an epoch, and was paused then."""
+    attributes: dict = {"paused": True} if state == TrialState.PRUNED else {}
+    if of is not None:
+        attributes["retry_of"] = of
+    made = create_trial(
+        state=state,
+        value=max(values) if state == TrialState.COMPLETE else None,
+        params={"x": number / 100},
+        distributions={"x": FloatDistribution(0, 1)},
+        intermediate_values=dict(enumerate(values, 1)),
+        user_attrs=attributes,
+    )
+    made.number = number
+    return made
+
+
+@given(st.integers(1, 10_000))
+def test_rungs_rise_to_the_end(epochs: int) -> None:
+    rungs = rungs_of(epochs)
+    assert rungs[-1] == epochs
+    assert list(rungs) == sorted(set(rungs))
+    assert rungs[0] >= 1
+    if epochs % 27 == 0:
+        assert rungs == (epochs // 27, epochs // 9, epochs // 3, epochs)
+
+
+def test_standings_count_each_configuration_once_with_its_best_up_to_the_rung() -> None:
+    trials = [
+        at_rung(0, 0.5),
+        at_rung(1, 0.7),
+        at_rung(2, 0.6),
+        at_rung(3, 0.7, 0.9, 0.8, of=1),  # the second from its checkpoint
+        at_rung(4, 0.5),
+    ]
+    assert standings(trials, 1) == [1, 2, 0, 4]
+    assert standings(trials, 3) == [1]
+    assert standings([*trials, at_rung(5, 0.1, 0.95, 0.2)], 3) == [5, 1]
+
+
+def test_the_best_third_goes_on_at_once_and_the_others_are_paused(study: optuna.Study) -> None:
+    paused = []
+    for value in (0.5, 0.4, 0.6, 0.3, 0.55, 0.7):
+        trial = study.ask()
+        trial.report(value, 1)
+        paused.append(trial.should_prune())
+    # At the first two there is no third; 0.55 is the second of five, of which one goes on.
+    assert paused == [True, True, False, True, True, False]
+    # Between rungs and at the last nothing is paused.
+    trial.report(0.0, 2)
+    assert not trial.should_prune()
+    trial.report(0.0, 9)
+    assert not trial.should_prune()
+
+
+def test_who_was_promoted_is_not_paused_again_on_its_way(study: optuna.Study) -> None:
+    """Its checkpoint may lie on another machine: then it trains anew, past rungs that it passed."""
+    first = study.ask()
+    first.report(0.5, 1)
+    enqueue_promotion(study, study.trials[0])
+    again = study.ask()
+    again.report(0.5, 1)
+    assert not again.should_prune()
+    again.report(0.5, 3)
+    assert again.should_prune()
+
+
+def test_the_highest_rung_is_promoted_first_and_places_are_a_third() -> None:
+    low = [at_rung(n, value) for n, value in enumerate((0.5, 0.4, 0.6))]
+    promoted = to_promote(low, RUNGS, settled=False)
+    assert promoted is not None
+    assert promoted.number == 2
+    assert to_promote(low[:2], RUNGS, settled=False) is None
+    high = [at_rung(n, 0.9, 0.9, 0.5 + n / 100, of=n - 3) for n in (3, 4, 5)]
+    promoted = to_promote([*low, *high], RUNGS, settled=False)
+    assert promoted is not None
+    assert promoted.number == 3  # of equals the earlier configuration
+
+
+def test_what_has_gone_on_runs_or_fell_is_not_promoted() -> None:
+    low = [at_rung(n, value) for n, value in enumerate((0.5, 0.4, 0.6))]
+    for state in (TrialState.RUNNING, TrialState.WAITING, TrialState.FAIL, TrialState.COMPLETE):
+        going_on = at_rung(3, 0.6, state=state, of=2)
+        assert to_promote([*low, going_on], RUNGS, settled=False) is None
+    low[2].user_attrs.clear()  # diverged
+    assert to_promote(low, RUNGS, settled=False) is None
+
+
+def test_when_all_is_settled_one_goes_on_to_the_end() -> None:
+    (only,) = [at_rung(0, 0.5)]
+    assert to_promote([only], RUNGS, settled=False) is None
+    assert to_promote([only], RUNGS, settled=True) is only
+    second = at_rung(1, 0.5, 0.6, 0.6, of=0)
+    assert to_promote([only, second], RUNGS, settled=True) is second
+
+
+def test_checkpoints_are_kept_of_those_that_may_go_on() -> None:
+    trials = [at_rung(n, n / 100) for n in range(30)]
+    kept = may_go_on(trials, RUNGS)
+    assert kept == set(range(8, 30))
+    trials.append(at_rung(30, 0.3, state=TrialState.COMPLETE, of=29))
+    assert may_go_on(trials, RUNGS) == kept - {29}
+
+
+def test_a_sampler_sees_the_highest_rung_that_enough_came_to(study: optuna.Study) -> None:
+    for number in range(6):
+        study.add_trial(at_rung(number, 0.1 * number))
+    study.add_trial(at_rung(6, 0.5, 0.2, 0.8, of=5))
+    study.add_trial(at_rung(7, state=TrialState.RUNNING))
+    low = seen_from(study, RUNGS, startup=2)
+    assert [trial.value for trial in low.trials[:6]] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert [trial.state for trial in low.trials[6:]] == [TrialState.RUNNING]
+    high = seen_from(study, RUNGS, startup=1)
+    assert [trial.value for trial in high.trials] == [0.8, None]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_search_ends_at_its_total_with_one_configuration_at_the_end(
+    tmp_path: Path, sampler: str
+) -> None:
+    """Also for fewer configurations than make a third, and of every sampler."""
+    for total in (1, 5):
+        job = ladder_job(tmp_path / str(total), total, sampler=sampler)
+        work(job)
+        study = open_finished(job.run.location)
+        assert finished(study) == total
+        assert len({record.original_number for record in records(study)}) == total
+        ends = [record for record in records(study) if record.is_complete]
+        assert ends
+        assert {record.epochs for record in ends} == {9}
+
+
+def ladder_job(out: Path, total: int, **search: object) -> Job:
+    job = tiny_job(out, total, **{"pruner": "asha", **search})
+    budget = job.run.config.budget.model_copy(update={"epochs": 9, "patience": 9})
+    config = job.run.config.model_copy(update={"budget": budget})
+    return replace(job, run=replace(job.run, config=config))
+
+
+def test_a_promoted_trial_equals_one_that_was_never_paused(tmp_path: Path) -> None:
+    job, plain = (ladder_job(tmp_path / name, 2, pruner=name) for name in ("asha", "none"))
+    work(job)
+    work(plain)
+    found = records(open_finished(job.run.location))
+    promoted = [record for record in found if record.promoted_after_epoch]
+    assert len(promoted) > 1
+    unbroken = {r.seed: r for r in records(open_finished(plain.run.location))}
+    for record in promoted:
+        assert record.resumed_after_epoch == record.promoted_after_epoch
+        same = unbroken[record.seed]
+        assert record.params == same.params
+        assert outcomes_of(record.history) == outcomes_of(same.history)[: record.epochs]
+
+
+def outcomes_of(history: object) -> list:
+    return [(r["loss"], r["one_shot_accuracy"]) for r in history]  # type: ignore[attr-defined]
+
+
+def test_a_broken_search_equals_an_unbroken_one(tmp_path: Path) -> None:
+    whole, broken = ladder_job(tmp_path / "whole", 7), ladder_job(tmp_path / "broken", 7)
+    work(whole)
+    for total in (1, 3, 7):
+        work(replace(broken, total=total))
+    first, second = (open_finished(job.run.location) for job in (whole, broken))
+    # Stopped at one, the first was brought to its end, which the unbroken search did not need.
+    assert finished(first) == finished(second) == 7
+    seeds = [{r.seed: r.params for r in records(study)} for study in (first, second)]
+    assert seeds[0] == seeds[1]
+
+
+def test_a_promoted_trial_whose_process_died_is_retried(tmp_path: Path) -> None:
+    job = ladder_job(tmp_path, 3)
+    work(job)
+    study = open_study(job.run)
+    (paused,) = [t for t in study.trials if t.user_attrs.get("paused") and t.last_step == 1][:1]
+    enqueue_promotion(study, paused)
+    trial = next_trial(study, job.run.location, 3, seed=0)
+    assert trial is not None
+    assert trial.user_attrs["promoted_after_epoch"] == 1
+    name_worker(study, trial._trial_id, {**this_process(), "started": "0"})
+    assert finished(study) == 2
+    again = next_trial(study, job.run.location, 3, seed=0)
+    assert again is not None
+    assert again.user_attrs["promoted_after_epoch"] == 1
+    assert again.params == paused.params
