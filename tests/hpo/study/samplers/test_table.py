@@ -1,5 +1,6 @@
 import warnings
 from pathlib import Path
+from typing import Any, Self
 
 import optuna
 import pytest
@@ -26,6 +27,18 @@ def objective(trial: optuna.Trial) -> float:
         if trial.should_prune():
             raise optuna.TrialPruned
     return value
+
+
+class Memory(InMemoryStorage):
+    """A database for one process, with the claim of ours, and much quicker."""
+
+    @property
+    def _backend(self) -> Self:
+        return self
+
+    def claim(self, trial_id: int, key: str, value: Any) -> bool:
+        self.set_trial_system_attr(trial_id, key, value)
+        return self.set_trial_state_values(trial_id, TrialState.RUNNING)
 
 
 def opened(storage: BaseStorage, sampler: str, pruner: str = "none") -> optuna.Study:
@@ -57,7 +70,7 @@ def outcomes(study: optuna.Study) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("pruner", PRUNERS)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_same_seed_same_study_broken_or_not(sampler: str, pruner: str, tmp_path: Path) -> None:
-    whole, broken, other = (InMemoryStorage() for _ in range(3))
+    whole, broken, other = (Memory() for _ in range(3))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(opened(whole, sampler, pruner), tmp_path, TRIALS)
@@ -77,7 +90,7 @@ def test_same_seed_same_study_broken_or_not(sampler: str, pruner: str, tmp_path:
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "random"])
 def test_samplers_that_learn_beat_chance_on_a_bowl(sampler: str, tmp_path: Path) -> None:
     def best(name: str, total: int) -> float:
-        study = opened(InMemoryStorage(), name)
+        study = opened(Memory(), name)
         while (trial := next_trial(study, StudyLocation("x", tmp_path), total, seed=3)) is not None:
             x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
             study.tell(trial, -((x - 0.3) ** 2) - (y - 0.7) ** 2)
