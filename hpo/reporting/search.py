@@ -146,7 +146,7 @@ def _outcomes(trials: list[CostedTrial], pictures: PictureFolder) -> list[Block]
         caption += "epoch it completed; a pruned trial was stopped after that epoch."
         picture = plots.states(trials)
         blocks.append(pictures.add(picture, "trials", "Trials by outcome", caption))
-    if pruned := [trial for trial in trials if trial.state == TrialState.PRUNED]:
+    if pruned := [t for t in latest_attempts(trials).values() if t.state == TrialState.PRUNED]:
         blocks.append(_table_of_pruned(pruned))
     if any(trial.state == TrialState.FAIL for trial in trials):
         blocks.append(_table_of_failed(trials))
@@ -160,7 +160,10 @@ def _table_of_pruned(pruned: Sequence[TrialRecord]) -> Table:
     lines = [
         (str(epoch), str(len(group)), _numbers(group)) for epoch, group in sorted(by_epoch.items())
     ]
-    return Table(("pruned after epoch", "count", "trials"), lines, "Trials stopped by the pruner.")
+    said = "Trials stopped by the pruner" + ", or paused and not promoted" * any(
+        trial.paused for trial in pruned
+    )
+    return Table(("stopped after epoch", "count", "trials"), lines, f"{said}.")
 
 
 def _table_of_failed(trials: Sequence[TrialRecord]) -> Table:

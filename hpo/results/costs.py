@@ -91,13 +91,20 @@ def _costed(record: TrialRecord, space: SearchSpace | None, pairs_per_epoch: int
     if pairs is None:
         # Those of a trial whose process died are counted by its retry, which resumes from them.
         pairs = record.epochs * pairs_per_epoch if record.failure else 0
+    # What a promoted trial resumed from is counted by the trial that was paused there.
+    before = record.history[
+        : min(record.promoted_after_epoch or 0, record.resumed_after_epoch or 0)
+    ]
+    seconds = max(0.0, record.seconds - sum(result["seconds"] for result in before))
+    pairs -= before[-1]["pairs_seen"] if before else 0
     each = None
     if space is not None:
         # Not all values are known where it failed or died while they were being suggested.
         with suppress(ValueError, ConfigError):
             each = training_flops_per_pair(space.hyperparameters(record.params).architecture)
     flops = None if each is None else float(each) * pairs
-    return CostedTrial(**vars(record), pairs=pairs, flops_per_pair=each, flops=flops)
+    known = {**vars(record), "seconds": seconds}
+    return CostedTrial(**known, pairs=pairs, flops_per_pair=each, flops=flops)
 
 
 def recorded_space(config: Mapping[str, Any]) -> SearchSpace | None:

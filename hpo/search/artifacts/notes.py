@@ -143,7 +143,13 @@ def verdict(
             f"{best.epoch}."
         )
     elif state == TrialState.PRUNED:
-        said.append(f"**Pruned** after epoch {last.epoch}, behind earlier trials.")
+        if last.epoch in config.rungs():
+            said.append(
+                f"**Paused** at the rung of epoch {last.epoch}; it goes on, as another trial, once "
+                "it is among the best third there."
+            )
+        else:
+            said.append(f"**Pruned** after epoch {last.epoch}, behind earlier trials.")
     elif best.one_shot_accuracy <= chance + noise:
         said.append(f"**No better than chance**, {chance:.1%}.")
     elif best is last:

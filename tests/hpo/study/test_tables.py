@@ -85,7 +85,7 @@ def test_a_row_added_to_each_table_is_known_everywhere(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    for words in ("random|mine", "hyperband|strict", "too: tpe, mine."):
+    for words in ("random|mine", "asha|strict", "too: tpe, mine."):
         assert words in found["help"]
     for words in ("mine: a sampler that was added", "strict: a pruner that was added"):
         assert words in found["help"]

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from hpo.results.costs import costed_trials
 from hpo.search.workers.heartbeat import this_process
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job, work
-from hpo.study.attempts import finished
+from hpo.study.attempts import finished, latest_attempts
 from hpo.study.open import open_finished, open_study
 from hpo.study.samplers.asha import (
     PromotionPruner,
@@ -187,6 +188,16 @@ def test_a_promoted_trial_equals_one_that_was_never_paused(tmp_path: Path) -> No
         same = unbroken[record.seed]
         assert record.params == same.params
         assert outcomes_of(record.history) == outcomes_of(same.history)[: record.epochs]
+
+
+def test_what_was_trained_is_counted_once(tmp_path: Path) -> None:
+    job = ladder_job(tmp_path, 5)
+    work(job)
+    trials = costed_trials(open_finished(job.run.location))
+    assert any(trial.promoted_after_epoch for trial in trials)
+    ends = latest_attempts(trials).values()
+    assert sum(trial.pairs for trial in trials) == sum(trial.pairs_seen or 0 for trial in ends)
+    assert all(trial.seconds > 0 for trial in trials)
 
 
 def outcomes_of(history: object) -> list:
