@@ -62,12 +62,15 @@ def main(
             "--top",
             metavar="K",
             min=1,
-            help="Retrain and rescore the top K trials; the best of them is fitted. 1 skips this.",
+            help="Retrain and rescore the top K trials in rounds, of which the best third goes on "
+            "to one three times as long; the best of them is fitted. 1 skips this.",
         ),
     ] = 3,
     retrains: Annotated[
         int,
-        typer.Option("--retrains", metavar="N", min=1, max=1000, help="Trainings of each of them."),
+        typer.Option(
+            "--retrains", metavar="N", min=1, max=1000, help="Trainings of each, in a round."
+        ),
     ] = 1,
     retrain_minutes: Annotated[
         float | None,
@@ -75,8 +78,8 @@ def main(
             "--retrain-minutes",
             metavar="M",
             callback=options.number(0.001, 525_600),
-            help="Train each of them for about M minutes on this machine, since fast starters do "
-            "not always win. Without it: a trial's budget.",
+            help="Train each of the last round for about M minutes on this machine, since fast "
+            "starters do not always win. Without it: a trial's budget.",
         ),
     ] = None,
     seeds: Annotated[

@@ -32,6 +32,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     from hpo.reporting.winner import (
         best_start,
         initial_trial,
+        race_section,
         winner_section,
         winning_trial,
     )
@@ -62,6 +63,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
         blocks = [
             *overview(study, trials, fits, location, datetime.now(UTC)),
             *winner_section(winner, trials, space),
+            *race_section(fits),
             *progress(study, trials, config, pictures),
             *next_steps(record, trials, fits, initial, location, others),
             *_written(files, folder),

@@ -239,3 +239,17 @@ class Budget:
     momentum_epochs: Count = 50
     seconds: Positive | None = None
     teraflops: Positive | None = None
+
+    def part(self, fraction: float) -> "Budget":
+        """Return a fraction of it, of fewer epochs with all that is counted in them."""
+        epochs = max(1, round(self.epochs * fraction))
+        # Of a single epoch there is none left to take away.
+        pairs = max(1, round(self.pairs_per_epoch * min(1.0, self.epochs * fraction / epochs)))
+        return replace(
+            self,
+            epochs=epochs,
+            pairs_per_epoch=pairs,
+            momentum_epochs=max(1, round(self.momentum_epochs * fraction)),
+            seconds=self.seconds and self.seconds * fraction,
+            teraflops=self.teraflops and self.teraflops * fraction,
+        )

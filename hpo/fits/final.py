@@ -23,9 +23,11 @@ class FitPlan:
     """How to fit.
 
     Attributes:
-        top: how many of the best trials are retrained and rescored before one is chosen.
-        retrains: trainings of each of them.
-        retrain_minutes: length of each such training, about; None for a trial's budget.
+        top: how many of the best trials are retrained and rescored before one is chosen, in rounds
+            of which the best third goes on.
+        retrains: trainings of each of them in a round.
+        retrain_minutes: length of each training of the last round, about; None for a trial's
+            budget. Those of a round before take a third of it.
         seeds: fits of the chosen trial.
         seed: the first of their seeds.
         trial: fit this trial, without choosing.
@@ -68,6 +70,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     """
     from hpo.fits.fitter import Fitter
     from hpo.fits.result import complete, print_figures, print_next
+    from hpo.fits.selection import rounds
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
     from hpo.study.record import complete_trials, trial_numbered
@@ -112,7 +115,9 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             Fitter(inputs, identity, checkpoints),
             Fitter(final_inputs(inputs, data, run), identity, checkpoints),
         )
-        number = plan.seeds + (len(trials) * plan.retrains if len(trials) > 1 else 0)
+        number = plan.seeds
+        if len(trials) > 1:
+            number += plan.retrains * sum(rounds(len(trials)))
         with folder_lock(folder), FitProgress(output, number) as progress:
             metrics = _fit(run, plan, trials, fitters, folder, digest, progress)
             for path in checkpoints.folder.glob("*"):
@@ -138,7 +143,7 @@ def _fit(
     """
     from hpo.fits.held_out import fresh_trials
     from hpo.fits.result import FinalFit
-    from hpo.fits.selection import choose
+    from hpo.fits.selection import race
     from hpo.terminal.progress import duration
     from hpo.training.time_budget import fit_to_time
     from model.evaluation.scores import one_shot_accuracy
@@ -157,12 +162,12 @@ def _fit(
     chosen, seconds = trials[0], 0.0
     candidates: list[Candidate] = []
     if len(trials) > 1:
-        candidates, seconds = choose(
+        candidates, seconds = race(
             trials,
             space,
             chooser,
             [budget_of(t, plan.retrain_minutes, config.training_budget()) for t in trials],
-            fresh,
+            lambda later: fresh_trials(run, plan.seed, later) if later else fresh,
             plan.retrain_seeds(),
             progress,
         )

@@ -15,8 +15,10 @@ FRESH_TRIALS = 4_000
 """Enough for a noise of half a point, well below that of the search's few hundred."""
 
 
-def fresh_trials(run: StudyRun, seed: int) -> OneShotTrials:
+def fresh_trials(run: StudyRun, seed: int, later: int = 0) -> OneShotTrials:
     """Return one-shot trials that the search has not seen, of the validation alphabets alone.
+
+    They are others for every ``seed``, and for each round of a race, which ``later`` rounds follow.
 
     By Lake's split these are background alphabets. All their drawers take part, including those
     that the search leaves out.
@@ -31,7 +33,7 @@ def fresh_trials(run: StudyRun, seed: int) -> OneShotTrials:
         trials=FRESH_TRIALS,
         variant="all_drawers",
         # The search's own seed is below this, and a generator takes 32 bits.
-        seed=2**31 + seed,
+        seed=2**31 + (seed + 1_000_003 * later) % 2**31,
     ).to(run.device)
 
 

@@ -1,6 +1,6 @@
-"""Which trial to fit: the top ones retrained and rescored, on validation alphabets alone."""
+"""Which trial to fit: a race of the top ones, on validation alphabets alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from optuna.trial import FrozenTrial
 
@@ -13,23 +13,59 @@ from model.evaluation.intervals import interval
 from model.evaluation.scores import one_shot_accuracy
 from model.hyperparameters import Budget
 
+REDUCTION = 3
+"""The best third of a round goes on to the next, of three times the training."""
 
-def choose(
+
+def rounds(candidates: int) -> list[int]:
+    """Return how many candidates each round has: of 27 they are 27, 9 and 3."""
+    sizes = [candidates]
+    while sizes[-1] > REDUCTION:
+        sizes.append(-(-sizes[-1] // REDUCTION))
+    return sizes
+
+
+def race(
     trials: Sequence[FrozenTrial],
     space: SearchSpace,
     fitter: Fitter,
     budgets: Sequence[Budget],
+    fresh: Callable[[int], OneShotTrials],
+    seeds: Sequence[int],
+    progress: FitProgress,
+) -> tuple[list[Candidate], float]:
+    """Return the candidates of every round, the last round and the best first, and the seconds.
+
+    In a round each is trained anew, once for each of ``seeds``, because a training cut short says
+    little of one that is planned to be short; ``budgets`` are those of the last. It is scored on
+    trials that are ``fresh`` for each round, the last being 0, because the best of many noisy
+    scores is biased upwards.
+    """
+    found: list[Candidate] = []
+    seconds, going_on, sizes = 0.0, list(zip(trials, budgets, strict=True)), rounds(len(trials))
+    for later in reversed(range(len(sizes))):
+        if len(sizes) > 1:
+            progress.say(f"round {len(sizes) - later} of {len(sizes)}: {len(going_on)} candidates")
+        part = [(trial, budget.part(REDUCTION**-later)) for trial, budget in going_on]
+        ranking, spent = _round(part, space, fitter, fresh(later), seeds, progress)
+        found = [candidate.model_copy(update={"later": later}) for candidate in ranking] + found
+        seconds += spent
+        places = {candidate.trial: place for place, candidate in enumerate(ranking)}
+        going_on.sort(key=lambda one: places[one[0].number])
+        going_on = going_on[: -(-len(going_on) // REDUCTION)]
+    return found, seconds
+
+
+def _round(
+    trials: Sequence[tuple[FrozenTrial, Budget]],
+    space: SearchSpace,
+    fitter: Fitter,
     fresh: OneShotTrials,
     seeds: Sequence[int],
     progress: FitProgress,
 ) -> tuple[list[Candidate], float]:
-    """Return the trials as candidates, best first, and the seconds spent on training.
-
-    Each is trained once for each of ``seeds``, with its own of ``budgets``, and scored on ``fresh``
-    trials, because the best of many noisy scores is biased upwards.
-    """
     candidates, seconds = [], 0.0
-    for trial, budget in zip(trials, budgets, strict=True):
+    for trial, budget in trials:
         scores, pairs, collapsed = [], [], 0
         for seed in seeds:
             tell = progress(f"candidate trial {trial.number}, seed {seed}", budget.epochs)

@@ -148,7 +148,8 @@ def _protocol(metrics: Metrics) -> Iterator[str]:
         yield f"Tested on: {', '.join(names)}."
     chosen = f"Trial {metrics.trial} of the search"
     if metrics.selection:
-        chosen += f", the best of {len(metrics.selection)} that were retrained and rescored"
+        chosen += f", the best of {len({c.trial for c in metrics.selection})} that were retrained "
+        chosen += "and rescored"
     pairs = sum(seed.pairs_seen for seed in metrics.seeds) / len(metrics.seeds)
     yield (
         f"{chosen}. Each fit saw about {pairs:,.0f} pairs; "

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.reporting.document import Beside, Block, Heading, Strong, Table, Text
-from hpo.reporting.tables import percent
+from hpo.reporting.document import Beside, Block, Fold, Heading, Strong, Table, Text
+from hpo.reporting.tables import between, percent
 from hpo.results.fits import SavedFit, kind
 from hpo.study.files import written_start
 from hpo.study.space.catalogue import Value, catalogue
@@ -76,6 +76,31 @@ def winner_section(
         Text(said),
         Beside([Beside([_layers(values, before), *inner]), *outer]),
     ]
+
+
+def race_section(fits: Sequence[SavedFit]) -> list[Block]:
+    """Return how the final fit chose among the top trials, round by round; nothing if it did not.
+
+    The last round and the chosen trial come first.
+    """
+    candidates = next((fit.metrics.selection for fit in fits if fit.metrics.selection), [])
+    if not candidates:
+        return []
+    last = max(candidate.later for candidate in candidates) + 1
+    rows = [
+        (
+            str(last - candidate.later),
+            Strong(str(candidate.trial)) if place == 0 else str(candidate.trial),
+            f"{candidate.pairs_seen:,}" if candidate.pairs_seen else "",
+            f"{percent(candidate.mean)} [{between(candidate.low, candidate.high)}]",
+            percent(candidate.search_value),
+        )
+        for place, candidate in enumerate(candidates)
+    ]
+    caption = "Each was trained anew, and scored on validation trials that nothing had seen. "
+    caption += "Intervals are over these alphabets."
+    headings = ("round", "trial", "pairs", "one-shot accuracy", "in the search")
+    return [Fold("How it was chosen", [Table(headings, rows, caption)])]
 
 
 def best_start(winner: TrialRecord | None, space: SearchSpace | None, study: str) -> str:

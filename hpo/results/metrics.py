@@ -76,6 +76,7 @@ class Candidate(_Record):
         trials: fresh validation trials behind each score.
         pairs_seen: by the first retraining; None in files of earlier versions.
         collapsed: of the scores, how many are of trainings that collapsed, their retries too.
+        later: how many rounds of the race came after this one; a trial has a record of each.
         mean: of the scores; the candidate with the highest was chosen.
         low: lower end of the 95 % interval.
         high: its upper end.
@@ -87,6 +88,7 @@ class Candidate(_Record):
     trials: int
     pairs_seen: int | None = None
     collapsed: int = 0
+    later: int = 0
     mean: float
     low: float
     high: float
@@ -178,7 +180,8 @@ class Metrics(_Record):
         kept_seed: the seed whose weights are in ``model.safetensors``: the best on validation, or
             by Lake's split the first.
         seeds: the fits.
-        selection: the candidates, the chosen one first; empty if there was nothing to choose.
+        selection: the candidates of each round, the last round and the chosen one first; empty if
+            there was nothing to choose.
         figures: the accuracies on test alphabets, measured once, after everything else.
         gallery: example trials and confusions.
         versions: of the packages that the result depends on.

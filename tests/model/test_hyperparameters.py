@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.hyperparameters import Architecture, Hyperparameters, LayerRates, Recipe
+from model.hyperparameters import Architecture, Budget, Hyperparameters, LayerRates, Recipe
 from model.net.siamese import SiameseNet
 from tests.model.support import tiny_hyperparameters
 
@@ -91,3 +91,18 @@ def test_the_papers_own_net_and_recipe_are_known_at_any_rates() -> None:
     assert not replace(papers, recipe=Recipe(distortion=0)).is_papers
     assert not replace(papers, architecture=Architecture(initialisation="kaiming")).is_papers
     assert not tiny_hyperparameters().is_papers
+
+
+@given(
+    st.integers(1, 300), st.integers(1, 10**5), st.floats(1e-3, 1), st.none() | st.floats(1, 1e6)
+)
+def test_a_part_of_a_budget_is_that_part_of_its_training(
+    epochs: int, pairs: int, fraction: float, teraflops: float | None
+) -> None:
+    whole = Budget(epochs=epochs, pairs_per_epoch=pairs, teraflops=teraflops)
+    part = whole.part(fraction)
+    asked = epochs * pairs * fraction
+    assert part.epochs * part.pairs_per_epoch <= asked + max(pairs / 2, part.epochs)
+    assert part.epochs * part.pairs_per_epoch >= asked - max(pairs / 2, part.epochs)
+    assert part.teraflops == (teraflops and teraflops * fraction)
+    assert whole.part(1) == whole

@@ -1,15 +1,17 @@
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import optuna
 import pytest
+import torch
 from rich.console import Console
 
 import hpo.fits.selection
 from data.batches.one_shot import OneShotTrials
 from hpo.fits.held_out import fresh_trials
-from hpo.fits.selection import choose
+from hpo.fits.selection import race, rounds
 from hpo.results.metrics import Candidate
 from hpo.search.workers.worker import Job
 from hpo.terminal.fit_progress import FitProgress
@@ -44,7 +46,7 @@ class FakeFitter:
 def chosen(
     job: Job, monkeypatch: pytest.MonkeyPatch, units: Sequence[int]
 ) -> tuple[list[Candidate], float, str]:
-    """Choose among trials 0, 1 and 2 of these units, found in the search in falling order."""
+    """Choose among trials of these units, found in the search in falling order."""
 
     def scored(net: float, trials: OneShotTrials) -> float:
         assert len(trials) == 4000
@@ -57,15 +59,22 @@ def chosen(
         trial = optuna.trial.create_trial(
             params={**space.initial_configurations[0], "fc.units": size},
             distributions=distributions(space),
-            value=0.9 - 0.1 * number,
+            value=0.9 - 0.01 * number,
         )
         trial.number = number
         trials.append(trial)
     fitter: Any = FakeFitter()
     output = io.StringIO()
     with FitProgress(Console(file=output, width=200), 6) as progress:
-        fresh = fresh_trials(job.run, 0)
-        candidates, seconds = choose(trials, space, fitter, BUDGETS, fresh, (0, 2), progress)
+        candidates, seconds = race(
+            trials,
+            space,
+            fitter,
+            (BUDGETS * len(units))[: len(units)],
+            lambda later: fresh_trials(job.run, 0, later),
+            (0, 2),
+            progress,
+        )
     return candidates, seconds, output.getvalue()
 
 
@@ -76,10 +85,10 @@ def test_the_best_of_the_retrained_comes_first(job: Job, monkeypatch: pytest.Mon
     assert first.scores == [0.32, 0.34]
     assert first.mean == pytest.approx(0.33)
     assert first.low < first.mean < first.high
-    assert first.search_value == pytest.approx(0.8)
+    assert first.search_value == pytest.approx(0.89)
     assert (first.trials, first.pairs_seen) == (4000, 256)
     assert seconds == 2 * 2.0 * (1 + 2 + 3)
-    assert "trial 1: 80.0% in the search, retrained 33.0%" in output
+    assert "trial 1: 89.0% in the search, retrained 33.0%" in output
     assert [candidate.collapsed for candidate in candidates] == [0, 1, 0]
     assert output.count("1 collapsed") == 1
 
@@ -87,3 +96,23 @@ def test_the_best_of_the_retrained_comes_first(job: Job, monkeypatch: pytest.Mon
 def test_of_equals_the_search_decides(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     candidates, _, _ = chosen(job, monkeypatch, (16, 16, 16))
     assert [candidate.trial for candidate in candidates] == [0, 1, 2]
+
+
+def test_rounds_keep_the_best_third() -> None:
+    assert [rounds(number) for number in (1, 3, 4, 9, 27)] == [[1], [3], [4, 2], [9, 3], [27, 9, 3]]
+
+
+def test_a_race_trains_the_best_third_three_times_as_long(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.hpo.fits.test_selection.BUDGETS", [replace(BUDGETS[0], epochs=9)])
+    candidates, seconds, output = chosen(job, monkeypatch, (8, 16, 32, 24, 8, 16, 8))
+    assert [candidate.trial for candidate in candidates[:3]] == [2, 3, 1]
+    assert [candidate.later for candidate in candidates] == [0] * 3 + [1] * 7
+    assert [candidate.trial for candidate in candidates[3:6]] == [2, 3, 1]
+    assert {candidate.pairs_seen for candidate in candidates[:3]} == {9 * 128}
+    assert {candidate.pairs_seen for candidate in candidates[3:]} == {3 * 128}
+    assert seconds == 2 * 2.0 * (7 * 3 + 3 * 9)
+    assert "round 1 of 2: 7 candidates" in output
+    first, second = (fresh_trials(job.run, 0, later) for later in (0, 1))
+    assert not torch.equal(first.query, second.query)

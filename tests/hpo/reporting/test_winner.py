@@ -1,11 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from optuna.trial import TrialState, create_trial
 
 from hpo.reporting.document import Heading, Strong, Text, Verdict, write
-from hpo.reporting.winner import initial_trial, whole, winner_section, winning_trial
-from hpo.results.fits import find_fits
+from hpo.reporting.winner import initial_trial, race_section, whole, winner_section, winning_trial
+from hpo.results.fits import SavedFit, find_fits
+from hpo.results.metrics import Candidate
 from hpo.study.files import load
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
@@ -122,3 +124,35 @@ def test_the_winner_is_the_trial_that_the_final_fit_chose(tmp_path: Path) -> Non
     said = prose(winner_section(winner, trials, None))
     assert f"chose it over trial {ranked(trials)[0].number}, the best of the search" in said
     assert "chose it over" not in prose(winner_section(ranked(trials)[0], trials, None))
+
+
+def test_the_race_is_shown_with_the_chosen_trial_first(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    fake_study(location, "CCC", base="smoke")
+    fake_fit(location, "final", trial=2)
+    (fit,) = find_fits(location)
+    assert race_section([replace_selection(fit, [])]) == []
+    raced = [candidate(2, 0, 0.8), candidate(0, 0, 0.7), candidate(2, 1, 0.6), candidate(1, 1, 0.5)]
+    (fold,) = race_section([replace_selection(fit, raced)])
+    rows = cells([fold])
+    assert ("2", "2", "3,000", "80.0 % [75.0 to 85.0 %]", "90.0 %") in rows
+    assert ("1", "1", "1,000", "50.0 % [45.0 to 55.0 %]", "90.0 %") in rows
+
+
+def candidate(trial: int, later: int, mean: float) -> Candidate:
+    return Candidate(
+        trial=trial,
+        search_value=0.9,
+        scores=[mean],
+        trials=4000,
+        pairs_seen=3000 // 3**later,
+        later=later,
+        mean=mean,
+        low=mean - 0.05,
+        high=mean + 0.05,
+    )
+
+
+def replace_selection(fit: SavedFit, selection: list[Candidate]) -> SavedFit:
+    metrics = fit.metrics.model_copy(update={"selection": selection})
+    return replace(fit, metrics=metrics)
