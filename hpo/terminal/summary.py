@@ -10,6 +10,7 @@ from rich.table import Table
 
 from hpo.study.record import BASELINE, StudyRecord
 from hpo.study.run import StudyRun
+from hpo.study.samplers.asha import epochs_in_all
 from hpo.study.space.catalogue import Value
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
@@ -135,11 +136,12 @@ def _print_costs(console: Console, run: StudyRun) -> None:
     console.print(table)
     if len(known) < len(nets):
         return
-    number = config.search.trials
-    console.print(
-        f"Total: about {duration(number * _mean_seconds(run, nets[-2:]))} for {number} trials by "
-        "one worker, without early stopping and pruning."
-    )
+    number, rungs = config.search.trials, config.rungs()
+    seconds, how = number * _mean_seconds(run, nets[-2:]), "without early stopping and pruning"
+    if rungs:
+        seconds *= epochs_in_all(number, rungs) / (number * rungs[-1])
+        how = f"the best third going on after each of epochs {', '.join(map(str, rungs[:-1]))}"
+    console.print(f"Total: about {duration(seconds)} for {number} trials by one worker, {how}.")
 
 
 def _seconds(hyperparameters: Hyperparameters, run: StudyRun) -> float | None:

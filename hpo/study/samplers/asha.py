@@ -25,6 +25,15 @@ def rungs_of(epochs: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(shares))
 
 
+def epochs_in_all(configurations: int, rungs: Sequence[int]) -> int:
+    """Return how many epochs a search of so many configurations trains, if places are a third."""
+    total, before, going_on = 0, 0, configurations
+    for epoch in rungs:
+        total += going_on * (epoch - before)
+        before, going_on = epoch, max(1, going_on // REDUCTION)
+    return total
+
+
 class PromotionPruner(BasePruner):
     """Pauses each trial at the rungs, unless it is among the best third there at that moment.
 

@@ -16,6 +16,7 @@ from hpo.study.attempts import finished, latest_attempts
 from hpo.study.open import open_finished, open_study
 from hpo.study.samplers.asha import (
     PromotionPruner,
+    epochs_in_all,
     may_go_on,
     rungs_of,
     seen_from,
@@ -61,6 +62,11 @@ def test_rungs_rise_to_the_end(epochs: int) -> None:
     assert rungs[0] >= 1
     if epochs % 27 == 0:
         assert rungs == (epochs // 27, epochs // 9, epochs // 3, epochs)
+
+
+def test_epochs_in_all_are_those_of_a_search_in_which_a_third_goes_on() -> None:
+    assert epochs_in_all(27, (1, 3, 9, 27)) == 27 + 9 * 2 + 3 * 6 + 18
+    assert epochs_in_all(1, (1, 3, 9)) == 9
 
 
 def test_standings_count_each_configuration_once_with_its_best_up_to_the_rung() -> None:
