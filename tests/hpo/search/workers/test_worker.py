@@ -15,12 +15,12 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from hpo.search.workers.worker import Job, error_of, work
-from hpo.study.attempts import finished
+from hpo.study.attempts import finished, latest_attempts
 from hpo.study.config import StudyConfig
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.samplers.table import SAMPLERS
-from hpo.study.trials import TrialRecord
+from hpo.study.trials import TrialRecord, records
 from hpo.training.resumable import ResumableTraining
 from tests import ROOT
 from tests.hpo.support import outcomes, tiny_config, tiny_dataset, tiny_job
@@ -171,6 +171,20 @@ def test_several_processes_end_at_the_total(tmp_path: Path) -> None:
         assert process.wait(90) == 0
     assert outcomes(shared) == outcomes(whole)
     assert len(outcomes(shared)) == 6
+
+
+def test_several_processes_promote_and_end_at_the_total(tmp_path: Path) -> None:
+    """Though one is killed; of six, two go on from the first rung, each from its checkpoint."""
+    shared = tiny_job(tmp_path, 6, pruner="asha")
+    processes = [start(shared, epoch_seconds=0.02, pruner="asha") for _ in range(2)]
+    wait_until(lambda: (shared.run.location.folder / "study.db").exists() and _running(shared))
+    processes[0].kill()
+    assert processes[1].wait(90) == 0
+    found = records(open_finished(shared.run.location))
+    ends = latest_attempts(found).values()
+    assert finished(open_finished(shared.run.location)) == len(ends) == 6
+    assert sum(record.epochs > 1 for record in ends) >= 2
+    assert all(r.resumed_after_epoch == 1 for r in found if r.promoted_after_epoch)
 
 
 def _running(job: Job) -> bool:
