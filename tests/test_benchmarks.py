@@ -1,3 +1,4 @@
+import csv
 import json
 import random
 import re
@@ -8,12 +9,18 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+import hpo.training.data
+from hpo.results.costs import costed_trials
+from hpo.search.workers.worker import work
+from hpo.study.open import open_finished
+from hpo.study.storage.location import StudyLocation
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
-from tests.benchmarks import intervals, pictures
+from tests.benchmarks import fidelity, intervals, pictures
 from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.inputs import trials_of
 from tests.benchmarks.photographs import BOTH, CLEAN, answers
+from tests.hpo.support import tiny_dataset, tiny_job
 from tests.model.support import TINY
 from tests.photographs import SCENES
 from tests.synthetic import synthetic
@@ -93,3 +100,40 @@ def test_the_plots_of_results_are_drawn_from_their_metrics(
         labels = [text.get_text() for text in figure.legends[0].get_texts()]
         # Its first trial is a start set by hand, not the paper's configuration.
         assert labels[0] == "ours, best and initial configuration (trial 0)"
+
+
+def test_the_table_of_fidelity_holds_every_epoch_and_parameter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
+    work(tiny_job(tmp_path, 4))
+    file = tmp_path / "table.csv"
+    assert fidelity.main([str(file), "tiny", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "4 configurations" in printed
+    with file.open(newline="") as text:
+        rows = list(csv.DictReader(text))
+    trials = [trial for trial in costed_trials(open_finished(StudyLocation("tiny", tmp_path)))]
+    for row, trial in zip(rows, trials, strict=True):
+        assert int(row["seed"]) == trial.seed
+        assert {name: row[name] for name in trial.params} == {
+            name: str(value) for name, value in trial.params.items()
+        }
+        reported = [result["one_shot_accuracy"] for result in trial.history]
+        assert [float(row[f"accuracy_{n + 1}"]) for n in range(len(reported))] == pytest.approx(
+            reported, abs=1e-5
+        )
+    # From the file alone it prints the same.
+    assert fidelity.main([str(file)]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_a_rung_is_worth_what_its_order_says_of_the_end() -> None:
+    end = np.linspace(0.3, 0.9, 12)
+    values = np.stack([end[::-1] / 20, end / 2, end], 1)
+    first, second, last = fidelity.correlations(values)
+    assert first[1] == pytest.approx(-1)
+    assert second[1] == second[2] == last[1] == pytest.approx(1)
+    lost = dict(fidelity.kept(values))
+    assert lost[1] == pytest.approx(end[-1] - end[3])
+    assert lost[2] == lost[3] == 0
