@@ -42,6 +42,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     )
     from hpo.results.costs import as_csv, costed_trials, recorded_space, table
     from hpo.results.fits import find_fits
+    from hpo.results.markdown import code
     from hpo.study.open import open_finished
     from hpo.study.record import StudyRecord
 
@@ -61,7 +62,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
             BEST: (
                 best_start(winner, space, study.study_name),
                 "the winner as a `[[start]]`: paste it into a study file, or try it in another "
-                f"study with `--from {shlex.quote(str((folder / BEST).absolute()))}`",
+                f"study with {code(f'--from {shlex.quote(str((folder / BEST).absolute()))}')}",
             ),
         }
         blocks = [
