@@ -1,5 +1,6 @@
 """A study's report, as ``report.md`` and one self-contained ``report.html``."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 from data.files.atomic import remove, write_bytes
 from hpo.reporting.document import Block, Files, Fold, PictureFolder, write
+from hpo.study.errors import StudyError
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import options
 from hpo.terminal.named import existing_study
@@ -23,8 +25,11 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     the winner's configuration as a study file has it.
 
     Raises:
-        StudyError: a study is not there or cannot be read.
+        StudyError: a study is not there or cannot be read, or is named twice.
     """
+    names = [location.name, *(other.name for other in others)]
+    if twice := next((each for each in others if names.count(each.name) > 1), None):
+        raise StudyError(f"study {twice.name} cannot be compared with itself; name it once")
     from hpo.reporting.accuracy import accuracy, net_gallery, published_results
     from hpo.reporting.comparison import comparison
     from hpo.reporting.overview import next_steps, overview, provenance
@@ -38,6 +43,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     )
     from hpo.results.costs import as_csv, costed_trials, recorded_space, table
     from hpo.results.fits import find_fits
+    from hpo.results.markdown import code
     from hpo.study.open import open_finished
     from hpo.study.record import StudyRecord
 
@@ -57,7 +63,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
             BEST: (
                 best_start(winner, space, study.study_name),
                 "the winner as a `[[start]]`: paste it into a study file, or try it in another "
-                f"study with `--from {BEST}`",
+                f"study with {code(f'--from {shlex.quote(str((folder / BEST).absolute()))}')}",
             ),
         }
         blocks = [

@@ -128,7 +128,7 @@ def test_next_commands_hold_the_place_but_no_password() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (89, "89 s"), (600, "10 min"), (7500, "2:05 h"), (3e5, "3 days")],
+    [(0.4, "0.4 s"), (89, "89 s"), (600, "10 min"), (7500, "2:05 h"), (3e5, "3 days")],
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words

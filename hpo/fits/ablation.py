@@ -45,6 +45,7 @@ def ablation(
     from hpo.fits.evaluation import net_answers, widest
     from hpo.fits.fitter import Fitter, TrainedNet
     from hpo.fits.held_out import fresh_trials, load_benchmark
+    from hpo.fits.selection import configuration
     from hpo.results.answers import accuracies
     from hpo.results.plots.ablation import ladder
     from hpo.results.plots.style import save
@@ -69,6 +70,7 @@ def ablation(
         )
     number = plan.trial
     end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
+    configuration(end, space)
     start = space.initial_configurations[0]
     made = one_change_at_a_time(space, start, end.params)
     steps = [*made, *one_change_undone(space, start, end.params)]

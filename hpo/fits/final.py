@@ -70,7 +70,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     """
     from hpo.fits.fitter import Fitter
     from hpo.fits.result import complete, print_figures, print_next
-    from hpo.fits.selection import rounds
+    from hpo.fits.selection import configuration, rounds
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
     from hpo.study.record import complete_trials, trial_numbered
@@ -102,7 +102,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     config, identity = run.config, known_identity(study, run.config)
     # As it was before there was a zoom, so that the fits of then are known again.
     configurations = [
-        repr(config.space().hyperparameters(t.params)).replace(", zoom=0.0", "") for t in trials
+        repr(configuration(t, config.space())).replace(", zoom=0.0", "") for t in trials
     ]
     parts = [identity, inputs.digest, asdict(plan), asdict(config.final_budget()), configurations]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -143,7 +143,7 @@ def _fit(
     """
     from hpo.fits.held_out import fresh_trials
     from hpo.fits.result import FinalFit
-    from hpo.fits.selection import race
+    from hpo.fits.selection import configuration, race
     from hpo.terminal.progress import duration
     from hpo.training.time_budget import fit_to_time
     from model.evaluation.scores import one_shot_accuracy
@@ -155,7 +155,7 @@ def _fit(
         if minutes is None:
             return otherwise
         kept = folder / f"checkpoints/budget-{digest[:16]}-{trial.number}-{minutes:g}.json"
-        hyperparameters = space.hyperparameters(trial.params)
+        hyperparameters = configuration(trial, space)
         return fit_to_time(inputs, hyperparameters, config.final_budget(), 60 * minutes, kept)
 
     fresh = fresh_trials(run, plan.seed)
@@ -172,7 +172,7 @@ def _fit(
             progress,
         )
         chosen = next(t for t in trials if t.number == candidates[0].trial)
-    hyperparameters = space.hyperparameters(chosen.params)
+    hyperparameters = configuration(chosen, space)
     budget = budget_of(chosen, plan.minutes, config.final_budget())
     progress.say(
         f"fitting trial {chosen.number}: {plan.seeds} x at most {budget.epochs} epochs "

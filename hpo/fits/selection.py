@@ -7,11 +7,28 @@ from optuna.trial import FrozenTrial
 from data.batches.one_shot import OneShotTrials
 from hpo.fits.fitter import Fitter
 from hpo.results.metrics import Candidate
+from hpo.study.errors import ConfigError, StudyError
 from hpo.study.space.search_space import SearchSpace
 from hpo.terminal.fit_progress import FitProgress
 from model.evaluation.intervals import interval
 from model.evaluation.scores import one_shot_accuracy
-from model.hyperparameters import Budget
+from model.hyperparameters import Budget, Hyperparameters
+
+
+def configuration(trial: FrozenTrial, space: SearchSpace) -> Hyperparameters:
+    """Return the trial's configuration.
+
+    Raises:
+        StudyError: the trial lacks a value, or has one that is not allowed; another program has
+            added it to the study, or it failed while its values were suggested.
+    """
+    try:
+        return space.hyperparameters(trial.params)
+    except ConfigError as error:
+        raise StudyError(
+            f"trial {trial.number} cannot be fitted: {error}. Name another with --trial"
+        ) from None
+
 
 REDUCTION = 3
 """The best third of a round goes on to the next, of three times the training."""
@@ -69,7 +86,7 @@ def _round(
         scores, pairs, collapsed = [], [], 0
         for seed in seeds:
             tell = progress(f"candidate trial {trial.number}, seed {seed}", budget.epochs)
-            fit = fitter.fit(space.hyperparameters(trial.params), budget, seed, tell)
+            fit = fitter.fit(configuration(trial, space), budget, seed, tell)
             scores.append(one_shot_accuracy(fit.net(fresh.drawings.device), fresh))
             pairs.append(fit.history[-1].pairs_seen)
             collapsed += fit.collapsed

@@ -8,8 +8,10 @@ from data.files.regular import read_regular
 from hpo.reporting.document import Block, Code, Heading, Table, Text, markdown
 from hpo.reporting.tables import between, percent
 from hpo.results import published
+from hpo.results.markdown import code
 from hpo.results.metrics import NET, Accuracy, Metrics, SeedFit
 from hpo.study.provenance import is_uncommitted
+from hpo.terminal.progress import duration
 from model.baselines import BASELINES
 
 CARD, _KOCH = "README.md", "Koch's net"
@@ -98,13 +100,13 @@ def _figures(metrics: Metrics) -> Table:
             )
         )
     number = len(metrics.seeds)
-    mean = f"means of {number} fits" if number > 1 else "one fit"
+    of = f"means of {number} fits with different seeds, of which the weights here are those of"
     titles = (BASELINES[name].title for name in known)
     return Table(
         ("test", "accuracy", "95 % interval", "interval over", "trials", *titles),
         rows,
-        f"On the test alphabets, measured once, after everything else; {mean} with different "
-        f"seeds, of which the weights here are those of seed {metrics.kept_seed}.",
+        "On the test alphabets, measured once, after everything else; "
+        f"{of if number > 1 else 'of one fit, with'} seed {metrics.kept_seed}.",
     )
 
 
@@ -126,7 +128,7 @@ def _beside(metrics: Metrics) -> Iterator[str]:
 
 def _protocol(metrics: Metrics) -> Iterator[str]:
     data, omniglot = metrics.data, published.comparable(metrics.data)
-    yield f"Data: `{data['name']}`, digest `{data['digest'][:12]}`."
+    yield f"Data: {code(data['name'])}, digest `{data['digest'][:12]}`."
     if metrics.validation == "lake":
         where = "background alphabets" if omniglot else "alphabets"
         yield (
@@ -153,8 +155,7 @@ def _protocol(metrics: Metrics) -> Iterator[str]:
     pairs = sum(seed.pairs_seen for seed in metrics.seeds) / len(metrics.seeds)
     yield (
         f"{chosen}. Each fit saw about {pairs:,.0f} pairs; "
-        f"{metrics.minutes:,.1f} minutes in all, on "
-        f"{metrics.device}. Versions: "
+        f"{duration(60 * metrics.minutes)} in all, on {metrics.device}. Versions: "
         f"{', '.join(f'{name} {version}' for name, version in metrics.versions.items())}."
     )
 
@@ -168,7 +169,7 @@ def _limits(metrics: Metrics) -> Iterator[str]:
         )
     else:
         yield (
-            f"Learnt from the images of `{metrics.data['name']}` alone. How it does on other "
+            f"Learnt from the images of {code(metrics.data['name'])} alone. How it does on other "
             "hands, pens or cameras has not been measured."
         )
     yield (

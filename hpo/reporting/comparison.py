@@ -14,6 +14,7 @@ from hpo.results.history import Curve, at, curve
 from hpo.results.plots.history import best_so_far
 from hpo.study.record import StudyRecord
 from hpo.study.samplers.table import PRUNERS
+from hpo.terminal.progress import duration
 from model.evaluation.intervals import interval
 
 _SAME_SCORE = ("data.dataset", "data.image_size", "data.drawers", "validation.")
@@ -103,17 +104,17 @@ def _table(groups: Mapping[str, Sequence[_Entry]], config: Mapping[str, Any]) ->
     every = [line for group in curves.values() for line in group]
     trials = config.get("validation.trials")
     measures = [
-        ("trials", [line.trials for line in every], "{:,.0f} trials"),
-        ("seconds", [line.seconds for line in every], "{:,.0f} s of trials"),
+        ("trials", [line.trials for line in every], "{:,.0f} trials".format),
+        ("seconds", [line.seconds for line in every], lambda end: f"{duration(end)} of trials"),
     ]
     if all(line.flops for line in every):
-        measures.append(("flops", [line.flops for line in every], "{:.3g} training FLOP"))
+        measures.append(("flops", [line.flops for line in every], "{:.3g} training FLOP".format))
     lines = []
     for name, along, words in measures:
         end = min(points[-1] for points in along)
         for label, group in curves.items():
             values = [at(getattr(line, name), line.best, end) for line in group]
-            lines.append((label, words.format(end), *_summary(values, trials)))
+            lines.append((label, words(end), *_summary(values, trials)))
     return Table(
         ("study", "at", "best accuracy", "95 % interval", "trials", "seeds"),
         lines,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, Union
 from markdown_it import MarkdownIt
 
 from data.files.atomic import write_bytes
-from hpo.results.markdown import SPECIAL, fenced, plain
+from hpo.results.markdown import CODE, SPECIAL, fenced, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -255,7 +255,8 @@ def _cell(cell: str) -> str:
 
 def _marked(text: str) -> str:
     # Code between back-ticks stays as it is; any other special character is escaped.
-    text = re.sub(rf"(`[^`]+`)|({SPECIAL})", lambda m: m[1] or rf"\{m[2]}", " ".join(text.split()))
+    line = " ".join(text.split())
+    text = re.sub(f"{CODE}|{SPECIAL}", lambda m: m[0] if m[1] else rf"\{m[0]}", line)
     return re.sub(r"^(\d*)([-+.)])(?![^\s-])", r"\1\\\2", text)  # else it may begin a list
 
 

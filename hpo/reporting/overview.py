@@ -9,6 +9,7 @@ from hpo.reporting.document import Block, Commands, Heading, Text, Verdict
 from hpo.reporting.tables import between, evidence_in_words, in_words, percent
 from hpo.results import published
 from hpo.results.fits import SavedFit, n_way
+from hpo.results.markdown import code
 from hpo.results.metrics import Accuracy
 from hpo.study.attempts import finished_of
 from hpo.study.provenance import is_uncommitted
@@ -70,7 +71,7 @@ def _verdict(
     complete = ranked(trials)
     if not complete:
         run = study_command("run", location, anywhere=True)
-        return Verdict("No trial is complete yet", [f"Run the study with `{run}`."])
+        return Verdict("No trial is complete yet", [f"Run the study with {code(run)}."])
     best = complete[0]
     accuracy = best.accuracy or 0.0
     asked = (record.config or {}).get("validation.trials")
@@ -89,7 +90,7 @@ def _verdict(
         line,
         [
             f"Best trial in the search: {best.number}, on validation alphabets. {said}",
-            f"Fit and test it with `{fit_it}`.",
+            f"Fit and test it with {code(fit_it)}.",
         ],
     )
 

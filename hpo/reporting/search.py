@@ -18,6 +18,7 @@ from hpo.results.plots.style import STATE_WORDS
 from hpo.study.attempts import latest_attempts, reason
 from hpo.study.space.catalogue import catalogue
 from hpo.study.trials import FINISHED, TrialRecord, ranked
+from hpo.terminal.progress import duration
 from model.evaluation.intervals import interval
 
 _RATES = (("learning_rate",), ("momentum",), ("l2",))
@@ -93,11 +94,11 @@ def _best(complete: Sequence[TrialRecord], config: Mapping[str, object]) -> Tabl
             _, low, high = interval([accuracy], trials)
             over = between(low, high)
         parameters = f"{trial.parameters:,}" if trial.parameters is not None else "unknown"
-        cells = (percent(accuracy), over, parameters, f"{trial.seconds:,.0f}")
+        cells = (percent(accuracy), over, parameters, duration(trial.seconds))
         lines.append((f"trial {trial.number}", *cells))
     way = config.get("validation.way", "N")
     return Table(
-        ("configuration", "accuracy", "95 % interval", "parameters", "seconds"),
+        ("configuration", "accuracy", "95 % interval", "parameters", "time"),
         lines,
         f"The top {len(lines)} of {len(complete)} complete trials by {way}-way one-shot accuracy "
         f"on validation alphabets. {basis} The maximum of many noisy scores is biased upwards; a "

@@ -7,7 +7,7 @@ from hpo.reporting.document import Beside, Block, Fold, Heading, Strong, Table, 
 from hpo.reporting.tables import between, percent
 from hpo.results.fits import SavedFit, kind
 from hpo.study.files import written_start
-from hpo.study.space.catalogue import Value, catalogue
+from hpo.study.space.catalogue import Value, catalogue, known_values
 from hpo.study.space.domains import Fixed
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.trials import TrialRecord, ranked
@@ -105,10 +105,11 @@ def race_section(fits: Sequence[SavedFit]) -> list[Block]:
 
 def best_start(winner: TrialRecord | None, space: SearchSpace | None, study: str) -> str:
     """Return the winner as a ``[[start]]`` of a study file, fixed values too; empty without one."""
-    if winner is None or not winner.params:
+    params = known_values(winner.params) if winner is not None else {}
+    if winner is None or not params:
         return ""
     said = f", {percent(winner.accuracy)} in its search" if winner.accuracy is not None else ""
-    return written_start(whole(winner.params, space), f"Trial {winner.number} of {study}{said}")
+    return written_start(whole(params, space), f"Trial {winner.number} of {study}{said}")
 
 
 def whole(params: Mapping[str, Any], space: SearchSpace | None) -> dict[str, Value]:

@@ -69,7 +69,7 @@ def table(trials: Sequence[CostedTrial], space: SearchSpace | None = None) -> li
             "epochs": trial.epochs,
             "pairs": trial.pairs,
             "seconds": round(trial.seconds, 4),
-            "tflop": None if trial.flops is None else round(trial.flops / 1e12, 4),
+            "tflop": None if trial.flops is None else float(f"{trial.flops / 1e12:.4g}"),
             "reason": reason(trial, latest) or None,
         }
         for trial in trials

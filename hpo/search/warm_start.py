@@ -17,7 +17,7 @@ from hpo.study.files import starts
 from hpo.study.open import open_finished
 from hpo.study.record import StudyRecord, complete_trials, record_study
 from hpo.study.run import StudyRun
-from hpo.study.space.catalogue import Value, catalogue, toml
+from hpo.study.space.catalogue import Value, catalogue, known_values, toml
 from hpo.study.space.domains import Range
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
@@ -131,7 +131,7 @@ def _configurations(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
     fixed = _fixed(StudyRecord.of(other).config or {})
     for trial in complete_trials(other)[:TAKEN]:
         label = f"trial {trial.number} of {source.name} ({trial.value:.1%})"
-        yield label, {**fixed, **trial.params}
+        yield label, {**fixed, **known_values(trial.params)}
 
 
 def initial_configurations(study: optuna.Study, space: SearchSpace) -> Sequence[Mapping[str, Any]]:

@@ -100,7 +100,7 @@ def existing_study(study: str, out: Path, storage: str | None) -> StudyLocation:
     Raises:
         ConfigError: no study can have this name.
     """
-    return StudyLocation(Path(study.removesuffix(".toml")).name, out, storage)
+    return StudyLocation(Path(study).stem if study.endswith(".toml") else study, out, storage)
 
 
 def named_source(name: str, location: StudyLocation) -> StudyLocation | Path:

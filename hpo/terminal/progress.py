@@ -186,7 +186,11 @@ def interrupted(trial: TrialRecord, trials: Sequence[TrialRecord]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in readable units: ``45 s``, ``3 min``, ``2:05 h``, ``12 days``."""
+    """Return seconds in readable units: ``0.3 s``, ``45 s``, ``3 min``, ``2:05 h``, ``12 days``."""
+    if seconds < 0.095:
+        return f"{round(seconds, 3):.1g} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -197,12 +201,15 @@ def duration(seconds: float) -> str:
 
 
 def durations(seconds: Sequence[float]) -> list[str]:
-    """Return several durations in one unit, that of the longest: ``0.5 min``, ``12.0 min``."""
-    longest = max(seconds, default=0.0)
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if longest >= 1.5 * size:
-            return [f"{one / size:.1f} {unit}" for one in seconds]
-    return [f"{one:.1f} s" for one in seconds]
+    """Return several durations in one unit, that of the longest: ``0.5 min``, ``12.0 min``.
+
+    All have as many decimals as the shortest needs.
+    """
+    units = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
+    longest, shortest = max(seconds, default=0.0), min(seconds, default=0.0)
+    size, unit = next((one for one in units if longest >= 1.5 * one[0]), units[-1])
+    digits = next((n for n in (1, 2, 3) if round(shortest / size, n)), 1)
+    return [f"{one / size:.{digits}f} {unit}" for one in seconds]
 
 
 def console() -> Console:

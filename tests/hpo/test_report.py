@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from hpo.report import app, write_report
 from hpo.results.metrics import Metrics
+from hpo.study.errors import StudyError
 from hpo.study.files import load
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
@@ -155,6 +156,8 @@ def test_what_is_taken_away_lies_beside_the_page(whole: tuple[str, dict, Path]) 
     study = open_finished(StudyLocation("smoke", folder.parents[1]))
     rows = list(csv.DictReader((folder / "trials.csv").open(newline="")))
     assert [int(row["number"]) for row in rows] == list(range(len(study.trials)))
+    # What is suggested works from any folder.
+    assert f"with `--from {folder.absolute() / 'best.toml'}`" in markdown
     # Trial 7 is what the final fit chose.
     text = (folder / "best.toml").read_text()
     (start,) = tomllib.loads(text)["start"]
@@ -212,6 +215,16 @@ def test_another_storage_by_the_command(tmp_path: Path) -> None:
     assert "as they have no complete trial: one, two" in checked(
         tmp_path / "out" / "one" / "report"
     )
+
+
+def test_no_study_is_compared_with_itself(tmp_path: Path) -> None:
+    locations = [StudyLocation(name, tmp_path) for name in ("smoke", "other")]
+    for location in locations:
+        fake_study(location, "C", base="smoke")
+    one, other = locations
+    for others in ([one], [other, other]):
+        with pytest.raises(StudyError, match="cannot be compared with itself"):
+            write_report(one, others)
 
 
 def test_a_missing_study_is_one_message(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ The catalogue is made from ``Architecture`` and ``Recipe`` themselves, so that a
 can be fixed or searched by a study at once, as ``net.<field>`` or ``recipe.<field>``.
 """
 
+import json
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import cache, cached_property
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -72,7 +75,19 @@ def toml(value: object) -> str:
     """Return ``value`` as it would stand in a study file."""
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+
+
+def known_values(values: Mapping[str, object]) -> dict[str, Value]:
+    """Return those of ``values`` that a study file may hold.
+
+    A trial that another program has added to a study may have others.
+    """
+    known = {}
+    for name in catalogue().keys() & values:
+        with suppress(ValueError):
+            known[name] = catalogue()[name].check(values[name])
+    return {name: known[name] for name in values if name in known}
 
 
 @cache

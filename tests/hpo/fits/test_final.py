@@ -14,6 +14,7 @@ import hpo.fits.held_out
 import hpo.training.data
 import hpo.training.resumable
 from data.dataset import Dataset
+from hpo.fits.ablation import ablation
 from hpo.fits.final import FitPlan, final_fit
 from hpo.results.answers import accuracies, load_answers
 from hpo.results.metrics import GALLERY, Metrics, load_metrics
@@ -268,6 +269,19 @@ def test_only_failed_trials_are_one_message(job: Job) -> None:
         fit(job)
     with pytest.raises(StudyError, match="no trial 7"):
         fit(job, FitPlan(trial=7))
+
+
+def test_a_trial_that_lacks_a_value_is_named(job: Job) -> None:
+    open_study(job.run).add_trial(
+        optuna.trial.create_trial(
+            params={"alien": 1},
+            distributions={"alien": optuna.distributions.IntDistribution(0, 1)},
+            value=1.0,
+        )
+    )
+    for act in (fit, lambda job: ablation(job.run)):
+        with pytest.raises(StudyError, match=r"trial 0 cannot be fitted: no value for .*--trial"):
+            act(job)
 
 
 def test_the_options_of_the_run_are_read_off_the_study(job: Job) -> None:

@@ -43,6 +43,8 @@ def test_split_limits_and_rates_are_those_of_the_metrics(metrics: Metrics) -> No
     assert "from 0.5 on they count as the same character" in text
     lake = said(metrics.model_copy(update={"validation": "lake"}))
     assert "Split: Lake's." in lake
+    odd = {"name": "my `odd` letters", "digest": "0" * 64, "source": "folder"}
+    assert "Data: ``my `odd` letters``, digest" in said(metrics.model_copy(update={"data": odd}))
     own = {"name": "my letters", "digest": "0" * 64, "source": "folder"}
     letters = said(metrics.model_copy(update={"data": own}))
     assert "Learnt from the images of `my letters` alone." in letters
@@ -66,6 +68,17 @@ def test_a_collapse_and_uncommitted_code_are_said(metrics: Metrics) -> None:
     assert "1 of 3 seeds collapsed." in text
     assert "From uncommitted code" in text
     assert "uncommitted" not in said(metrics)
+
+
+def test_seeds_and_time_are_told_as_they_are(metrics: Metrics) -> None:
+    text = said(metrics.model_copy(update={"minutes": 0.01}))
+    assert "means of 3 fits with different seeds, of which the weights here are those of seed " in (
+        text
+    )
+    assert "0.6 s in all, on " in text
+    alone = metrics.model_copy(update={"seeds": metrics.seeds[:1]})
+    assert f"after everything else; of one fit, with seed {metrics.kept_seed}." in said(alone)
+    assert "different seeds" not in said(alone)
 
 
 def test_a_card_is_written_once(metrics: Metrics, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hpo.reporting.document import (
     Verdict,
     write,
 )
+from hpo.results.markdown import code
 from hpo.results.plots.style import axes
 from tests.data.conftest import fuzz_examples
 
@@ -110,6 +111,14 @@ def shows_as_it_is(text: str, folder: Path) -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_page_shows_any_text_as_it_is(tmp_path: Path, text: str) -> None:
     shows_as_it_is(text, tmp_path)
+
+
+def test_code_with_backticks_stays_code(tmp_path: Path) -> None:
+    command = "run --out 'a`b <i>``'"
+    write([Heading(1, "x"), Text(f"Do {code(command)}, *not* `this`.")], tmp_path)
+    page = Page(tmp_path)
+    assert page.texts("code") == [command, "this"]
+    assert page.texts("p") == [f"Do {command}, *not* this."]
 
 
 @settings(max_examples=fuzz_examples() // 4, suppress_health_check=list(HealthCheck))

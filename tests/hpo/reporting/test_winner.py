@@ -2,13 +2,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from hpo.reporting.document import Heading, Strong, Text, Verdict, write
-from hpo.reporting.winner import initial_trial, race_section, whole, winner_section, winning_trial
+from hpo.reporting.winner import (
+    best_start,
+    initial_trial,
+    race_section,
+    whole,
+    winner_section,
+    winning_trial,
+)
 from hpo.results.fits import SavedFit, find_fits
 from hpo.results.metrics import Candidate
-from hpo.study.files import load
+from hpo.study.files import load, starts
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord, ranked, records
@@ -95,6 +103,24 @@ def test_a_long_recipe_is_seen_at_once(tmp_path: Path, browser: Any) -> None:
     browser.get((tmp_path / "report.html").as_uri())
     end = "return document.querySelector('body > div').getBoundingClientRect().bottom"
     assert 500 < browser.execute_script(end) < 900
+
+
+def test_what_only_another_program_knows_is_not_in_the_start_to_paste(tmp_path: Path) -> None:
+    space = load("smoke").space()
+    params = {"fc.units": 32, 'an "odd"\nname': 'a "value"', "recipe.batch": "none of ours"}
+    kinds = {
+        "fc.units": IntDistribution(8, 64),
+        **{n: CategoricalDistribution([v]) for n, v in params.items() if isinstance(v, str)},
+    }
+    made = create_trial(state=TrialState.COMPLETE, value=0.9, params=params, distributions=kinds)
+    text = best_start(TrialRecord.of(made), space, "smoke")
+    (tmp_path / "best.toml").write_text(text)
+    (start,) = starts(tmp_path / "best.toml")
+    assert (start["fc.units"], start["net.poolings"], start["recipe.batch"]) == (32, 2, "pairs")
+    alone = TrialRecord.of(
+        create_trial(value=0.9, params={"x": 1}, distributions={"x": IntDistribution(0, 1)})
+    )
+    assert best_start(alone, space, "smoke") == best_start(None, space, "smoke") == ""
 
 
 def test_a_layer_that_the_net_lacks_is_not_listed() -> None:

@@ -1,8 +1,10 @@
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
+import pytest
 
 from hpo.results.costs import as_csv, costed_trials, in_order_of_ending, recorded_space, table
 from hpo.study.files import load
@@ -83,7 +85,10 @@ def test_a_row_of_the_table_is_a_trial(tmp_path: Path) -> None:
     assert complete["value"] == study.trials[0].value
     assert complete["conv1.filters"] == trials[0].params["conv1.filters"]
     assert complete["pairs"] == trials[0].pairs_seen
-    assert complete["tflop"] == round((trials[0].flops or 0) / 1e12, 4)
+    assert complete["tflop"] == pytest.approx((trials[0].flops or 0) / 1e12, rel=1e-3)
+    # A net for a first try costs so little that decimals would leave nothing of it.
+    (small,) = table([replace(trials[0], flops=2.34567e6)], space)
+    assert small["tflop"] == 2.346e-6
     assert pruned["reason"] == f"pruned after epoch {trials[1].epochs}"
     assert failed["reason"] == "ValueError: the loss is not finite"
     assert failed["pairs"] == 2 * load("smoke").budget.pairs_per_epoch

@@ -1,7 +1,7 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from hpo.results.markdown import fenced, plain
+from hpo.results.markdown import code, fenced, plain
 
 HOSTILE = ["$\\frac{$50", "[/x]", "`", "<img src=x onerror=y>", "a|b", "*a* _b_", "&lt;", "![x](y)"]
 
@@ -27,3 +27,10 @@ def test_text_is_no_markup(text: str) -> None:
 def test_a_command_stays_one_block(line: str) -> None:
     seen, kinds = shown(fenced(line, language="sh"))
     assert (seen, kinds) == (f"{line}\n", {"fence"})
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "a `b`", "`a`", "--out 'a``b'", "a`b``c```d"])
+def test_a_name_or_command_stays_code(text: str) -> None:
+    seen, kinds = shown(f"It is {code(text)}, not {code(text)}.")
+    assert seen == f"It is {text}, not {text}."
+    assert kinds == {"paragraph_open", "text", "code_inline", "paragraph_close"}

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import IntDistribution
 
 from hpo.search.warm_start import TAKEN, enqueue_from, fit, initial_configurations, proposals
 from hpo.search.workers.worker import Job, work
@@ -108,6 +109,21 @@ def test_a_wrong_source_is_said(job: Job, tmp_path: Path) -> None:
         enqueue_from(study, job.run, StudyLocation("none", tmp_path))
     with pytest.raises(StudyError, match="no complete one"):
         enqueue_from(study, job.run, made("idle", tmp_path, []))
+
+
+def test_values_that_only_another_program_knows_are_left_out(job: Job, tmp_path: Path) -> None:
+    source, space = made("other", tmp_path, [0.3]), job.run.config.space()
+    config = tiny_config().model_copy(update={"name": "other"})
+    open_study(StudyRun(config=config, location=source)).add_trial(
+        optuna.trial.create_trial(
+            params={"alien": 1, "fc.units": 16},
+            distributions={"alien": IntDistribution(0, 1), "fc.units": IntDistribution(8, 32)},
+            value=0.9,
+        )
+    )
+    (one, _), (line, _) = proposals(source, space)
+    assert one.values == {"fc.units": 16}
+    assert "sampled: conv1" in line
 
 
 def test_a_file_of_starts_is_a_source_like_a_study(job: Job, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_a_log_file_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
         progress("trial 7, seed 1", 4)(history[:1])
         progress.say("[brackets] as they are")
     assert [line[20:] for line in output.getvalue().splitlines()] == [
-        "1/2 trial 7, seed 0: epoch 2 of 4  best 70.0%  about 4 s left",
+        "1/2 trial 7, seed 0: epoch 2 of 4  best 70.0%  about 4.0 s left",
         "[brackets] as they are",
     ]
 
@@ -38,7 +38,7 @@ def test_a_terminal_has_a_bar_for_the_fit_in_hand(monkeypatch: pytest.MonkeyPatc
             2,
             4,
         )
-        assert task.fields["note"] == "best 50.0%  about 4 s left"
+        assert task.fields["note"] == "best 50.0%  about 4.0 s left"
 
 
 def test_tests_have_progress_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,8 +57,10 @@ def test_a_study_to_read_is_named_with_or_without_its_file(tmp_path: Path) -> No
     expected = StudyLocation("mine", tmp_path, "sqlite:///x.db")
     for name in ("mine", "mine.toml", "some/folder/mine.toml"):
         assert existing_study(name, tmp_path, "sqlite:///x.db") == expected
-    with pytest.raises(ConfigError, match="cannot name a study"):
-        existing_study("Mine", tmp_path, None)
+    # A folder is none of them: the study of this name in another one must not stand in for it.
+    for name in ("Mine", "some/folder/mine"):
+        with pytest.raises(ConfigError, match="cannot name a study"):
+            existing_study(name, tmp_path, None)
 
 
 def test_a_source_is_beside_the_study_or_in_its_folder(tmp_path: Path) -> None:
