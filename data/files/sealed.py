@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from data.files.atomic import replacing
+from data.files.regular import refuse_special
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -79,6 +80,7 @@ def unsealed(path: Path, earlier: bytes | None = None) -> Iterator[BinaryIO]:
         DamagedFileError: its content is not what was sealed, or it has no seal.
         OSError: it is not there, or cannot be read.
     """
+    refuse_special(path)
     with path.open("rb") as file:
         header = file.read(HEADER)
         if header.startswith(MAGIC):

@@ -3,7 +3,7 @@
 All accuracies and intervals of ``metrics.json`` are computed from it, and can be again.
 """
 
-import zipfile
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from data.files.atomic import replacing
+from data.files.regular import read_regular
 from hpo.results.accuracy import Accuracy, Protocol
 from hpo.study.errors import StudyError
 from model.evaluation.intervals import alphabet_interval
@@ -144,12 +145,12 @@ def load_answers(folder: Path) -> list[Answers]:
     """
     path = folder / ANSWERS
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(read_regular(path)), allow_pickle=False) as file:
             arrays = dict(file)
         return [_task(key, arrays) for key in dict.fromkeys(n.split("/")[0] for n in arrays)]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds
         raise StudyError(f"{path} is damaged ({error}); fit again") from None
 
 

@@ -81,8 +81,11 @@ def setting(text: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {written}")
     except (tomllib.TOMLDecodeError, RecursionError):
         value = {}
+    except ValueError:
+        raise ConfigError(f"--set {key}: a number has too many digits") from None
     if value.keys() != {"value"}:
         value = {"value": written}
+    _refuse_boundless({key: value["value"]}, "--set")
     return (
         {section: {name: value["value"]}} if key in known else {"parameters": {key: value["value"]}}
     )
@@ -228,7 +231,7 @@ def _built(name: str, layers: Sequence[_Layer]) -> StudyConfig:
         raise ConfigError(f"{layers[-1].source}: {error}") from None
 
 
-def _refuse_boundless(raw: dict[str, Any], path: Path) -> None:
+def _refuse_boundless(raw: dict[str, Any], source: Path | str) -> None:
     """Refuse numbers that are not finite or no 64-bit integers, and what is nested too deep.
 
     Raises:
@@ -238,15 +241,15 @@ def _refuse_boundless(raw: dict[str, Any], path: Path) -> None:
     while entries:
         keys, value = entries.pop()
         if len(keys) > _DEEPEST:
-            raise ConfigError(f"{path}: {'.'.join(keys)} lies too deep in lists or tables")
+            raise ConfigError(f"{source}: {'.'.join(keys)} lies too deep in lists or tables")
         if isinstance(value, dict):
             entries += [((*keys, key), entry) for key, entry in value.items()]
         elif isinstance(value, list):
             entries += [((*keys, str(i)), entry) for i, entry in enumerate(value)]
         elif isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{path}: {'.'.join(keys)} = {value}: it should be a finite number")
+            raise ConfigError(f"{source}: {'.'.join(keys)} = {value}: it should be a finite number")
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise ConfigError(f"{path}: {'.'.join(keys)}: a whole number of at most 64 bits")
+            raise ConfigError(f"{source}: {'.'.join(keys)}: a whole number of at most 64 bits")
 
 
 def _merged(base: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:

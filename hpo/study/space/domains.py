@@ -9,6 +9,8 @@ from typing import Any
 from hpo.study.errors import ConfigError, did_you_mean
 from hpo.study.space.catalogue import Parameter, Value, catalogue, toml
 
+_MOST_STEPS = 10**9
+
 
 @dataclass(frozen=True)
 class Fixed:
@@ -223,6 +225,8 @@ def _check_step(parameter: Parameter, step: Any, low: float, high: float, log: b
         raise ValueError(f"step: {toml(step)} is not allowed; it must be a positive number")
     if log:
         raise ValueError("step and log = true exclude each other")
+    if (high - low) / step > _MOST_STEPS:
+        raise ValueError(f"step = {step:g} makes more than {_MOST_STEPS:,} values; leave it out")
     if high not in Range(low, high, step):
         raise ValueError(f"high = {high:g} is not a whole number of steps of {step:g} from {low:g}")
 

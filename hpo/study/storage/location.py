@@ -108,6 +108,12 @@ class StudyLocation:
             return None
         if not url.database or url.database == ":memory:":
             raise StudyError(f"--storage {self.shown_url}: name the database's file")
+        if "?" in (self.storage or ""):
+            # SQLAlchemy takes the rest for options, and another file for the one that is meant.
+            raise StudyError(
+                f"--storage {self.shown_url}: a SQLite file has no options here; write a ? of "
+                "its name as %3F, or leave out what follows it"
+            )
         return Path(url.database)
 
     def _url(self) -> "URL":

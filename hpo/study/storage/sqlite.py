@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from data.files.regular import refuse_special
 from hpo.study.errors import StudyError
 
 BUSY_SECONDS = 60.0
@@ -75,13 +76,16 @@ def check(file: Path) -> bool:
         OSError: it cannot be read.
     """
     file = file.resolve()
-    if not file.exists() or file.stat().st_size == 0:
+    if not file.exists() or (file.is_file() and file.stat().st_size == 0):
         if size(_wal(file)) > 0:
             raise StudyError(
                 f"{file} is gone, but {_wal(file).name} beside it holds what was last written to "
                 "it. Put the file back, or move that away to start anew"
             )
         return False
+    for part in _parts(file):
+        with suppress(FileNotFoundError):
+            refuse_special(part)
     trouble = None
     if identity(file) in _opened:
         option = "mode=ro" if _wal(file).exists() else "immutable=1"  # which makes no -wal
@@ -230,7 +234,7 @@ def _in_use(file: Path) -> bool:
 @contextmanager
 def copied(file: Path) -> Iterator[tuple[Path, bool]]:
     """Give a copy of the file with its journals, and whether nobody wrote to it meanwhile."""
-    parts = [file, *(Path(f"{file}{suffix}") for suffix in ("-wal", "-journal"))]
+    parts = _parts(file)
     with tempfile.TemporaryDirectory(prefix="study-") as folder:
         copy = Path(folder, "copy.db")
         before = [_state(part) for part in parts]
@@ -252,6 +256,10 @@ def size(file: Path) -> int:
     """Return how many bytes the file has, 0 if it is not there."""
     state = _state(file)
     return 0 if state is None else state[1]
+
+
+def _parts(file: Path) -> list[Path]:
+    return [file, *(Path(f"{file}{suffix}") for suffix in ("-wal", "-journal"))]
 
 
 def _wal(file: Path) -> Path:

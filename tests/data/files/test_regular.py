@@ -7,9 +7,13 @@ import pytest
 from data.errors import DataError
 from data.files.archives import read_zip
 from data.files.regular import read_regular
+from hpo.results.answers import ANSWERS, load_answers
 from hpo.results.metrics import METRICS, load_metrics
 from hpo.study.errors import StudyError
 from hpo.study.files import load
+from hpo.study.storage import sqlite
+from hpo.study.storage.location import StudyLocation
+from hpo.training.checkpoints import Checkpoints
 from model.errors import ModelError
 from model.net.saved import CONFIG, WEIGHTS, SavedNet, load_net, save_net
 from model.net.siamese import SiameseNet
@@ -32,6 +36,7 @@ def test_regular_files_alone_are_read(tmp_path: Path) -> None:
     [
         (CONFIG, lambda path: load_net(path.parent)),
         (WEIGHTS, lambda path: load_net(path.parent)),
+        (ANSWERS, lambda path: load_answers(path.parent)),
         (METRICS, lambda path: load_metrics(path.parent)),
         ("mine.toml", lambda path: load(str(path))),
         ("images.zip", lambda path: list(read_zip(path))),
@@ -45,3 +50,30 @@ def test_no_reader_waits_for_a_pipe(
     os.mkfifo(tmp_path / name)
     with pytest.raises((ModelError, StudyError, DataError), match="pipe or device, not a file"):
         read(tmp_path / name)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["study.db", "study.db-wal", "study.db-journal"])
+def test_no_database_is_a_device(tmp_path: Path, name: str) -> None:
+    location = StudyLocation("mine", tmp_path)
+    location.make_folder()
+    with location.exclusive():
+        location.database().engine.dispose()
+    sqlite._opened.clear()  # as by another process
+    (location.folder / name).unlink(missing_ok=True)
+    (location.folder / name).symlink_to("/dev/zero")
+    for look in (location.database, location.read_only):
+        with pytest.raises(StudyError, match="pipe or device, not a file"):
+            look()
+
+
+@pytest.mark.timeout(20)
+def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "trial-00000.pt")
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.load(0, "key") is None
+    assert "pipe or device, not a file" in caplog.text
+    assert checkpoints.save(0, "key", {"epoch": 1})
+    assert checkpoints.load(0, "key") == {"epoch": 1}

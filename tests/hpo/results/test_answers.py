@@ -150,7 +150,7 @@ def test_fits_of_earlier_versions_have_no_answers(tmp_path: Path) -> None:
     assert load_answers(tmp_path) == []
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "cut", "other", "pickled"])
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "flipped", "other", "pickled"])
 def test_a_damaged_file_is_one_message(tmp_path: Path, damage: str) -> None:
     save_answers(WHOLE, tmp_path)
     path = tmp_path / ANSWERS
@@ -160,6 +160,9 @@ def test_a_damaged_file_is_one_message(tmp_path: Path, damage: str) -> None:
     elif damage == "pickled":
         np.savez(path, **{"n_way-5/names": np.array([{}], dtype=object)})
     else:
-        path.write_bytes({"empty": b"", "text": b"no", "cut": content[:-300]}[damage])
+        # Within the first array's compressed content.
+        flipped = content[:60] + bytes(40) + content[100:]
+        kinds = {"empty": b"", "text": b"no", "cut": content[:-300], "flipped": flipped}
+        path.write_bytes(kinds[damage])
     with pytest.raises(StudyError, match=r"answers\.npz is damaged.*fit again"):
         load_answers(tmp_path)

@@ -273,3 +273,18 @@ def test_mistakes_in_a_file_of_starts_are_named(
 def test_a_missing_file_of_starts_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"best\.toml cannot be read"):
         starts(tmp_path / "best.toml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("budget.epochs=" + "9" * 5000, "budget.epochs: a number has too many digits"),
+        ("*.l2=0x" + "f" * 5000, r"[*]\.l2: a whole number of at most 64 bits"),
+        ("budget.seconds=1e400", "budget.seconds = inf: it should be a finite number"),
+        ("*.l2={low=0, high=1, step=inf}", r"[*]\.l2\.step = inf: it should be a finite"),
+    ],
+)
+def test_numbers_of_settings_are_finite_too(setting: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"^--set.* {words}") as refused:
+        load("smoke", [setting])
+    assert len(str(refused.value)) < 500

@@ -81,3 +81,9 @@ def test_an_exact_name_settles_what_two_patterns_match() -> None:
 def test_conditions_that_cannot_hold_are_refused(when: object, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         read({**LAYER, "net.dropout": {"low": 0, "high": 0.5, "when": when}})
+
+
+@pytest.mark.parametrize("step", [1e-320, 1e-18])
+def test_steps_are_bounded_in_number(step: float) -> None:
+    with pytest.raises(ConfigError, match="more than 1,000,000,000 values; leave it out"):
+        read({**LAYER, "net.dropout": {"low": 0, "high": 0.5, "step": step}})

@@ -19,7 +19,19 @@ from hpo.terminal.listing import list_studies
 from run_study import app
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://u@h/d", "sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "mysql://u@h/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        # SQLAlchemy would keep these two in one file, and not heed the third.
+        "sqlite:///what?/a.db",
+        "sqlite:///what?/b.db",
+        "sqlite:///x.db?mode=ro",
+    ],
+)
 def test_storages_that_cannot_hold_a_study_are_refused(url: str) -> None:
     with pytest.raises(StudyError, match="--storage"):
         StudyLocation("x", storage=url)
