@@ -1,15 +1,19 @@
 """One accuracy of ``metrics.json``, and what its interval is over."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from model.evaluation.intervals import interval
 
 Protocol = Literal["official_runs", "n_way", "verification", "mnist"]
 NET = "net"
 """The system that is the fitted net; any other is a baseline, by its name in `BASELINES`."""
+
+Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
+"""A number in [0, 1], but for rounding."""
+Whole = Annotated[int, Field(ge=0)]
 
 
 class Accuracy(BaseModel):
@@ -38,21 +42,21 @@ class Accuracy(BaseModel):
         left_out: test alphabets left out, as they have fewer than ``way`` characters.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     protocol: Protocol
     system: str
     title: str
-    way: int | None = None
+    way: Whole | None = None
     alphabet: str | None = None
-    trials: int
-    alphabets: int | None = None
-    characters: int | None = None
-    chance: float
-    values: list[float]
-    mean: float
-    low: float
-    high: float
+    trials: Whole
+    alphabets: Whole | None = None
+    characters: Whole | None = None
+    chance: Share
+    values: Annotated[list[Share], Field(min_length=1)]
+    mean: Share
+    low: Share
+    high: Share
     interval: Literal["alphabets", "trials"] = "trials"
     left_out: list[str] = []
 

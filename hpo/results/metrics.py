@@ -6,14 +6,21 @@ report needs neither the data set nor the net; every answer behind the accuracie
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from data.files.atomic import write_bytes
 from data.files.regular import read_regular
 from data.sources.request import SplitBy
-from hpo.results.accuracy import NET, Accuracy, Protocol
+from hpo.results.accuracy import NET, Accuracy, Protocol, Share, Whole
 from hpo.study.errors import StudyError
 from model.net.calibration import Calibration
 
@@ -52,15 +59,15 @@ class SeedFit(_Record):
     """
 
     seed: int
-    epochs: int
-    best_epoch: int
-    validation_accuracy: float | None
+    epochs: Whole
+    best_epoch: Whole
+    validation_accuracy: Share | None
     calibration: Calibration | None = None
-    false_accept: float | None = None
-    false_reject: float | None = None
-    verification_threshold: float = 0.5
-    pairs_seen: int
-    seconds: float
+    false_accept: Share | None = None
+    false_reject: Share | None = None
+    verification_threshold: Share = 0.5
+    pairs_seen: Whole
+    seconds: Annotated[float, Field(ge=0)]
     history: list[dict[str, Any]]
     collapsed: bool = False
     retry_of: int | None = None
@@ -188,21 +195,27 @@ class Metrics(_Record):
     """
 
     study: str
-    trial: int
+    trial: Whole
     title: str
     parameters: dict[str, Any]
     data: Annotated[dict[str, str], AfterValidator(_named)]
     validation: SplitBy = "koch"
-    image_size: int
-    net_parameters: int
+    image_size: Whole
+    net_parameters: Whole
     device: str
-    minutes: float
+    minutes: Annotated[float, Field(ge=0)]
     kept_seed: int
     seeds: list[SeedFit]
     selection: list[Candidate] = []
     figures: list[Accuracy]
     gallery: Gallery
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _keeps_a_seed(self) -> Self:
+        if all(fit.seed != self.kept_seed for fit in self.seeds):
+            raise ValueError(f"kept_seed = {self.kept_seed} is none of its seeds")
+        return self
 
     @property
     def collapses(self) -> str:
@@ -246,7 +259,7 @@ def load_metrics(folder: Path) -> Metrics:
     """
     path = folder / METRICS
     try:
-        return Metrics.model_validate_json(read_regular(path))
+        return Metrics.model_validate_json(read_regular(path), strict=True)
     except FileNotFoundError:
         raise StudyError(f"there is no {path}; fit it first, siamese-hpo fit") from None
     except OSError as error:

@@ -17,12 +17,41 @@ def test_metrics_that_cannot_be_read_are_one_message(tmp_path: Path, content: by
 
 
 @pytest.mark.parametrize(
-    "edit", [{"minutes": float("nan")}, {"data": {"name": "omniglot"}}, {"kept_seed": "x"}]
+    "edit",
+    [
+        {"minutes": float("nan")},
+        {"data": {"name": "omniglot"}},
+        {"kept_seed": "x"},
+        {"kept_seed": 12345},
+        {"trial": -1},
+    ],
 )
 def test_edited_metrics_are_one_message(tmp_path: Path, edit: dict[str, object]) -> None:
     file = sorted((ROOT / "studies/results").glob("*/metrics*.json"))[0]
     (tmp_path / METRICS).write_text(json.dumps(json.loads(file.read_text()) | edit))
     with pytest.raises(StudyError, match=f"damaged .*{next(iter(edit))}"):
+        load_metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"mean": float("nan")},
+        {"low": float("inf")},
+        {"high": 1.5},
+        {"chance": -1},
+        {"values": []},
+        {"values": [True]},
+        {"trials": -400},
+        {"way": True},
+    ],
+)
+def test_edited_accuracies_are_one_message(tmp_path: Path, edit: dict[str, object]) -> None:
+    file = sorted((ROOT / "studies/results").glob("*/metrics*.json"))[0]
+    metrics = json.loads(file.read_text())
+    metrics["figures"][0] |= edit
+    (tmp_path / METRICS).write_text(json.dumps(metrics))
+    with pytest.raises(StudyError, match=rf"damaged .*figures\.0\.{next(iter(edit))}"):
         load_metrics(tmp_path)
 
 
@@ -32,7 +61,7 @@ def test_metrics_of_earlier_versions_are_read() -> None:
     assert len(files) > 5
     thresholds = []
     for file in files:
-        metrics = Metrics.model_validate_json(file.read_bytes())
+        metrics = Metrics.model_validate_json(file.read_bytes(), strict=True)
         for figure in metrics.figures:
             # Before answers were kept, all intervals were over trials.
             assert figure.interval == "alphabets" or figure.narrow()[:2] == pytest.approx(
