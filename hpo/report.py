@@ -25,7 +25,8 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     the winner's configuration as a study file has it.
 
     Raises:
-        StudyError: a study is not there or cannot be read, or is named twice.
+        StudyError: a study is not there or cannot be read, or is named twice, or another process is
+            writing its report.
     """
     names = [location.name, *(other.name for other in others)]
     if twice := next((each for each in others if names.count(each.name) > 1), None):
@@ -46,10 +47,11 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     from hpo.results.markdown import code
     from hpo.study.open import open_finished
     from hpo.study.record import StudyRecord
+    from hpo.study.storage.lock import folder_lock
 
     studies = [open_finished(each) for each in (location, *others)]
-    with location.explained():
-        folder = location.folder / "report"
+    folder = location.folder / "report"
+    with location.explained(), folder_lock(folder):
         folder.mkdir(parents=True, exist_ok=True)
         study, pictures = studies[0], PictureFolder(folder)
         record = StudyRecord.of(study)

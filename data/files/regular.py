@@ -4,6 +4,9 @@ import errno
 import stat
 from pathlib import Path
 
+MOST_TEXT = 2**26
+"""Bytes; what this project writes as text is a thousand times smaller."""
+
 
 def refuse_special(path: Path) -> None:
     """Refuse a pipe, which would make its reader wait for ever, and a device.
@@ -17,11 +20,16 @@ def refuse_special(path: Path) -> None:
         raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
 
 
-def read_regular(path: Path) -> bytes:
+def read_regular(path: Path, most: int = MOST_TEXT) -> bytes:
     """Return the file's bytes.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, is no regular file, or holds more than ``most`` bytes.
     """
     refuse_special(path)
+    size = path.stat().st_size
+    if size > most:
+        raise OSError(
+            errno.EFBIG, f"it has {size:,} bytes, of at most {most:,} that it may have", str(path)
+        )
     return path.read_bytes()

@@ -22,6 +22,8 @@ from model.net.siamese import SiameseNet
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 FORMAT = "siamese-net 1"
 """Counted up when older files can no longer be read."""
+_MOST_WEIGHTS = 2**33
+"""Bytes; those of the paper's net are 156 million."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ def load_net(folder: Path) -> SavedNet:
     config = _read_config(folder / CONFIG)
     path = folder / WEIGHTS
     try:
-        weights = load(read_regular(path))
+        weights = load(read_regular(path, _MOST_WEIGHTS))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
     except (SafetensorError, ValueError, KeyError) as error:

@@ -11,6 +11,7 @@ from optuna.trial import create_trial
 from typer.testing import CliRunner
 
 from hpo.report import app, write_report
+from hpo.reporting.document import PictureFolder
 from hpo.results.metrics import Metrics
 from hpo.study.errors import StudyError
 from hpo.study.files import load
@@ -225,6 +226,25 @@ def test_no_study_is_compared_with_itself(tmp_path: Path) -> None:
     for others in ([one], [other, other]):
         with pytest.raises(StudyError, match="cannot be compared with itself"):
             write_report(one, others)
+
+
+def test_two_at_once_do_not_sweep_each_other_s_pictures_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    fake_study(location, "CC", base="smoke")
+    sweep, told = PictureFolder.sweep, []
+
+    def second(self: PictureFolder) -> None:
+        if not told:
+            with pytest.raises(StudyError, match="is being written by process") as caught:
+                write_report(location)
+            told.append(caught.value)
+        sweep(self)
+
+    monkeypatch.setattr(PictureFolder, "sweep", second)
+    write_report(location)
+    assert told
 
 
 def test_a_missing_study_is_one_message(tmp_path: Path) -> None:

@@ -30,6 +30,21 @@ def test_regular_files_alone_are_read(tmp_path: Path) -> None:
         read_regular(Path("/dev/zero"))
 
 
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A sparse file of 20 GB takes no room on the disk, but would in memory."""
+    with (tmp_path / "metrics.json").open("wb") as file:
+        file.truncate(20 * 10**9)
+    with pytest.raises(OSError, match="it has 20,000,000,000 bytes, of at most 67,108,864"):
+        read_regular(tmp_path / "metrics.json")
+    with pytest.raises(StudyError, match="20,000,000,000 bytes"):
+        load_metrics(tmp_path)
+    save_net(tmp_path, SavedNet(net=SiameseNet(PLAIN)))
+    with (tmp_path / WEIGHTS).open("r+b") as file:
+        file.truncate(20 * 10**9)
+    with pytest.raises(ModelError, match="20,000,000,000 bytes"):
+        load_net(tmp_path)
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     ("name", "read"),
