@@ -9,12 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import NOT_FOUND_MSG, TrialModel, TrialSystemAttributeModel
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import NullPool, StaticPool, create_engine, event, select, update
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from hpo.study.errors import StudyError
@@ -202,8 +204,12 @@ def _retrying(method: Callable[..., Any]) -> Callable[..., Any]:
     def repeated(self: RetryingStorage, *arguments: Any, **options: Any) -> Any:
         def once() -> Any:
             self.refuse_if_gone()
-            with _explained_if_deleted():
-                result = method(self, *arguments, **options)
+            try:
+                with _explained_if_deleted():
+                    result = method(self, *arguments, **options)
+            except SQLAlchemyError as error:
+                # What Optuna's own steps raise, so that whoever lives with it lives with ours.
+                raise StorageInternalError(str(error)) from error
             self.refuse_if_gone()
             return result
 

@@ -13,6 +13,8 @@ from typing import Any
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from hpo.run import run_study
 from hpo.search.workers.heartbeat import this_process
@@ -23,6 +25,7 @@ from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.record import StudyRecord
 from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.retry import no_retry
 from hpo.study.trials import records
 from hpo.terminal.listing import list_studies
 from hpo.training.resumable import ResumableTraining
@@ -223,3 +226,31 @@ def test_a_record_that_cannot_be_is_one_message(job: Job, change: str) -> None:
             records(opened()), StudyRecord.of(opened())
     (listed,) = list_studies(job.run.location.out)
     assert "a record that cannot be" in str(listed.problem)
+
+
+def test_ctrl_c_stays_one_though_the_database_be_away(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker asked to stop while a server is down stops as that, not for want of a database."""
+
+    def interrupted(self: ResumableTraining, *arguments: Any) -> Any:
+        monkeypatch.setattr("sqlalchemy.engine.Engine.connect", away)
+        raise KeyboardInterrupt
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("server closed"))
+
+    monkeypatch.setattr(ResumableTraining, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        work(job)
+
+
+def test_steps_of_our_own_fail_as_optunas_do(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = open_study(job.run)
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("server closed"))
+
+    monkeypatch.setattr("sqlalchemy.engine.Engine.connect", away)
+    with no_retry(), pytest.raises(StorageInternalError, match="server closed"):
+        study.get_trials()
