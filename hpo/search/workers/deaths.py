@@ -27,8 +27,7 @@ class Deaths:
             StudyError: `DEATHS` died since a trial was last finished, or the study cannot be used.
         """
         with self._location.explained():
-            study = retrying(lambda: open_finished(self._location))
-            now = len(study.get_trials(deepcopy=False, states=FINISHED))
+            now = retrying(lambda: _finished_trials(self._location))
         self._number = self._number + 1 if now == self._finished else 1
         self._finished = now
         if self._number >= DEATHS:
@@ -37,3 +36,7 @@ class Deaths:
                 "If memory is short, give fewer --workers"
             )
         _log.warning("%s died by %s and is replaced", name, cause)
+
+
+def _finished_trials(location: StudyLocation) -> int:
+    return len(open_finished(location).get_trials(deepcopy=False, states=FINISHED))

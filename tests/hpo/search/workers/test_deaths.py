@@ -1,9 +1,11 @@
 import logging
 from dataclasses import replace
+from typing import Any
 
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from hpo.search.workers.deaths import DEATHS, Deaths
 from hpo.search.workers.worker import Job, work
@@ -31,9 +33,26 @@ def test_a_database_that_is_gone_when_a_worker_dies_is_one_message(
 ) -> None:
     open_study(job.run)
 
-    def gone(study: optuna.Study) -> int:
+    def gone(*_: object, **__: object) -> None:
         raise StorageInternalError("no such table")
 
-    monkeypatch.setattr("hpo.search.workers.deaths.finished", gone)
+    monkeypatch.setattr("optuna.study.Study.get_trials", gone)
     with pytest.raises(StudyError, match="cannot be used: no such table"):
         Deaths(job.run.location).add("worker 0", "SIGKILL")
+
+
+def test_a_database_that_is_away_when_a_worker_dies_is_waited_for(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_study(job.run)
+    real, asked = optuna.Study.get_trials, []
+
+    def away_once(study: optuna.Study, **options: Any) -> Any:
+        asked.append(study)
+        if len(asked) == 1:
+            raise StorageInternalError from OperationalError("SELECT 1", {}, OSError("closed"))
+        return real(study, **options)
+
+    monkeypatch.setattr("optuna.study.Study.get_trials", away_once)
+    Deaths(job.run.location).add("worker 0", "SIGKILL")
+    assert len(asked) == 2

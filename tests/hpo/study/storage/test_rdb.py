@@ -228,23 +228,6 @@ def test_a_record_that_cannot_be_is_one_message(job: Job, change: str) -> None:
     assert "a record that cannot be" in str(listed.problem)
 
 
-def test_ctrl_c_stays_one_though_the_database_be_away(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker asked to stop while a server is down stops as that, not for want of a database."""
-
-    def interrupted(self: ResumableTraining, *arguments: Any) -> Any:
-        monkeypatch.setattr("sqlalchemy.engine.Engine.connect", away)
-        raise KeyboardInterrupt
-
-    def away(*_: Any) -> Any:
-        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("server closed"))
-
-    monkeypatch.setattr(ResumableTraining, "run", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        work(job)
-
-
 def test_steps_of_our_own_fail_as_optunas_do(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     study = open_study(job.run)
 
