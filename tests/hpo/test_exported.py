@@ -92,9 +92,11 @@ def fitted(base: Path, head: str, loss: str, patch: pytest.MonkeyPatch) -> Left:
     fit = fitter.fit(hyperparameters, budget, 0)
     parameters = dict(fit.parameters)
     parameters["output.bias"] = parameters["output.bias"] + LEVEL[loss]
+    trial = create_trial(value=0.5)
+    trial.number = 0
     result = FinalFit(
         run=run,
-        trial=create_trial(value=0.5),
+        trial=trial,
         title="best",
         candidates=[],
         fits=[replace(fit, parameters=parameters)],
