@@ -67,8 +67,7 @@ def every(found: list[str], there: Path) -> Iterator[str]:
     ("place", "script"),
     [
         ((), None),
-        (("--out", "../mine"), "/somewhere/siamese-hpo"),
-        (("--storage", "sqlite:///shared.db", "--out", "here"), None),
+        (("--storage", "sqlite:///shared.db", "--out", "../mine"), "/somewhere/siamese-hpo"),
     ],
 )
 def test_what_is_suggested_after_a_study_file_of_ones_own_works(
