@@ -70,7 +70,7 @@ def ablation(
         )
     number = plan.trial
     end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
-    configuration(end, space)
+    configuration(end, space)  # refused here, before anything is trained
     start = space.initial_configurations[0]
     made = one_change_at_a_time(space, start, end.params)
     steps = [*made, *one_change_undone(space, start, end.params)]

@@ -8,6 +8,7 @@ from data.batches.one_shot import OneShotTrials
 from hpo.fits.fitter import Fitter
 from hpo.results.metrics import Candidate
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.samplers.asha import REDUCTION
 from hpo.study.space.search_space import SearchSpace
 from hpo.terminal.fit_progress import FitProgress
 from model.evaluation.intervals import interval
@@ -30,12 +31,11 @@ def configuration(trial: FrozenTrial, space: SearchSpace) -> Hyperparameters:
         ) from None
 
 
-REDUCTION = 3
-"""The best third of a round goes on to the next, of three times the training."""
-
-
 def rounds(candidates: int) -> list[int]:
-    """Return how many candidates each round has: of 27 they are 27, 9 and 3."""
+    """Return how many candidates each round has: of 27 they are 27, 9 and 3.
+
+    The best third of a round goes on to the next, of three times the training.
+    """
     sizes = [candidates]
     while sizes[-1] > REDUCTION:
         sizes.append(-(-sizes[-1] // REDUCTION))

@@ -6,6 +6,7 @@ It is read from the study's database, whichever processes or machines write to i
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -56,7 +57,8 @@ class StudyProgress:
         self._study, self._total, self._epochs = study, total, epochs
         self._console, self._deadline = console, deadline
         self._shown = {trial.number for trial in _trials(study) if trial.state.is_finished()}
-        self._before = _finished(_trials(study))
+        self._states, self._finished = Counter[TrialState](), 0
+        self._before = self._count(_trials(study))
         self._started = time.monotonic()
         self._last_line = self._started
         self._done_then, self._end = float(self._before), self._started
@@ -93,7 +95,7 @@ class StudyProgress:
                 log(self._console, describe(trial, trials))
                 self._last_line = time.monotonic()
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        finished = _finished(trials)
+        finished = self._count(trials)
         part = sum((trial.last_step or 0) / self._epochs for trial in running)
         note = "  ".join(filter(None, (_best(trials), self._left(finished + part))))
         self._bars.update(self._overall, completed=finished, note=note)
@@ -103,6 +105,14 @@ class StudyProgress:
             now = ", ".join(f"trial {t.number} epoch {t.last_step or 0}" for t in running)
             line = "  ".join(filter(None, (f"{finished}/{self._total} trials", note, now)))
             log(self._console, line)
+
+    def _count(self, trials: Sequence[FrozenTrial]) -> int:
+        """Return how many count towards the total, counted anew only when a state has changed."""
+        states = Counter(trial.state for trial in trials)
+        if states != self._states:
+            self._states = states
+            self._finished = finished_of([TrialRecord.of(trial) for trial in trials])
+        return self._finished
 
     def _show_running(self, running: Sequence[FrozenTrial]) -> None:
         for number in set(self._tasks) - {trial.number for trial in running}:
@@ -238,10 +248,6 @@ def _best(trials: Sequence[FrozenTrial]) -> str:
         return ""
     best = max(complete, key=lambda trial: trial.value or 0.0)
     return f"best {best.value:.1%} (trial {best.number})"
-
-
-def _finished(trials: Sequence[FrozenTrial]) -> int:
-    return finished_of([TrialRecord.of(trial) for trial in trials])
 
 
 def _trials(study: optuna.Study) -> list[FrozenTrial]:

@@ -23,9 +23,8 @@ from scipy.stats import spearmanr
 
 from hpo.results.costs import costed_trials
 from hpo.study.open import open_finished
+from hpo.study.samplers.asha import REDUCTION
 from hpo.study.storage.location import StudyLocation
-
-REDUCTION = 3
 
 
 def rows_of(location: StudyLocation) -> list[dict[str, object]]:

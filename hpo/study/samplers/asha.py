@@ -49,13 +49,9 @@ class PromotionPruner(BasePruner):
         epoch = trial.last_step
         if epoch not in self.rungs[:-1] or epoch <= (promoted_after_epoch(trial) or 0):
             return False
-        order = standings([*_others(study, trial), trial], epoch)
+        # The trial as it stands comes last, and so counts instead of itself.
+        order = standings([*study.get_trials(deepcopy=False), trial], epoch)
         return original_number(trial) not in order[: len(order) // REDUCTION]
-
-
-def _others(study: optuna.Study, trial: FrozenTrial) -> list[FrozenTrial]:
-    trials = study.get_trials(deepcopy=False)
-    return [other for other in trials if other.number != trial.number]
 
 
 def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
