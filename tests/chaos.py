@@ -38,7 +38,8 @@ from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord, records
 from model.training.trainer import EpochResult, Trainer
-from tests.faults import Command, Faults
+from tests.command import Command
+from tests.faults import Faults
 from tests.hpo.postgres import Server, binaries
 from tests.hpo.support import tiny_dataset, tiny_job
 

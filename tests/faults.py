@@ -1,8 +1,7 @@
-"""What ``tests.chaos`` does to a study: the command that runs it, and the faults that meet it."""
+"""What ``tests.chaos`` does to a study while a command runs it."""
 
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -10,80 +9,28 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 import psutil
 import sqlalchemy
 from optuna.trial import TrialState
 
 from hpo.search.workers import heartbeat, queue
-from hpo.search.workers.processes import run_workers
-from hpo.search.workers.worker import Job
 from hpo.study.attempts import finished
-from hpo.study.errors import StudyError
 from hpo.study.open import open_there
 from hpo.study.storage.retry import retrying
 from hpo.study.trials import TrialRecord, records
-from hpo.terminal import signals
+from tests.command import INTERRUPTED, Command
 from tests.hpo.postgres import Server
 
-INTERRUPTED = "interrupted"
 GONE = r"was (removed|replaced) while|there is no study|No such file|is gone, but"
 EMPTY = r"relation \S+ does not exist|there is no study|no longer in its database|was changed while"
 FULL = r"full|No space left|I/O error"
 NOTICED_SECONDS = 120.0
 """A run whose database is gone stops within this; what it takes on an idle machine is a second."""
-
-
-class Command:
-    """Runs the study and, as a user would, runs it again whenever it was stopped."""
-
-    def __init__(self, job: Job, workers: int):
-        self.job, self._workers = job, workers
-        self.lock = threading.Lock()  # no run begins while a fault holds it
-        self.expected: deque[str] = deque(maxlen=3)  # reasons to stop, of the latest faults
-        self.endings: list[str] = []
-        self.unexpected: list[str] = []
-        self.running = self.over = False
-        self.to_stop = False  # by a fault; another Ctrl-C ends it all
-
-    def run(self) -> None:
-        signals.raise_on_signals()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._signalled)
-        while len(self.unexpected) < 5:
-            with self.lock:
-                study = retrying(lambda: open_there(self.job.run.location))
-                if finished(study) >= self.job.total:
-                    break
-            ending = self._once()
-            if ending and not any(re.search(reason, ending) for reason in self.expected):
-                self.unexpected.append(ending)
-            self.endings.append(ending)
-        self.over = True
-
-    def _once(self) -> str:
-        try:
-            self.running = True
-            try:
-                run_workers(self.job, self._workers)
-            finally:
-                self.running = False
-        except KeyboardInterrupt:
-            if not self.to_stop:
-                raise
-            return INTERRUPTED
-        except StudyError as error:
-            return str(error)
-        return ""
-
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
-        if self.running or not self.to_stop:
-            signals._interrupt(number, frame)
 
 
 class Faults(threading.Thread):

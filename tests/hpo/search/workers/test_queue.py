@@ -1,7 +1,5 @@
-import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +13,11 @@ from hpo.search.workers.queue import ATTEMPTS, next_trial, release
 from hpo.search.workers.worker import Job, run_trial, work
 from hpo.study.attempts import finished
 from hpo.study.open import open_study
-from hpo.study.storage.location import StudyLocation
-from hpo.study.storage.rdb import RetryingStorage
-from hpo.study.trials import TrialRecord, claim, enqueue, original_number, record_resume, records
+from hpo.study.trials import TrialRecord, original_number, record_resume, records
 from hpo.training.data import load_data
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult
-from tests.hpo.support import claimed_at_once, name_worker, outcomes, tiny_job
+from tests.hpo.support import name_worker, outcomes, tiny_job
 
 
 def give_to(study: optuna.Study, trial: optuna.Trial, **changes: str) -> None:
@@ -115,26 +111,6 @@ def test_a_retry_that_dies_before_its_start_is_retried_with_its_values(job: Job)
         give_to(study, again, started="0")
 
 
-def test_a_trial_runs_from_the_moment_that_its_process_is_known(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    study = open_study(job.run)
-    enqueue(study, {}, 0)
-    with monkeypatch.context() as patched:
-        patched.setattr(RetryingStorage, "_set_trial_attr_without_commit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            next_trial(study, job.run.location, 2, seed=0)
-    assert [record.state for record in records(study)] == [TrialState.WAITING]
-    trial = next_trial(study, job.run.location, 2, seed=0)
-    assert trial is not None
-    # Who comes too late does not put another name there.
-    assert not claim(study, trial._trial_id, {"pid": 0})
-    assert records(study)[0].worker == this_process()
-
-
 @pytest.mark.parametrize(
     ("resumed", "given_up"),
     [
@@ -194,31 +170,6 @@ def test_a_trial_tried_again_has_its_parameters_and_no_history_yet(job: Job) -> 
     assert again.params == first.params
     assert TrialRecord.of(first).history
     assert not TrialRecord.of(study.trials[again.number]).history
-
-
-def test_slots_are_never_given_twice(job: Job) -> None:
-    claimed: list[int] = []
-
-    def take() -> None:
-        study = open_study(job.run)
-        while (trial := next_trial(study, job.run.location, 6, seed=0)) is not None:
-            claimed.append(trial.number)
-
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(claimed) == list(range(6))
-
-
-def test_a_trial_is_claimed_once_though_the_lock_be_broken(
-    job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(StudyLocation, "exclusive", lambda _: nullcontext())
-    claimed = claimed_at_once(job, threads=3, rounds=5)
-    assert len(claimed) > 3
-    assert len(set(claimed)) == len(claimed)
 
 
 def test_trials_of_processes_stopped_on_request_are_released(job: Job) -> None:

@@ -1,17 +1,22 @@
-"""Trials that were appended twice: no configuration is run twice, or left out."""
+"""No trial is given to two processes, and no configuration is run twice or left out."""
 
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
 
+from hpo.search.workers.heartbeat import this_process
 from hpo.search.workers.queue import next_trial
-from hpo.search.workers.worker import work
+from hpo.search.workers.worker import Job, work
 from hpo.study.open import open_study
 from hpo.study.samplers.table import trial_seed
-from hpo.study.trials import enqueue, enqueue_retry, records
+from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.rdb import RetryingStorage
+from hpo.study.trials import claim, enqueue, enqueue_retry, records
 from tests.hpo.search.workers.test_queue import give_to
-from tests.hpo.support import outcomes, tiny_job
+from tests.hpo.support import claimed_at_once, outcomes, tiny_job
 
 
 def test_no_configuration_is_run_twice_or_left_out_though_one_be_appended_twice(
@@ -60,3 +65,48 @@ def test_no_configuration_is_run_twice_though_it_be_enqueued_for_retry_twice(
     work(job)
     assert outcomes(job) == outcomes(quiet)
     assert [record.state for record in records(study)].count(TrialState.FAIL) == 2 + dies
+
+
+def test_a_trial_runs_from_the_moment_that_its_process_is_known(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    study = open_study(job.run)
+    enqueue(study, {}, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(RetryingStorage, "_set_trial_attr_without_commit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            next_trial(study, job.run.location, 2, seed=0)
+    assert [record.state for record in records(study)] == [TrialState.WAITING]
+    trial = next_trial(study, job.run.location, 2, seed=0)
+    assert trial is not None
+    # Who comes too late does not put another name there.
+    assert not claim(study, trial._trial_id, {"pid": 0})
+    assert records(study)[0].worker == this_process()
+
+
+def test_slots_are_never_given_twice(job: Job) -> None:
+    claimed: list[int] = []
+
+    def take() -> None:
+        study = open_study(job.run)
+        while (trial := next_trial(study, job.run.location, 6, seed=0)) is not None:
+            claimed.append(trial.number)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == list(range(6))
+
+
+def test_a_trial_is_claimed_once_though_the_lock_be_broken(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StudyLocation, "exclusive", lambda _: nullcontext())
+    claimed = claimed_at_once(job, threads=3, rounds=5)
+    assert len(claimed) > 3
+    assert len(set(claimed)) == len(claimed)
