@@ -25,6 +25,7 @@ import pytest
 from data.images.ink import read_ink
 from tests import ROOT, STUDIES
 from tests.photographs import MILD, SHADOW, photograph
+from tests.python import run_python
 from tests.test_own_images import draw
 
 PAGES = ("README.md", *(f"{room}/README.md" for room in ("studies", "data", "hpo", "tests")))
@@ -155,9 +156,8 @@ def environment(there: Path) -> dict[str, str]:
 
 
 def run(arguments: list[str], there: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        arguments, cwd=there, env=environment(there), capture_output=True, text=True, timeout=300
-    )
+    assert arguments[0] == sys.executable
+    done = run_python(arguments[1:], cwd=there, env=environment(there))
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said
     assert "Warning" not in said, said

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from model.evaluation.classifier import Classifier
 from model.net.saved import CONFIG, SavedNet, save_net
 from model.predict import app
 from tests.model.support import SHAPES, alike, drawing
+from tests.python import run_python
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -68,11 +67,11 @@ def test_names_of_any_bytes_and_folders_of_queries(
         except OSError:
             pytest.skip("this file system takes no such names")
     drawing("ring").save(asked / "ring.png")
-    command = [sys.executable, "-m", "model.predict", "--model", model, "--support", support]
+    command = ["-m", "model.predict", "--model", model, "--support", support]
     for extra in ([], ["--json"]):
-        done = subprocess.run([*command, "--query", asked, *extra], capture_output=True)
+        done = run_python([*command, "--query", asked, *extra], cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "xe9" in done.stdout.decode()
+        assert "xe9" in done.stdout
     answers = json.loads(done.stdout)
     assert [Path(answer["query"]).name for answer in answers] == ["caf\\xe9.png", "ring.png"]
     assert "caf\\xe9" in {one["class"] for one in answers[0]["ranked"]}

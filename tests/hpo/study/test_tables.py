@@ -3,8 +3,6 @@
 import ast
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from hpo.study.samplers.table import PRUNERS, SAMPLERS
 from tests import ROOT
+from tests.python import run_python
 
 BENCHMARKS = ROOT / "tests" / "benchmarks"
 
@@ -75,14 +74,8 @@ print(json.dumps(found))
 
 
 def test_a_row_added_to_each_table_is_known_everywhere(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "TERMINAL_WIDTH": "2000"},  # else the help breaks words
-    )
+    wide = {**os.environ, "TERMINAL_WIDTH": "2000"}  # else the help breaks words
+    done = run_python(["-c", SCRIPT, tmp_path], cwd=ROOT, env=wide)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     for words in ("random|mine", "asha|strict", "too: tpe, mine."):

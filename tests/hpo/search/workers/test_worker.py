@@ -1,8 +1,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -24,13 +22,12 @@ from hpo.study.trials import TrialRecord, records
 from hpo.training.resumable import ResumableTraining
 from tests import ROOT
 from tests.hpo.support import outcomes, tiny_config, tiny_dataset, tiny_job
+from tests.python import Python
 
 
-def start(job: Job, epoch_seconds: float, **search: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.hpo.support", str(job.run.location.out), str(job.total)]
-    return subprocess.Popen(
-        [*command, str(epoch_seconds), json.dumps(search)], cwd=ROOT, start_new_session=True
-    )
+def start(job: Job, epoch_seconds: float, **search: Any) -> Python:
+    command = ["-m", "tests.hpo.support", job.run.location.out, job.total, epoch_seconds]
+    return Python([*command, json.dumps(search)], cwd=ROOT, start_new_session=True)
 
 
 def wait_until(happened: Any, seconds: float = 60) -> None:

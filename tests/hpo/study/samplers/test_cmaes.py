@@ -1,6 +1,4 @@
 import math
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from statistics import median
@@ -15,6 +13,8 @@ from optuna.trial import TrialState
 
 from hpo.study.samplers.cmaes import CmaEsSampler, _Encoding
 from hpo.study.samplers.table import make_sampler
+from tests import ROOT
+from tests.python import run_python
 
 STARTUP = 10
 SPACE = {
@@ -105,7 +105,8 @@ def test_another_process_continues_where_one_stopped(tmp_path: Path) -> None:
         )
         study.optimize(bowl, n_trials=first)
         studies.append(study)
-    subprocess.run([sys.executable, "-c", _CONTINUE, url], check=True, timeout=120)
+    done = run_python(["-c", _CONTINUE, url], cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     whole, broken = ([t.params for t in study.trials] for study in studies)
     assert len(whole) == 18
     assert broken == whole

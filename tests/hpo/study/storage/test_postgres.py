@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -31,6 +30,7 @@ from run_study import app
 from tests import ROOT
 from tests.hpo.postgres import PASSWORD, Pooler, Server, binaries
 from tests.hpo.support import claimed_at_once, frozen, tiny_job
+from tests.python import Python, run_python
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +65,11 @@ def shared(server: Server, tmp_path: Path) -> Job:
     return replace(job, run=replace(job.run, location=location), artifacts=keep_artifacts)
 
 
-def machine(job: Job, out: Path, epoch_seconds: float) -> subprocess.Popen[str]:
+def machine(job: Job, out: Path, epoch_seconds: float) -> Python:
     """Start a process that works on the study from a folder of its own."""
-    command = [sys.executable, "-m", "tests.hpo.support", str(out), str(job.total)]
-    return subprocess.Popen(
-        [*command, str(epoch_seconds), json.dumps({})],
-        cwd=ROOT,
-        env={**os.environ, "STUDY_STORAGE": job.run.location.storage or ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command = ["-m", "tests.hpo.support", out, job.total, epoch_seconds, json.dumps({})]
+    there = {**os.environ, "STUDY_STORAGE": job.run.location.storage or ""}
+    return Python(command, cwd=ROOT, env=there)
 
 
 def values(job: Job) -> dict[str, float | None]:
@@ -106,9 +100,8 @@ def test_two_machines_one_killed_end_at_the_total(shared: Job, tmp_path: Path) -
     machines[0].kill()
     machines[0].wait()
     for process in machines[1:]:
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output
-        assert PASSWORD not in output
+        assert process.wait(300) == 0, process.said()
+        assert PASSWORD not in "".join(process.said())
     assert values(shared) == values(quiet)
     assert finished(study) == 6
 
@@ -151,14 +144,8 @@ def test_the_password_is_never_shown(
         url = url.replace(PASSWORD.replace("/", "%2F"), wrong)
     else:
         url = url.replace(str(server.port), "1")
-    command = [sys.executable, "run_study.py", "--study", "smoke", "--device", "cpu"]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path), "--storage", url],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
-    )
+    place = ("--out", tmp_path, "--storage", url)
+    done = run_python([ROOT / "run_study.py", "--study", "smoke", *place], cwd=ROOT)
     assert done.returncode == 1
     output = done.stdout + done.stderr
     assert output.count("error:") == 1, output
@@ -238,8 +225,7 @@ def test_a_worker_has_two_connections_at_most(shared: Job, server: Server, tmp_p
             time.sleep(0.005)
     engine.dispose()
     for process in machines:
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
+        assert process.wait() == 0, process.said()
     assert list(most.values()) == [2, 2]
     assert finished(open_finished(shared.run.location)) == shared.total
 
@@ -282,8 +268,7 @@ def test_a_pooler_may_stand_between(
         open_study(pooled.run)
         machines = [machine(pooled, tmp_path / name, 0.05) for name in ("one", "two")]
         for process in machines:
-            output, _ = process.communicate(timeout=200)
-            assert process.returncode == 0, output
+            assert process.wait(200) == 0, process.said()
         assert values(pooled) == values(quiet)
         # Nothing is left locked, and the lock is one.
         with (
