@@ -22,6 +22,8 @@ from data.files.regular import read_regular
 from data.sources.request import SplitBy
 from hpo.results.accuracy import NET, Accuracy, Protocol, Share, Whole
 from hpo.study.errors import StudyError
+from hpo.study.record import DataIdentity
+from hpo.study.space.catalogue import Value, catalogue
 from model.net.calibration import Calibration
 
 METRICS, GALLERY = "metrics.json", "gallery.npz"
@@ -29,6 +31,12 @@ METRICS, GALLERY = "metrics.json", "gallery.npz"
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _number(value: Any) -> Any:
+    if value is not None and not isinstance(value, int | float):
+        raise ValueError(f"{value!r:.80} is no number")
+    return value
 
 
 class SeedFit(_Record):
@@ -68,7 +76,7 @@ class SeedFit(_Record):
     verification_threshold: Share = 0.5
     pairs_seen: Whole
     seconds: Annotated[float, Field(ge=0)]
-    history: list[dict[str, Any]]
+    history: list[dict[str, Annotated[Any, AfterValidator(_number)]]]
     collapsed: bool = False
     retry_of: int | None = None
 
@@ -164,10 +172,10 @@ class Gallery(_Record):
     confusions: list[Confusion]
 
 
-def _named(data: dict[str, str]) -> dict[str, str]:
-    if not {"name", "digest"} <= data.keys():
-        raise ValueError("name and digest of the data set are missing")
-    return data
+def _possible(parameters: dict[str, Value]) -> dict[str, Value]:
+    for name in parameters.keys() & catalogue().keys():
+        catalogue()[name].check(parameters[name])
+    return parameters
 
 
 class Metrics(_Record):
@@ -197,8 +205,8 @@ class Metrics(_Record):
     study: str
     trial: Whole
     title: str
-    parameters: dict[str, Any]
-    data: Annotated[dict[str, str], AfterValidator(_named)]
+    parameters: Annotated[dict[str, Value], AfterValidator(_possible)]
+    data: DataIdentity
     validation: SplitBy = "koch"
     image_size: Whole
     net_parameters: Whole

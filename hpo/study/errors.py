@@ -1,7 +1,13 @@
 """Errors of studies; commands print them as one message and exit non-zero."""
 
 import difflib
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 class StudyError(Exception):
@@ -16,3 +22,34 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean "<the nearest>"?``, or nothing where no known name is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def refuse_impossible(record: type, values: Mapping[str, object], what: str) -> None:
+    """Refuse values of the database that no version has written.
+
+    Args:
+        record: the dataclass whose fields they are, each of a type that pydantic reads.
+        values: by the name of the field, as read from JSON.
+        what: has them, such as ``study smoke``.
+
+    Raises:
+        StudyError: one is of another type, or its validators refuse it.
+    """
+    from pydantic import ValidationError  # which --help does not need
+
+    for name, value in values.items():
+        try:
+            _reader(record, name).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise StudyError(
+                f"the study's database is damaged, or was changed by hand: {name} of {what} is "
+                f"{reprlib.repr(value)} ({error.errors()[0]['msg']}). It is left as it is: put a "
+                "backup in its place, or start anew with another --out"
+            ) from None
+
+
+@cache
+def _reader(record: Any, name: str) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(record.__dataclass_fields__[name].type)

@@ -1,15 +1,17 @@
 """What a study's database holds about the study itself: the one place that writes and reads it."""
 
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import optuna
 from optuna.trial import FrozenTrial
+from pydantic import AfterValidator, Field
 
 from hpo.study.config import FOLDER, StudyConfig
-from hpo.study.errors import StudyError
+from hpo.study.errors import StudyError, refuse_impossible
 from hpo.study.trials import TrialRecord, ranked
 
 BASELINE = "pixel 1-NN"
@@ -25,6 +27,41 @@ _KEYS = {
     "enqueued": "taken_over",
 }
 """The keys of the attributes in the database, those of its first versions."""
+
+
+def _named(data: Mapping[str, str]) -> Mapping[str, str]:
+    if not {"name", "digest"} <= data.keys():
+        raise ValueError("name and digest of the data set are missing")
+    return data
+
+
+def _of_parameters(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key, value in config.items():
+        inner = key.startswith(("parameters.", "start."))
+        if isinstance(value, dict) != inner or isinstance(value, list):
+            raise ValueError(f"{key} = {json.dumps(value)} cannot be")
+        if key.startswith("start.") and not key.removeprefix("start.").isdecimal():
+            raise ValueError(f"{key} is no number of a start")
+        if key == "data.dataset" and not isinstance(value, str):
+            raise ValueError(f"{key} = {json.dumps(value)} is no name")
+        if key in _COUNTS and (type(value) is not int or value < 0):
+            raise ValueError(f"{key} = {json.dumps(value)} is no whole number")
+    return config
+
+
+DataIdentity = Annotated[Mapping[str, str], AfterValidator(_named)]
+"""``name`` and ``digest`` of a data set, and whatever else is said of it."""
+
+_COUNTS = {"data.image_size", "budget.pairs_per_epoch", "validation.trials", "validation.way"}
+
+
+def _of_one_study(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    kinds = {"study": str, "first": int, "values": list}
+    if any(type(entry.get(name)) is not kind for name, kind in kinds.items()):
+        raise ValueError("study, first or values is missing or of another type")
+    if not all(isinstance(values, dict) for values in entry["values"]):
+        raise ValueError("values holds what is no configuration")
+    return entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +80,25 @@ class StudyRecord:
         enqueued: configurations enqueued from other studies: ``study``, ``first``, ``values``.
     """
 
-    config: Mapping[str, Any] | None = None
+    config: Annotated[Mapping[str, Any], AfterValidator(_of_parameters)] | None = None
     beside: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-    data: Mapping[str, str] | None = None
-    baseline: float | None = None
-    enqueued: Sequence[Mapping[str, Any]] = ()
+    data: DataIdentity | None = None
+    baseline: Annotated[float, Field(ge=0, le=1)] | None = None
+    enqueued: Sequence[Annotated[Mapping[str, Any], AfterValidator(_of_one_study)]] = ()
 
     @classmethod
     def of(cls, study: optuna.Study) -> Self:
-        """Return the study's record; reads the database once."""
+        """Return the study's record; reads the database once.
+
+        Raises:
+            StudyError: the database holds what no version has written; says which attribute.
+        """
         attributes = study.user_attrs
-        return cls(**{n: attributes[key] for n, key in _KEYS.items() if key in attributes})
+        known = {n: attributes[key] for n, key in _KEYS.items() if key in attributes}
+        refuse_impossible(cls, known, f"study {study.study_name}")
+        return cls(**known)
 
 
 def record_study(study: optuna.Study, **values: Any) -> None:
@@ -75,7 +118,7 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     Raises:
         StudyError: there is none.
     """
-    trials = study.get_trials(deepcopy=False)
+    trials = _by_number(study)
     known = [TrialRecord.of(trial) for trial in trials]
     best = [trials[each.number] for each in ranked(known)]
     if not best:
@@ -88,13 +131,24 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     return [t for i, t in enumerate(best) if all(t.params != other.params for other in best[:i])]
 
 
+def _by_number(study: optuna.Study) -> list[FrozenTrial]:
+    trials = study.get_trials(deepcopy=False)
+    if (numbers := [trial.number for trial in trials]) != [*range(len(trials))]:
+        raise StudyError(
+            f"the study's database is damaged, or was changed by hand: the numbers of study "
+            f"{study.study_name}'s trials are {reprlib.repr(numbers)}. It is left as it is: put a "
+            "backup in its place, or start anew with another --out"
+        )
+    return trials
+
+
 def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:
     """Return a trial whose configuration is known.
 
     Raises:
         StudyError: there is none of this number.
     """
-    trials = study.get_trials(deepcopy=False)
+    trials = _by_number(study)
     if not 0 <= number < len(trials):
         raise StudyError(f"there is no trial {number}; the study has {len(trials)}, from 0")
     if not trials[number].params:

@@ -1,19 +1,20 @@
-"""What a study's database holds about each trial: the one place that writes and reads it.
+"""What a study's database holds about each trial, under string keys that this module alone knows.
 
-A trial's attributes are kept under string keys, which this module alone knows. They stay what they
-are: a database written by any earlier version opens.
-"""
+They stay: a database of any earlier version opens."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
+from pydantic import AfterValidator
+
+from hpo.study.errors import refuse_impossible
 
 if TYPE_CHECKING:
     from model.training.epoch import EpochResult
@@ -30,11 +31,16 @@ which each of these would make wider than the window. Version 0.1.0 kept them th
 _READ_AS_THEY_ARE = {
     *(_SEED, _PARAMETERS, "device", "resumed_after_epoch", "heartbeats", "stopped", "refused"),
     *("best_epoch", "verification_accuracy", "pairs_seen", "seconds", "diverged", "collapsed"),
-    *(_PROMOTED, _PAUSED),
-    *_LONG,
+    *(_PROMOTED, _PAUSED, *_LONG),
 }
 """Attributes that are kept under the names that they have in `TrialRecord`."""
 _HISTORY, _FIXED, _ARTIFACT = "history", "fixed_params", "artifacts:"
+
+
+def _of_an_epoch(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    if {type(result.get(name)) for name in ("seconds", "pairs_seen")} - {int, float}:
+        raise ValueError("seconds or pairs_seen of an epoch is no number")
+    return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +103,15 @@ class TrialRecord:
     resumed_after_epoch: int | None = None
     worker: Mapping[str, Any] | None = None
     heartbeats: int = 0
-    history: Sequence[Mapping[str, Any]]
+    history: Sequence[Annotated[Mapping[str, Any], AfterValidator(_of_an_epoch)]]
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Self:
-        """Return the record of a trial as read from its study."""
+        """Return the record of a trial as read from its study, or raise a `StudyError`."""
         kept = {n: value for n, value in trial.user_attrs.items() if n in _READ_AS_THEY_ARE}
-        kept |= {n: value for n, value in trial.system_attrs.items() if n in _LONG}
+        kept |= {n: v for n, v in trial.system_attrs.items() if n in _LONG | {_HISTORY}}
+        kept["original_number"] = original_number(trial)
+        refuse_impossible(cls, kept, f"trial {trial.number}")
         reported = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
         complete = trial.state == TrialState.COMPLETE
         lasted = trial.duration.total_seconds() if trial.duration and _FAILURE in kept else 0.0
@@ -116,9 +124,7 @@ class TrialRecord:
             started=trial.datetime_start,
             ended=trial.datetime_complete,
             epochs=max(trial.intermediate_values, default=0),
-            original_number=original_number(trial),
-            history=trial.system_attrs.get(_HISTORY, ()),
-            **{"seconds": lasted, **kept},
+            **{"seconds": lasted, _HISTORY: (), **kept},
         )
 
     @property

@@ -219,6 +219,9 @@ class StudyLocation:
                 hint = "; a command needs 3 connections and each of its workers 2 more: give fewer "
                 hint += "--workers, or let the server allow more (ALTER ROLE ... CONNECTION LIMIT, "
                 hint += "max_connections)"
+            elif "no such table" in reason:
+                hint = "; it is empty, of another program, or still being copied: run the command "
+                hint += "again once it is whole"
             raise StudyError(
                 f"the study's database {self.shown_url} cannot be used: {self._safe(reason)}{hint}"
             ) from None

@@ -1,7 +1,6 @@
 """The study's database: opened with care, locked among processes, waited for when it is away."""
 
 import functools
-import math
 import sqlite3
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from hpo.study.errors import StudyError
 from hpo.study.storage import reading, sqlite
+from hpo.study.storage.checked import CheckedStorage, checked
 from hpo.study.storage.holder import holder
 from hpo.study.storage.lock import _server_arguments
 from hpo.study.storage.retry import retrying
@@ -57,51 +57,6 @@ def _name_holder(file: Path, context: ExceptionContext) -> None:
     if isinstance(error, sqlite3.OperationalError) and "is locked" in str(error):
         by = holder(Path(f"{file.resolve()}-shm"), sqlite.WRITE_LOCK)
         error.args = (f"database is locked by {by} for {sqlite.BUSY_SECONDS:.0f} seconds",)
-
-
-class CheckedStorage(RDBStorage):
-    """Optuna's database; a record in it that Optuna cannot have written is a `StudyError`.
-
-    SQLite does not notice a changed byte within a text or a number.
-    """
-
-    def _build_frozen_trial_from_trial_model(self, trial: TrialModel) -> FrozenTrial:
-        built = super()._build_frozen_trial_from_trial_model(trial)
-        # Each raises if it is no number.
-        for value in (*(built.values or ()), *built.intermediate_values.values()):
-            math.isnan(value)
-        for name, distribution in built.distributions.items():
-            distribution.to_internal_repr(built.params[name])
-        return built
-
-
-def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def checked(self: CheckedStorage, *arguments: Any, **options: Any) -> Any:
-        try:
-            return method(self, *arguments, **options)
-        except StudyError:
-            raise
-        except (LookupError, ValueError, TypeError, AssertionError) as error:
-            if error.args == (NOT_FOUND_MSG,):
-                raise
-            raise StudyError(
-                f"the study's database is damaged: it holds a record that cannot be ({error}). It "
-                "is left as it is: put a backup in its place, or start anew with another --out"
-            ) from None
-
-    return checked
-
-
-for _name in (
-    "get_all_studies",
-    "get_study_directions",
-    "get_study_user_attrs",
-    "get_study_system_attrs",
-    "get_trial",
-    "_get_trials",
-):
-    setattr(CheckedStorage, _name, _checked(getattr(CheckedStorage, _name)))
 
 
 class RetryingStorage(CheckedStorage):
@@ -157,7 +112,7 @@ class RetryingStorage(CheckedStorage):
         started = session.execute(start, execution_options={"synchronize_session": False})
         return bool(started.rowcount)  # type: ignore[attr-defined]
 
-    @_checked
+    @checked
     def _get_trials(
         self,
         study_id: int,

@@ -24,6 +24,9 @@ def test_metrics_that_cannot_be_read_are_one_message(tmp_path: Path, content: by
         {"kept_seed": "x"},
         {"kept_seed": 12345},
         {"trial": -1},
+        {"parameters": {"fc.units": [8]}},
+        {"parameters": {"fc.units": "many"}},
+        {"parameters": {"conv1.l2": -1}},
     ],
 )
 def test_edited_metrics_are_one_message(tmp_path: Path, edit: dict[str, object]) -> None:
@@ -52,6 +55,15 @@ def test_edited_accuracies_are_one_message(tmp_path: Path, edit: dict[str, objec
     metrics["figures"][0] |= edit
     (tmp_path / METRICS).write_text(json.dumps(metrics))
     with pytest.raises(StudyError, match=rf"damaged .*figures\.0\.{next(iter(edit))}"):
+        load_metrics(tmp_path)
+
+
+def test_an_edited_history_is_one_message(tmp_path: Path) -> None:
+    file = sorted((ROOT / "studies/results").glob("*/metrics*.json"))[0]
+    metrics = json.loads(file.read_text())
+    metrics["seeds"][0]["history"][0]["loss"] = ["x"]
+    (tmp_path / METRICS).write_text(json.dumps(metrics))
+    with pytest.raises(StudyError, match=r"damaged .*seeds\.0\.history\.0\.loss"):
         load_metrics(tmp_path)
 
 

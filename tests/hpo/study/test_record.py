@@ -63,3 +63,39 @@ def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> Non
 @pytest.fixture
 def study() -> optuna.Study:
     return optuna.create_study(direction="maximize")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("data", ["tiny"]),
+        ("data", {"digest": "abc"}),
+        ("definition", ["x"]),
+        ("definition", {"parameters.fc.units": 8}),
+        ("definition", {"budget.pairs_per_epoch": "x"}),
+        ("definition", {"data.dataset": ["x"]}),
+        ("definition", {"start.x": {}}),
+        ("versions", "2"),
+        ("description", None),
+        ("pixel 1-NN", "word"),
+        ("pixel 1-NN", 7),
+        ("taken_over", [{"study": "other"}]),
+        ("taken_over", [{"study": "other", "first": 0, "values": [3]}]),
+    ],
+)
+def test_an_attribute_of_the_wrong_shape_is_one_message(
+    study: optuna.Study, name: str, value: object
+) -> None:
+    study.set_user_attr(name, value)
+    with pytest.raises(StudyError, match=r"damaged, or was changed by hand: .* of study "):
+        StudyRecord.of(study)
+
+
+def test_trials_of_wrong_numbers_are_one_message(study: optuna.Study) -> None:
+    for value in (0.4, 0.9):
+        study.add_trial(create_trial(value=value))
+    study._storage.get_all_trials(study._study_id, deepcopy=False)[1].number = 7
+    with pytest.raises(StudyError, match="numbers of study"):
+        complete_trials(study)
+    with pytest.raises(StudyError, match="numbers of study"):
+        trial_numbered(study, 1)

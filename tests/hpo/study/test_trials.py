@@ -7,6 +7,7 @@ import pytest
 from optuna.trial import FixedTrial, TrialState, create_trial
 
 from hpo.study.attempts import configurations_begun, finished, latest_attempts
+from hpo.study.errors import StudyError
 from hpo.study.trials import (
     TrialRecord,
     enqueue,
@@ -183,3 +184,22 @@ def test_complete_trials_are_ranked_and_counted(study: optuna.Study) -> None:
     study.add_trial(create_trial(state=TrialState.FAIL))
     assert [record.number for record in ranked(records(study))] == [1, 2, 0]
     assert finished(study) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seconds", "x"), ("seed", [1]), ("retry_of", "0"), ("parameters", {}), ("paused", "no")],
+)
+def test_an_attribute_of_the_wrong_shape_is_one_message(name: str, value: object) -> None:
+    trial = create_trial(value=0.5, user_attrs={name: value})
+    with pytest.raises(StudyError, match=r"changed by hand: .* of trial "):
+        TrialRecord.of(trial)
+
+
+@pytest.mark.parametrize(
+    "history", ["x", [3], [{"seconds": 1.0}], [{"seconds": 1, "pairs_seen": "x"}]]
+)
+def test_a_history_of_the_wrong_shape_is_one_message(history: object) -> None:
+    trial = create_trial(value=0.5, system_attrs={"history": history})
+    with pytest.raises(StudyError, match="changed by hand: history of trial "):
+        TrialRecord.of(trial)

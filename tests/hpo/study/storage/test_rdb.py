@@ -12,25 +12,20 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
 from hpo.run import run_study
-from hpo.search.workers.heartbeat import this_process
 from hpo.search.workers.queue import next_trial
 from hpo.search.workers.worker import Job, work
 from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
-from hpo.study.record import StudyRecord
 from hpo.study.storage.location import StudyLocation
 from hpo.study.storage.retry import no_retry
-from hpo.study.trials import records
-from hpo.terminal.listing import list_studies
 from hpo.training.resumable import ResumableTraining
 from model.training.trainer import EpochResult
-from tests.hpo.support import frozen, name_worker, tiny_dataset, tiny_job
+from tests.hpo.support import frozen, tiny_dataset, tiny_job
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
@@ -196,38 +191,6 @@ def test_a_process_frozen_while_it_writes_is_named_and_waited_for(
         assert f"is locked by process {writer.pid} on {socket.gethostname()}, which" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE trials SET state = 'COMPLETF'",
-        "UPDATE trials SET datetime_start = '2O26-01-01'",
-        "UPDATE trial_values SET value = 'half'",
-        "UPDATE trial_values SET value_type = 'FINITF'",
-        "UPDATE trial_intermediate_values SET intermediate_value = 'half'",
-        "UPDATE trial_params SET distribution_json = '{'",
-        "UPDATE trial_params SET param_value = 'half'",
-        "UPDATE trial_system_attributes SET value_json = '{'",
-        "UPDATE study_user_attributes SET value_json = '{'",
-        "UPDATE study_directions SET direction = 'MAXIMIZF'",
-    ],
-)
-def test_a_record_that_cannot_be_is_one_message(job: Job, change: str) -> None:
-    study = open_study(job.run)
-    trial = study.ask({"x": FloatDistribution(0, 1)})
-    trial.report(0.5, 1)
-    name_worker(study, trial._trial_id, this_process())
-    study.tell(trial, 0.5)
-    file = job.run.location.sqlite_file()
-    assert file is not None
-    with closing(sqlite3.connect(file)) as connection, connection:
-        assert connection.execute(change).rowcount
-    for opened in (lambda: open_finished(job.run.location), lambda: open_study(job.run)):
-        with pytest.raises(StudyError, match="damaged: it holds a record that cannot be"):
-            records(opened()), StudyRecord.of(opened())
-    (listed,) = list_studies(job.run.location.out)
-    assert "a record that cannot be" in str(listed.problem)
-
-
 def test_steps_of_our_own_fail_as_optunas_do(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     study = open_study(job.run)
 
@@ -237,3 +200,16 @@ def test_steps_of_our_own_fail_as_optunas_do(job: Job, monkeypatch: pytest.Monke
     monkeypatch.setattr("sqlalchemy.engine.Engine.connect", away)
     with no_retry(), pytest.raises(StorageInternalError, match="server closed"):
         study.get_trials()
+
+
+def test_a_database_without_tables_is_one_message(job: Job) -> None:
+    open_study(job.run)
+    file = job.run.location.sqlite_file()
+    assert file is not None
+    file.unlink()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE a (b)")
+    with pytest.raises(
+        StudyError, match=r"no such table.* still being copied: run the command again"
+    ):
+        open_finished(job.run.location)
