@@ -48,7 +48,8 @@ def killed(location: StudyLocation, out: Path, *suffixes: str) -> StudyLocation:
     left.make_folder()
     with closing(sqlite3.connect(location.folder / "study.db")) as connection:
         connection.execute(
-            "INSERT INTO trials (number, study_id, state) SELECT 3, study_id, 'FAIL' FROM studies"
+            "INSERT INTO trials (number, study_id, state, datetime_complete) "
+            "SELECT 3, study_id, 'FAIL', CURRENT_TIMESTAMP FROM studies"
         )
         connection.commit()
         for name in ("study.db", *(f"study.db{suffix}" for suffix in suffixes)):
