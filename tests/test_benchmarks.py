@@ -16,11 +16,11 @@ from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
-from tests.benchmarks import fidelity, intervals, pictures
+from tests.benchmarks import fidelity, intervals, pictures, time_to_accuracy
 from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.inputs import trials_of
 from tests.benchmarks.photographs import BOTH, CLEAN, answers
-from tests.hpo.support import tiny_dataset, tiny_job
+from tests.hpo.support import tiny_config, tiny_dataset, tiny_job
 from tests.model.support import TINY
 from tests.photographs import SCENES
 from tests.synthetic import synthetic
@@ -137,3 +137,22 @@ def test_a_rung_is_worth_what_its_order_says_of_the_end() -> None:
     lost = dict(fidelity.kept(values))
     assert lost[1] == pytest.approx(end[-1] - end[3])
     assert lost[2] == lost[3] == 0
+
+
+def test_a_target_is_met_or_missed_by_the_mean_of_its_seeds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (hpo.training.data, time_to_accuracy):
+        monkeypatch.setattr(module, "load", lambda **_: tiny_dataset())
+    monkeypatch.setattr(time_to_accuracy, "load_study", lambda _: tiny_config())
+    file = tmp_path / "runs.json"
+    asked = ["--target", "98", "--seeds", "2", "--pairs", "128", "--json", str(file)]
+    assert time_to_accuracy.main(asked) == 1
+    assert "0 of 2 seeds reach it" in capsys.readouterr().out
+    runs = json.loads(file.read_text())["98"]["runs"]
+    assert [run["pairs"] for run in runs] == [128, 128]
+    assert not any("validation" in run["accuracies"] for run in runs)
+    # Of the test alphabets nothing is asked where schedules are chosen.
+    monkeypatch.setattr(time_to_accuracy, "benchmark", None)
+    assert time_to_accuracy.main([*asked, "--validate"]) == 0
+    assert json.loads(file.read_text())["98"]["runs"][0]["accuracies"].keys() == {"validation"}
