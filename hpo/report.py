@@ -21,8 +21,9 @@ TRIALS, BEST = "trials.csv", "best.toml"
 def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) -> Path:
     """Write ``report/`` into the study's folder and return it; the study itself is only read.
 
-    It is compared with ``others``. Beside the pages lie `TRIALS`, a row for each trial, and `BEST`,
-    the winner's configuration as a study file has it.
+    It is compared with ``others``. Beside the pages lie `TRIALS`, a row for each trial; `BEST`, the
+    winner's configuration as a study file has it; and ``<study>-narrowed.toml``, a study of the
+    ranges that the best lie in.
 
     Raises:
         StudyError: a study is not there or cannot be read, or is named twice, or another process is
@@ -32,6 +33,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
     if twice := next((each for each in others if names.count(each.name) > 1), None):
         raise StudyError(f"study {twice.name} cannot be compared with itself; name it once")
     from hpo.reporting.accuracy import accuracy, net_gallery, published_results
+    from hpo.reporting.bounds import narrowed
     from hpo.reporting.comparison import comparison
     from hpo.reporting.overview import next_steps, overview, provenance
     from hpo.reporting.search import progress, search
@@ -60,12 +62,18 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
         fits = find_fits(location, space)
         winner = winning_trial(trials, fits)
         initial = initial_trial(trials, space, winner)
+        second = f"{study.study_name}-narrowed.toml"  # a study is named as its file
         files = {
             TRIALS: (as_csv(table(trials, space)), "a row for each trial"),
             BEST: (
                 best_start(winner, space, study.study_name),
                 "the winner as a `[[start]]`: paste it into a study file, or try it in another "
                 f"study with {code(f'--from {shlex.quote(str((folder / BEST).absolute()))}')}",
+            ),
+            second: (
+                narrowed(trials, record, study.study_name),
+                "a study of the ranges that its best tenth lie in, for a second search: "
+                f"{code(f'--study {shlex.quote(str((folder / second).absolute()))}')}",
             ),
         }
         blocks = [

@@ -1,16 +1,25 @@
-"""Parameters whose best values lie at a bound of their range, which may be too narrow."""
+"""The ranges that were searched: too narrow where the best lie at a bound, else too wide."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from hpo.reporting.document import Table
-from hpo.study.space.catalogue import catalogue
-from hpo.study.trials import TrialRecord
+from hpo.study.config import StudyConfig, of_identity, validated
+from hpo.study.errors import ConfigError
+from hpo.study.files import written_start
+from hpo.study.record import StudyRecord
+from hpo.study.space.catalogue import catalogue, toml
+from hpo.study.space.domains import Choices, Fixed, Range, known_names
+from hpo.study.trials import TrialRecord, ranked
 
 _NEAR = 0.02
 """Fraction of a range, on its own scale, that counts as its bound."""
+_TENTH = 0.1
+"""The share of the trials whose values a narrowed study keeps, and of a range on either side."""
+_FEWEST_TRIALS = 5
 _FEWEST = 3
 """Integers in a range below which every value is nearly a bound."""
 
@@ -59,3 +68,118 @@ def _lies_at(row: TrialRecord, name: str, end: str) -> bool:
         low, high, value = math.log(low), math.log(high), math.log(value)
     share = (value - low) / (high - low)
     return (share if end == "low" else 1 - share) <= _NEAR
+
+
+def narrowed(trials: Sequence[TrialRecord], record: StudyRecord, study: str) -> str:
+    """Return a study file of the ranges that the best tenth of the trials lie in.
+
+    A range keeps their values and a tenth of its width on either side, on its own scale; of choices
+    those that one of them has stay. Its one start is the best. Empty if fewer than five trials came
+    to their end, or if that leaves nothing to search.
+    """
+    top = ranked(trials)[: max(_FEWEST_TRIALS, math.ceil(_TENTH * len(trials)))]
+    if len(top) < _FEWEST_TRIALS or record.config is None:
+        return ""
+    try:
+        config = of_identity(study, record.config, record.beside, record.description)
+    except ConfigError:
+        return ""  # of another version
+    if path := (record.data or {}).get("path"):
+        config = config.changed(dataset=path)
+    parameters = _left(config, top)
+    raw = config.model_dump(exclude_none=True, exclude={"parameters", "start"})
+    said = f"{study} narrowed to the ranges of the best {len(top)} of its {len(trials)} trials"
+    raw |= {"description": said, "parameters": parameters}
+    start = {n: v for n, v in top[0].params.items() if isinstance(parameters.get(n), Mapping)}
+    try:
+        if not validated({**raw, "start": [start]}).space().searched:
+            return ""
+    except ConfigError:
+        return ""  # it allows a net that cannot be built, as the ranges of the whole do not
+    del raw["name"]
+    return _written(raw) + "\n" + written_start(start, f"Trial {top[0].number} of {study}")
+
+
+def _left(config: StudyConfig, top: Sequence[TrialRecord]) -> dict[str, Any]:
+    """Return the ``[parameters]`` of what ``top`` leaves of the study's."""
+    left: dict[str, Any] = {}
+    for name, searched in config.space().specifications.items():
+        values = [trial.params[name] for trial in top if name in trial.params]
+        if isinstance(searched, Fixed):
+            left[name] = searched.value
+        else:
+            left[name] = _narrower(searched, values) if values else config.parameters[name]
+    for name, specification in [*left.items()]:
+        if not isinstance(specification, dict) or not specification.get("when"):
+            continue
+        when, there = specification["when"], True
+        for parent in [*when]:
+            if not isinstance(left.get(parent), dict):
+                # Its parent has one value left, so that it is always searched, or never.
+                there &= left.get(parent) in when[parent]
+                when = {n: v for n, v in when.items() if n != parent}
+        left[name] = {k: v for k, v in {**specification, "when": when}.items() if v != {}}
+        if not there:
+            del left[name]
+    return {name: left[name] for name in known_names(left) if name in left}
+
+
+def _narrower(searched: Range | Choices, values: Sequence[Any]) -> Any:
+    """Return what a study file says of the parameter; one value if one is left and none depends."""
+    when = {"when": dict(searched.when)} if searched.when else {}
+    if isinstance(searched, Choices):
+        options = [option for option in searched.options if option in values]
+        if len(options) == 1 and not when:
+            return options[0]
+        # What its parent rules out elsewhere cannot be a fixed value.
+        return {"choices": options if len(options) > 1 else [*searched.options], **when}
+    whole = isinstance(searched.low, int)
+    step = searched.step or (1 if whole and not searched.log else 0)
+    if step:
+        # Counted from the range's own end, so that its values stay what they were.
+        most = round((searched.high - searched.low) / step)
+        steps = [round((value - searched.low) / step) for value in (min(values), max(values))]
+        steps = [
+            max(0, steps[0] - round(_TENTH * most)),
+            min(most, steps[1] + round(_TENTH * most)),
+        ]
+        if steps[0] == steps[1]:
+            if not when:
+                return values[0]
+            steps = [0, most]
+        low, high = (searched.low + n * step for n in steps)
+        return {"low": low, "high": high, "step": searched.step, **when}
+    to, back = (math.log, math.exp) if searched.log else (float, float)
+    wider = _TENTH * (to(searched.high) - to(searched.low))
+    low = max(searched.low, min(_short(back(to(min(values)) - wider)), *values))
+    high = min(searched.high, max(_short(back(to(max(values)) + wider)), *values))
+    if whole:
+        low, high = math.floor(low), math.ceil(high)
+    return {"low": low, "high": high, "log": searched.log, **when}
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _written(raw: Mapping[str, Any]) -> str:
+    sections = [f"description = {toml(raw['description'])}"]
+    for section, keys in raw.items():
+        if isinstance(keys, Mapping) and keys:
+            quoted = section == "parameters"
+            lines = [f"{toml(k) if quoted else k} = {_inline(v)}" for k, v in keys.items()]
+            sections.append("\n".join([f"[{section}]", *lines]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        said = {k: v for k, v in value.items() if v is not None and v is not False}
+        return f"{{ {', '.join(f'{_key(k)} = {_inline(v)}' for k, v in said.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    return toml(value)
+
+
+def _key(name: str) -> str:
+    return toml(name) if "." in name else name

@@ -151,7 +151,7 @@ def test_print_shows_what_is_folded(whole: tuple[str, dict, Path], browser: Any)
 def test_what_is_taken_away_lies_beside_the_page(whole: tuple[str, dict, Path]) -> None:
     markdown, _, folder = whole
     page = (folder / "report.html").read_text()
-    for name in ("trials.csv", "best.toml"):
+    for name in ("trials.csv", "best.toml", "smoke-narrowed.toml"):
         assert f"- [{name}]({name}): " in markdown
         assert f'<a href="{name}">{name}</a>' in page
     study = open_finished(StudyLocation("smoke", folder.parents[1]))
@@ -167,6 +167,7 @@ def test_what_is_taken_away_lies_beside_the_page(whole: tuple[str, dict, Path]) 
     mine = folder / "mine.toml"
     mine.write_text('base = "smoke"\n' + text)
     assert load(str(mine)).space().initial_configurations == (study.trials[7].params,)
+    assert load(str(folder / "smoke-narrowed.toml")).description.startswith("smoke narrowed to ")
 
 
 def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> None:
