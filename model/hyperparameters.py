@@ -123,7 +123,9 @@ class Recipe:
         rate_factor: times every layer's learning rate. The layers' own rates then say how they
             differ, and this one number how fast all of them learn.
         schedule: of every layer's learning rate: ``exponential`` (times 0.99 each epoch, as in
-            the paper) or ``cosine`` (to zero at the end of the budget).
+            the paper), ``cosine`` (to zero at the end of the budget) or ``constant``.
+        averaging: width of the average of weights that is validated and kept, as a share of the
+            training so far (`model.training.averaging`); 0 for the weights as they are.
         distortion: strength of the paper's affine distortions, 1 as printed, 0 for none.
         warp: strength of a distortion that the two drawings of a pair, or all of an episode,
             share, so that it makes new characters; 0 for none.
@@ -146,7 +148,8 @@ class Recipe:
     loss: Literal["pair", "episode"] = "pair"
     optimiser: Literal["sgd", "adamw"] = "sgd"
     rate_factor: Annotated[float, Bounds(1e-6, 1e3)] = 1.0
-    schedule: Literal["exponential", "cosine"] = "exponential"
+    schedule: Literal["exponential", "cosine", "constant"] = "exponential"
+    averaging: Annotated[float, Bounds(0, 0.25)] = 0.0
     distortion: Annotated[float, Bounds(0, 5)] = 1.0
     warp: Annotated[float, Bounds(0, 5)] = 0.0
     zoom: Annotated[float, Bounds(0, 1.5)] = 0.0
@@ -167,7 +170,7 @@ class Recipe:
         return self.pairs if self.batch == "pairs" else self.episodes * self.way
 
 
-_LATER = ("zoom",)
+_LATER = ("zoom", "averaging")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "embedding and head": ("net.embedding", "net.head"),
     "dropout": ("net.dropout",),
     "rotated alphabets": ("recipe.rotations",),
+    "averaged weights": ("recipe.averaging",),
     "distortions": ("recipe.distortion", "recipe.elastic", "recipe.zoom"),
     "warp": ("recipe.warp",),
     "splices": ("recipe.splice",),

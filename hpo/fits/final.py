@@ -100,9 +100,12 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             f"study's data is {inputs.name}; leave it out"
         )
     config, identity = run.config, known_identity(study, run.config)
-    # As it was before there was a zoom, so that the fits of then are known again.
+    # As it was before there was a zoom or averaging, so that the fits of then are known again.
     configurations = [
-        repr(configuration(t, config.space())).replace(", zoom=0.0", "") for t in trials
+        repr(configuration(t, config.space()))
+        .replace(", zoom=0.0", "")
+        .replace(", averaging=0.0", "")
+        for t in trials
     ]
     parts = [identity, inputs.digest, asdict(plan), asdict(config.final_budget()), configurations]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -109,6 +109,8 @@ class Schedule:
         """
         if self.recipe.schedule == "exponential":
             factor = LEARNING_RATE_DECAY**epoch
+        elif self.recipe.schedule == "constant":
+            factor = 1.0
         else:
             factor = 0.5 + 0.5 * math.cos(math.pi * (epoch + fraction) / self.budget.epochs)
         groups = self.optimiser.param_groups

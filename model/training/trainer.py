@@ -18,6 +18,7 @@ from model.evaluation.scores import accuracy, all_scores, credit, verification_a
 from model.hyperparameters import Budget, Hyperparameters
 from model.net.calibration import best_threshold
 from model.net.siamese import SiameseNet
+from model.training.averaging import AveragedNet
 from model.training.cost import available_memory, pairs_that_fit, within_cost
 from model.training.cuda_graph import EAGER_STEPS, can_record, record
 from model.training.epoch import COLLAPSE_EPOCHS, EpochResult, epochs_at_chance
@@ -40,6 +41,8 @@ class Trainer:
     accuracy, as in the paper, or those of the ``last``, where nothing is there to choose by; then
     patience ends nothing.
 
+    What is validated and kept is `evaluated`: the net in training, or the average of its weights.
+
     Every epoch's pairs, distortions and dropout are a function of ``seed`` and its number alone,
     so that an interrupted and resumed run gives what an unbroken one does.
 
@@ -47,7 +50,7 @@ class Trainer:
         >>> trainer = Trainer(hyperparameters, train, validation, budget, seed=0, device="cpu")
         >>> for result in trainer.epochs():
         ...     print(result.epoch, result.one_shot_accuracy)
-        >>> trainer.net.load_state_dict(trainer.best_parameters)
+        >>> trainer.evaluated.load_state_dict(trainer.best_parameters)
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(seed)
         self.net = SiameseNet(architecture, generator).to(self.device)
         set_precision(self.net, recipe, self.device)
+        self.average = AveragedNet(self.net, recipe.averaging) if recipe.averaging else None
         self.recordable = can_record(self.device)
         self.optimiser = build_optimiser(
             self.net, hyperparameters.rates, recipe, recordable=self.recordable
@@ -99,6 +103,11 @@ class Trainer:
         self.best: EpochResult | None = None
         self.best_parameters: dict[str, Tensor] = {}
 
+    @property
+    def evaluated(self) -> SiameseNet:
+        """The net that is validated, and whose parameters are kept."""
+        return self.net if self.average is None else self.average.net
+
     def epochs(self) -> Iterator[EpochResult]:
         """Yield one result per epoch until the budget, the patience or the net gives out.
 
@@ -114,7 +123,8 @@ class Trainer:
             ):
                 self.best = result
                 self.best_parameters = {
-                    name: value.detach().clone() for name, value in self.net.state_dict().items()
+                    name: value.detach().clone()
+                    for name, value in self.evaluated.state_dict().items()
                 }
             trials = self.validation.trials
             at_chance = epochs_at_chance(
@@ -152,6 +162,8 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for step in range(steps):
             self.schedule.set(number, step / steps)
+            if self.average is not None:
+                self.average.set(number * steps + step + 1)
             total += self.step()
             # On a GPU the question would make the host wait for the device at every step.
             if self.device.type == "cpu" and not math.isfinite(total.item()):
@@ -160,7 +172,7 @@ class Trainer:
         mean_loss = float(total) / (step + 1)
         trained = time.perf_counter() - start
         trials, same = self.validation.trials, self.validation.pairs.same
-        scores, verification = all_scores(self.net, trials, self.validation.pairs)
+        scores, verification = all_scores(self.evaluated, trials, self.validation.pairs)
         spread = float(scores.max() - scores.min())
         diverged = not (math.isfinite(mean_loss) and math.isfinite(spread) and spread > 0)
         seen = self.history[-1].pairs_seen if self.history else 0
@@ -199,6 +211,8 @@ class Trainer:
         self.optimiser.zero_grad()
         loss = self.accumulate_gradients()
         self.optimiser.step()
+        if self.average is not None:
+            self.average.update()
         return loss
 
     def accumulate_gradients(self) -> Tensor:
@@ -242,7 +256,9 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that training needs to go on: tensors and plain values only."""
+        average = {} if self.average is None else {"average": self.average.net.state_dict()}
         return {
+            **average,
             "net": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "history": [asdict(result) for result in self.history],
@@ -253,6 +269,8 @@ class Trainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned, of a trainer made with the same arguments."""
         self.net.load_state_dict(state["net"])
+        if self.average is not None:
+            self.average.net.load_state_dict(state["average"])
         # Its groups are this trainer's own: they follow from its arguments and its device.
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({**state["optimiser"], "param_groups": groups})

@@ -75,7 +75,7 @@ def run(
     if tests is not None:
         found = {
             f"{task.protocol.replace('_', ' ')} {task.trials.way}-way": accuracy(
-                credit(one_shot_scores(trainer.net.eval(), task.trials), task.trials.answer)
+                credit(one_shot_scores(trainer.evaluated.eval(), task.trials), task.trials.answer)
             )
             for task in tests.tasks
         }

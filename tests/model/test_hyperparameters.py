@@ -6,17 +6,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.hyperparameters import Architecture, Budget, Hyperparameters, LayerRates, Recipe
+from model.hyperparameters import _LATER, Architecture, Budget, Hyperparameters, LayerRates, Recipe
 from model.net.siamese import SiameseNet
 from tests.model.support import tiny_hyperparameters
 
 
-def test_a_fit_kept_before_there_was_a_zoom_is_found() -> None:
-    """Its key has no such field; a configuration that zooms has another key."""
-    before = asdict(tiny_hyperparameters())
-    del before["recipe"]["zoom"]
-    assert tiny_hyperparameters().identity() == before
-    assert tiny_hyperparameters(zoom=0.5).identity()["recipe"]["zoom"] == 0.5
+@pytest.mark.parametrize("later", ["zoom", "averaging"])
+def test_a_fit_kept_before_there_was_a_field_is_found(later: str) -> None:
+    """Its key has no such field; a configuration that uses it has another key."""
+    known = asdict(tiny_hyperparameters())["recipe"]
+    assert tiny_hyperparameters().identity()["recipe"].keys() == known.keys() - set(_LATER)
+    assert later in _LATER
+    assert tiny_hyperparameters(**{later: 0.2}).identity()["recipe"][later] == 0.2
 
 
 def test_the_papers_net_by_hand() -> None:

@@ -139,11 +139,11 @@ def _keep_pictures(run: StudyRun, trial: optuna.Trial, trainer: Trainer) -> None
     folder = run.location.artifacts
     folder.mkdir(parents=True, exist_ok=True)
     store = FileSystemArtifactStore(folder)
-    trainer.net.load_state_dict(trainer.best_parameters)
+    trainer.evaluated.load_state_dict(trainer.best_parameters)
     # An artifact is recorded before it is written. Beside it, a full disk shows up first.
     with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder) as drawing:
         curve, answers = Path(drawing, CURVE), Path(drawing, ANSWERS)
         draw_history(trainer.history, 1 / trainer.validation.trials.way, curve)
-        draw_answers(trainer.net, trainer.validation.trials, answers)
+        draw_answers(trainer.evaluated, trainer.validation.trials, answers)
         for path in (curve, answers):
             upload_artifact(study_or_trial=trial, file_path=str(path), artifact_store=store)

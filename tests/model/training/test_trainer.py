@@ -148,6 +148,7 @@ CHANGES: dict[str, Hyperparameters] = {
     "recipe.optimiser": tiny_hyperparameters(**{**BATCHES, "optimiser": "sgd"}),
     "recipe.rate_factor": tiny_hyperparameters(**BATCHES, rate_factor=0.5),
     "recipe.schedule": tiny_hyperparameters(**{**BATCHES, "schedule": "exponential"}),
+    "recipe.averaging": tiny_hyperparameters(**BATCHES, averaging=0.2),
     "recipe.distortion": tiny_hyperparameters(**BATCHES, distortion=0.5),
     "recipe.warp": tiny_hyperparameters(**BATCHES, warp=2.0),
     "recipe.zoom": tiny_hyperparameters(**BATCHES, zoom=1.0),
@@ -162,8 +163,12 @@ def test_every_field_of_a_configuration_changes_the_training() -> None:
     fields = {f"net.{f}" for f in vars(TINY)} | {f"recipe.{f}" for f in vars(WAYS["paper"].recipe)}
     assert CHANGES.keys() == fields - {"net.image_size"}, "which is the data's"
     ends = [
-        tuple(result.loss for result in trained(tiny_trainer(one, epochs=2)).history)
+        (
+            *(result.loss for result in trainer.history),
+            float(trainer.evaluated.output.weight.detach().double().sum()),
+        )
         for one in (tiny_hyperparameters(**BATCHES), *CHANGES.values())
+        for trainer in [trained(tiny_trainer(one, epochs=2))]
     ]
     for name, end in zip(CHANGES, ends[1:], strict=True):
         assert end != ends[0], name

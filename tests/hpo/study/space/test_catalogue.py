@@ -13,7 +13,7 @@ def test_no_parameter_is_dead(name: str) -> None:
     parameter = catalogue()[name]
     depth = max(4, parameter.depth)
     base = {**LAYER, "net.depth": depth, "net.padding": "same", "recipe.batch": "episodes"}
-    values = parameter.options or ((2, 3) if parameter.kind == "int" else (0.25, 0.75))
+    values = parameter.options or ((2, 3) if parameter.kind == "int" else (0.125, 0.25))
     made = [
         SearchSpace({**base, name: value}, image_size=105).hyperparameters({}) for value in values
     ]
