@@ -44,7 +44,8 @@ def main(
         typer.Option(
             "--model",
             metavar="DIR",
-            help="What python -m hpo.final_fit wrote, studies/NAME/final.",
+            help="What python -m hpo.final_fit wrote, studies/NAME/final. If it holds an ensemble, "
+            "that answers.",
             rich_help_panel="Model",
         ),
     ],
@@ -104,6 +105,14 @@ def main(
             rich_help_panel="Output",
         ),
     ] = None,
+    single: Annotated[
+        bool,
+        typer.Option(
+            "--single",
+            help="Ask the single net, not the ensemble, where there is one.",
+            rich_help_panel="Model",
+        ),
+    ] = False,
     device: Annotated[
         str,
         typer.Option(
@@ -131,7 +140,7 @@ def main(
                 show_read(find_support(support), queries, load_net(model).image_size, show)
             except DataError as error:
                 bad.append(str(error))
-        classifier = Classifier(model, support, device)
+        classifier = Classifier(model, support, device, single=single)
         answers = [_answer(classifier, path, threshold) for path in queries]
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
