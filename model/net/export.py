@@ -16,13 +16,13 @@ from model.errors import ModelError
 from model.net.calibration import IDENTITY, Calibration
 from model.net.ensemble import AnyNet
 
-_MOST_BYTES = 2**31 - 2**20
-"""Of weights: a file of protobuf ends at 2 GiB, and the graph is in it too."""
+_MOST_BYTES = 2**31 - 2**25
+"""Of parameters: a file of protobuf ends at 2 GiB, and the graph is in it too."""
 
 
-def exportable(numbers: int) -> bool:
-    """Return whether so many weights fit into one ONNX file."""
-    return 4 * numbers <= _MOST_BYTES
+def exportable(parameters: int) -> bool:
+    """Return whether a net of so many fits into one ONNX file."""
+    return 4 * parameters <= _MOST_BYTES
 
 
 class _Similarity(nn.Module):
@@ -47,11 +47,11 @@ def export_onnx(net: AnyNet, path: Path, calibration: Calibration = IDENTITY) ->
         ModelError: it is larger than an ONNX file can be.
         OSError: the file cannot be written.
     """
-    numbers = sum(value.numel() for value in net.state_dict().values())
-    if not exportable(numbers):
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    if not exportable(parameters):
         raise ModelError(
-            f"{path} is not written: {4 * numbers / 1e9:.1f} GB of weights are more than the 2 GiB "
-            "that one ONNX file can hold; take fewer nets"
+            f"{path} is not written: {4 * parameters / 1e9:.1f} GB of weights are more than the "
+            "2 GiB that one ONNX file can hold; take fewer nets"
         )
     size = net.architecture.image_size
     # Batches of two: a batch of one would be taken for a constant. Two tensors: the exporter takes
