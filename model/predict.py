@@ -21,7 +21,7 @@ from data.images.support import find_queries, find_support
 from model.command import CommandApp, examples
 from model.errors import ModelError
 from model.evaluation.classifier import Classifier, Ranked
-from model.net.saved import load_net
+from model.net.saved_ensemble import load_answering
 
 app = CommandApp()
 
@@ -137,7 +137,8 @@ def main(
         _check_device(device)
         if show:  # first, so that it is there to look at whatever becomes of the rest
             try:
-                show_read(find_support(support), queries, load_net(model).image_size, show)
+                size = load_answering(model, single=single).image_size
+                show_read(find_support(support), queries, size, show)
             except DataError as error:
                 bad.append(str(error))
         classifier = Classifier(model, support, device, single=single)

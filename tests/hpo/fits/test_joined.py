@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from optuna.trial import create_trial
 
 import hpo.fits.held_out
 from hpo.fits.final import FitPlan, final_fit
@@ -15,6 +16,8 @@ from hpo.results.answers import accuracies, load_answers
 from hpo.results.metrics import Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError
+from hpo.study.open import open_study
+from hpo.study.record import complete_trials
 from model.evaluation.classifier import Classifier
 from model.evaluation.scores import credit, one_shot_accuracy, one_shot_scores
 from model.net.saved import load_net
@@ -152,6 +155,18 @@ def test_a_fit_without_one_gets_it_from_the_same_nets(
     assert (metrics.trial, metrics.kept_seed) == (plain.trial, plain.kept_seed)
     assert nets_alone(metrics) == nets_alone(plain)
     assert metrics.ensemble is not None
+
+
+def test_a_choice_among_trials_that_were_overtaken_is_made_anew(job: Job) -> None:
+    """By trials of the same configurations, so that the fit is the same but for their numbers."""
+    searched(job, 2)
+    first = fit(job, 2, ensemble=False, top=2)
+    study = open_study(job.run)
+    for value, trial in zip((1.0, 0.99), complete_trials(study), strict=True):
+        again = create_trial(params=trial.params, distributions=trial.distributions, value=value)
+        study.add_trial(again)
+    assert final_fit(job.run, FitPlan(top=2, seeds=2)) == first
+    assert fit(job, 2, top=2).trial in (2, 3)
 
 
 def test_it_goes_on_after_a_kill(
