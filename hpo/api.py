@@ -182,7 +182,8 @@ class Study:
         """Fit the best configuration at full length, test it, and return its metrics.
 
         Args:
-            plan: as in `hpo.fits.final.FitPlan`: ``top``, ``retrains``, ``seeds``, ``minutes``, ...
+            plan: as in `hpo.fits.final.FitPlan`: ``top``, ``retrains``, ``seeds``, ``minutes``,
+                ``ensemble``, ...
 
         Raises:
             StudyError: the study has no trial to fit.

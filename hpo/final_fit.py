@@ -43,6 +43,7 @@ app = options.CommandApp()
         "python -m hpo.final_fit --study compact",
         "python -m hpo.final_fit --study compact --trial 0",
         "python -m hpo.final_fit --study compact --minutes 20",
+        "python -m hpo.final_fit --study compact --seeds 5 --ensemble",
     )
 )
 def main(
@@ -101,6 +102,14 @@ def main(
             "Without it: the study's \\[final] budget, else its \\[budget].",
         ),
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Keep the nets of all seeds, but for those that collapse, and test them as one "
+            "net too. python -m model.predict then answers with it.",
+        ),
+    ] = False,
     background: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +139,7 @@ def main(
         trial=trial,
         minutes=minutes,
         background=background,
+        ensemble=ensemble,
     )
     with options.reported():
         run = named_study(

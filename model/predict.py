@@ -21,7 +21,7 @@ from data.images.support import find_queries, find_support
 from model.command import CommandApp, examples
 from model.errors import ModelError
 from model.evaluation.classifier import Classifier, Ranked
-from model.net.saved import load_net
+from model.net.saved_ensemble import load_answering
 
 app = CommandApp()
 
@@ -44,7 +44,8 @@ def main(
         typer.Option(
             "--model",
             metavar="DIR",
-            help="What python -m hpo.final_fit wrote, studies/NAME/final.",
+            help="What python -m hpo.final_fit wrote, studies/NAME/final. If it holds an ensemble, "
+            "that answers.",
             rich_help_panel="Model",
         ),
     ],
@@ -104,6 +105,14 @@ def main(
             rich_help_panel="Output",
         ),
     ] = None,
+    single: Annotated[
+        bool,
+        typer.Option(
+            "--single",
+            help="Ask the single net, not the ensemble, where there is one.",
+            rich_help_panel="Model",
+        ),
+    ] = False,
     device: Annotated[
         str,
         typer.Option(
@@ -128,10 +137,11 @@ def main(
         _check_device(device)
         if show:  # first, so that it is there to look at whatever becomes of the rest
             try:
-                show_read(find_support(support), queries, load_net(model).image_size, show)
+                size = load_answering(model, single=single).image_size
+                show_read(find_support(support), queries, size, show)
             except DataError as error:
                 bad.append(str(error))
-        classifier = Classifier(model, support, device)
+        classifier = Classifier(model, support, device, single=single)
         answers = [_answer(classifier, path, threshold) for path in queries]
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from data.drawings import Drawings
-from hpo.results.accuracy import NET
+from hpo.results.accuracy import ENSEMBLE, NET
 from hpo.results.answers import Answers, as_ties
 from model.baselines import BASELINES
 from model.evaluation.protocols import Benchmark, Task, Verification, net_scores, net_verification
 from model.evaluation.scores import credit
-from model.net.siamese import SiameseNet
+from model.net.ensemble import AnyNet, Ensemble
 from model.training.trainer import Validation
 
 Tell = Callable[[str], None]
@@ -21,7 +21,7 @@ Tell = Callable[[str], None]
 
 
 def net_answers(
-    nets: Sequence[SiameseNet],
+    nets: Sequence[AnyNet],
     tests: Benchmark,
     validation: Validation,
     tell: Tell = lambda step: None,
@@ -57,6 +57,26 @@ def net_answers(
         ties={NET: _rows([each.credit for each in verified])},
     )
     return [*answers, verification], verified
+
+
+def with_ensemble(
+    answers: Sequence[Answers],
+    ensemble: Ensemble,
+    tests: Benchmark,
+    validation: Validation,
+    tell: Tell = lambda step: None,
+) -> tuple[list[Answers], Verification]:
+    """Return the answers of `net_answers` with those of the ensemble, and how it verifies pairs.
+
+    It answers as one net does that is a single seed.
+    """
+
+    def tell_its_own(_: str) -> None:
+        tell("ensemble")
+
+    own, (verified,) = net_answers([ensemble], tests, validation, tell_its_own)
+    both = zip(answers, own, strict=True)
+    return [replace(a, ties={**a.ties, ENSEMBLE: b.ties[NET]}) for a, b in both], verified
 
 
 def with_baselines(

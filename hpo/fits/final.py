@@ -33,6 +33,7 @@ class FitPlan:
         trial: fit this trial, without choosing.
         minutes: length of each fit, about; None for the study's own final budget.
         background: Omniglot's background set to train on, None for the study's own.
+        ensemble: keep the nets of all seeds that did not collapse, and test them as one, too.
     """
 
     top: int = 3
@@ -43,6 +44,7 @@ class FitPlan:
     trial: int | None = None
     minutes: float | None = None
     background: str | None = None
+    ensemble: bool = False
 
     @property
     def folder(self) -> str:
@@ -63,15 +65,20 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     alphabets alone. The test alphabets are read after everything is trained. The study may still be
     running. ``dataset`` is where its data is now, None for where it was last found.
 
+    A fit with an ensemble is the same fit with more kept of it: asked for without one, it is only
+    shown. One that was complete without is trained anew, except for the choice of the trial.
+
     Raises:
+        ConfigError: an ensemble of a single seed is asked for.
         StudyError: the study is not there, has no trial to fit, or another process is fitting it.
         DataError: its data cannot be had, or is not what the study was trained on.
         OSError: the folder cannot be written.
     """
     from hpo.fits.fitter import Fitter
-    from hpo.fits.result import complete, print_figures, print_next
+    from hpo.fits.result import print_figures, print_next
     from hpo.fits.selection import configuration, rounds
-    from hpo.study.errors import StudyError
+    from hpo.results.fits import complete, replaced
+    from hpo.study.errors import ConfigError, StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
     from hpo.study.record import complete_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
@@ -81,6 +88,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     from hpo.training.data import final_inputs, load_dataset, study_data
 
     plan = plan or FitPlan()
+    if plan.ensemble and plan.seeds < 2:
+        raise ConfigError("an ensemble is of at least two nets; give --seeds 2 or more")
     study, run = open_as_run(run, dataset)
     if plan.trial is None:
         trials = complete_trials(study)[: plan.top]
@@ -107,22 +116,32 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         .replace(", averaging=0.0", "")
         for t in trials
     ]
-    parts = [identity, inputs.digest, asdict(plan), asdict(config.final_budget()), configurations]
+    # The nets are the same with an ensemble of them and without.
+    planned = {name: value for name, value in asdict(plan).items() if name != "ensemble"}
+    parts = [identity, inputs.digest, planned, asdict(config.final_budget()), configurations]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    metrics = complete(folder, digest)
-    if metrics is not None:
+    known = complete(folder, digest)
+    lacking = known is not None and plan.ensemble and known.ensemble is None
+    if known is not None and not (lacking and sum(not s.collapsed for s in known.seeds) > 1):
+        metrics = known
         output.print(f"Fitted already, in {folder}")
+        if lacking:
+            output.print("It has no ensemble: fewer than two of its seeds did not collapse.")
     else:
+        if said := replaced(folder, known):
+            output.print(said)
         checkpoints = Checkpoints(folder / "checkpoints")
         fitters = (
             Fitter(inputs, identity, checkpoints),
             Fitter(final_inputs(inputs, data, run), identity, checkpoints),
         )
+        if known is not None and all(trial.number != known.trial for trial in trials):
+            known = None  # a trial of the same configuration has overtaken it
         number = plan.seeds
-        if len(trials) > 1:
+        if known is None and len(trials) > 1:
             number += plan.retrains * sum(rounds(len(trials)))
         with folder_lock(folder), FitProgress(output, number) as progress:
-            metrics = _fit(run, plan, trials, fitters, folder, digest, progress)
+            metrics = _fit(run, plan, trials, fitters, folder, digest, known, progress)
             for path in checkpoints.folder.glob("*"):
                 path.unlink(missing_ok=True)
         output.print(f"Written to {folder}")
@@ -138,11 +157,13 @@ def _fit(
     fitters: "tuple[Fitter, Fitter]",
     folder: Path,
     digest: str,
+    known: "Metrics | None",
     progress: "FitProgress",
 ) -> "Metrics":
     """Choose among ``trials``, fit the chosen one, test the fits and write them to ``folder``.
 
-    ``fitters`` are that of the candidates and that of the fits.
+    ``fitters`` are that of the candidates and that of the fits; ``known`` is the same fit, complete
+    but for its ensemble, whose choice stands.
     """
     from hpo.fits.held_out import fresh_trials
     from hpo.fits.result import FinalFit
@@ -164,7 +185,10 @@ def _fit(
     fresh = fresh_trials(run, plan.seed)
     chosen, seconds = trials[0], 0.0
     candidates: list[Candidate] = []
-    if len(trials) > 1:
+    if known is not None:
+        candidates = known.selection
+        seconds = 60 * known.minutes - sum(seed.seconds for seed in known.seeds)
+    elif len(trials) > 1:
         candidates, seconds = race(
             trials,
             space,
@@ -174,6 +198,7 @@ def _fit(
             plan.retrain_seeds(),
             progress,
         )
+    if candidates:
         chosen = next(t for t in trials if t.number == candidates[0].trial)
     hyperparameters = configuration(chosen, space)
     budget = budget_of(chosen, plan.minutes, config.final_budget())
@@ -210,5 +235,7 @@ def _fit(
         seconds=seconds + sum(fit.seconds for fit in fits),
         inputs=inputs,
         digest=digest,
+        ensemble=plan.ensemble,
+        fresh=fresh if inputs.keep == "best" else None,
     )
     return result.test_and_write(folder, progress)

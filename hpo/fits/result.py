@@ -4,31 +4,31 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
 
+from data.batches.one_shot import OneShotTrials
 from data.files.atomic import remove
-from hpo.fits.evaluation import net_answers, with_baselines
+from hpo.fits.evaluation import net_answers, with_baselines, with_ensemble
 from hpo.fits.fitter import TrainedNet
 from hpo.fits.gallery import make_gallery
 from hpo.fits.held_out import load_benchmark
 from hpo.results import published
-from hpo.results.accuracy import Accuracy
+from hpo.results.accuracy import ENSEMBLE, NET, Accuracy
 from hpo.results.answers import accuracies, save_answers
 from hpo.results.metrics import (
     METRICS,
-    NET,
     Candidate,
+    EnsembleFit,
     Metrics,
     SeedFit,
-    load_metrics,
     save_metrics,
 )
 from hpo.results.plots.training_curve import draw_curve
-from hpo.study.errors import StudyError
 from hpo.study.provenance import is_uncommitted, versions
 from hpo.study.run import StudyRun
 from hpo.terminal.commands import command, study_command
@@ -37,25 +37,18 @@ from hpo.training.data import StudyData
 from model.baselines import BASELINES
 from model.errors import ModelError
 from model.evaluation.protocols import Verification
+from model.evaluation.scores import one_shot_accuracy
+from model.net.ensemble import Ensemble
 from model.net.export import export_onnx
-from model.net.saved import SavedNet, load_net, save_net
+from model.net.saved import SavedNet, save_net
+from model.net.saved_ensemble import (
+    SavedEnsemble,
+    remove_ensemble,
+    save_ensemble,
+)
 from model.net.siamese import parameter_count
 
-ONNX = "siamese.onnx"
-
-PUBLISHED = {
-    "official_runs": (
-        ("Koch et al. 2015", dict(published.ONE_SHOT)["Koch's net"]),
-        ("people", dict(published.ONE_SHOT)["humans"]),
-        ("best published", 100 - min(error for _, error in published.ERRORS)),
-    ),
-    "verification": (("Koch et al. 2015", max(row[-1] for row in published.VERIFICATION)),),
-    "mnist": (
-        ("Koch et al. 2015", dict(published.MNIST)["Koch's net"]),
-        ("Koch's 1-NN", dict(published.MNIST)["1-NN"]),
-    ),
-}
-"""In percent, on the same protocol; of N-way trials within all test alphabets there is none."""
+ONNX, ENSEMBLE_ONNX = "siamese.onnx", "ensemble.onnx"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,6 +65,9 @@ class FinalFit:
             it trained on.
         seconds: that training and validation took, the candidates' too.
         digest: of all that the fit depends on.
+        ensemble: whether the nets that did not collapse, if these are several, are kept and tested
+            as one, too.
+        fresh: the trials behind ``validated``, for the ensemble.
     """
 
     run: StudyRun
@@ -83,6 +79,8 @@ class FinalFit:
     seconds: float
     inputs: StudyData
     digest: str
+    ensemble: bool = False
+    fresh: OneShotTrials | None = None
 
     def test_and_write(self, folder: Path, progress: FitProgress) -> Metrics:
         """Test the fits, once, and write the folder; ``metrics.json`` comes last.
@@ -97,8 +95,18 @@ class FinalFit:
             progress.say(f"warning: no MNIST figure: {missing}")
         small = full.at(config.data.image_size, device)
         nets = [fit.net(device) for fit in self.fits]
-        tell = progress.testing(len(nets) + len(full.tasks))
+        members = [i for i, fit in enumerate(self.fits) if self.ensemble and not fit.collapsed]
+        together = len(members) > 1
+        tell = progress.testing(len(nets) + together + len(full.tasks))
         answers, verified = net_answers(nets, small, self.inputs.validation, tell)
+        joined: tuple[Ensemble, EnsembleFit] | None = None
+        if together:
+            net = Ensemble([nets[i] for i in members], [verified[i].calibration for i in members])
+            answers, of_net = with_ensemble(answers, net, small, self.inputs.validation, tell)
+            seeds = [self.fits[i].seed for i in members]
+            joined = net, self._ensemble_fit(net, seeds, of_net, progress)
+        elif self.ensemble:
+            progress.say("warning: no ensemble: fewer than two seeds did not collapse")
         answers = with_baselines(answers, full, tell)
         # The first where there is nothing to choose by.
         best = max(range(len(nets)), key=lambda i: self.validated[i] or 0.0)
@@ -120,6 +128,7 @@ class FinalFit:
                 _seed_fit(fit, accuracy, each)
                 for fit, accuracy, each in zip(self.fits, self.validated, verified, strict=True)
             ],
+            ensemble=joined[1] if joined else None,
             selection=self.candidates,
             figures=accuracies(answers),
             gallery=gallery,
@@ -128,6 +137,8 @@ class FinalFit:
         folder.mkdir(parents=True, exist_ok=True)
         # Without its metrics a folder counts as unfinished, whatever else of an older fit it has.
         remove(folder / METRICS)
+        remove_ensemble(folder)
+        remove(folder / ENSEMBLE_ONNX)
         provenance = {
             "study": metrics.study,
             "trial": metrics.trial,
@@ -140,6 +151,8 @@ class FinalFit:
         saved = SavedNet(net=nets[best], calibration=calibration, provenance=provenance)
         save_net(folder, saved)
         export_onnx(nets[best], folder / ONNX, calibration)
+        if joined:
+            self._save_ensemble(*joined, provenance, folder, progress)
         ink.save(folder)
         save_answers(answers, folder)
         draw_curve(
@@ -151,15 +164,38 @@ class FinalFit:
         save_metrics(metrics, folder)
         return metrics
 
+    def _ensemble_fit(
+        self, net: Ensemble, seeds: list[int], verified: Verification, progress: FitProgress
+    ) -> EnsembleFit:
+        fit = EnsembleFit(
+            seeds=seeds,
+            validation_accuracy=one_shot_accuracy(net, self.fresh) if self.fresh else None,
+            calibration=verified.calibration,
+            false_accept=verified.false_accept,
+            false_reject=verified.false_reject,
+        )
+        if self.fresh is not None:
+            scored = f"{fit.validation_accuracy:.1%} of {len(self.fresh):,} validation trials"
+            progress.say(f"{fit.title}: {scored}")
+        return fit
 
-def complete(folder: Path, digest: str) -> Metrics | None:
-    """Return the metrics of a folder that holds this very fit, all of it; None otherwise."""
-    try:
-        if load_net(folder).provenance.get("fit") == digest:
-            return load_metrics(folder)
-    except (ModelError, StudyError):
-        pass
-    return None
+    def _save_ensemble(
+        self,
+        net: Ensemble,
+        fit: EnsembleFit,
+        provenance: dict[str, Any],
+        folder: Path,
+        progress: FitProgress,
+    ) -> None:
+        common = {key: value for key, value in provenance.items() if key not in ("seed", "epoch")}
+        saved = SavedEnsemble(
+            net=net, seeds=fit.seeds, calibration=fit.calibration, provenance=common
+        )
+        save_ensemble(folder, saved)
+        try:
+            export_onnx(net, folder / ENSEMBLE_ONNX, fit.calibration)
+        except ModelError as error:
+            progress.say(f"warning: {error}")
 
 
 def print_figures(console: Console, metrics: Metrics) -> None:
@@ -176,6 +212,9 @@ def print_figures(console: Console, metrics: Metrics) -> None:
             (baseline.title, metrics.find(figure.protocol, name, figure.way))
             for name, baseline in BASELINES.items()
         ]
+        if metrics.ensemble is not None:
+            joined = metrics.find(figure.protocol, ENSEMBLE, figure.way)
+            others.insert(0, (metrics.ensemble.title, joined))
         found = [(NET, figure), *((name, one) for name, one in others if one is not None)]
         for i, (name, one) in enumerate(found):
             table.add_row(
@@ -186,7 +225,11 @@ def print_figures(console: Console, metrics: Metrics) -> None:
                 f"{one.trials:,}",
                 str(len(one.values)) if one is figure else "",
             )
-        known = PUBLISHED.get(figure.protocol, ()) if published.comparable(metrics.data) else ()
+        known = (
+            published.BY_PROTOCOL.get(figure.protocol, ())
+            if published.comparable(metrics.data)
+            else ()
+        )
         for name, accuracy in known:
             table.add_row("", name, f"{accuracy:g}", style="dim")
         if figure.left_out:
@@ -203,8 +246,8 @@ def print_figures(console: Console, metrics: Metrics) -> None:
         console.print(
             f"Similarity from 0.5 on means the same character: on validation pairs "
             f"{kept.false_accept:.1%} false accepts, {kept.false_reject:.1%} false rejects (seed "
-            f"{kept.seed}, the one kept). The most similar of many classes is accepted more often "
-            "than one pair is."
+            f"{kept.seed}, the one kept){_rates(metrics.ensemble)}. The most similar of many "
+            "classes is accepted more often than one pair is."
         )
 
 
@@ -214,6 +257,12 @@ def print_next(console: Console, run: StudyRun, folder: Path) -> None:
     console.print("Next:")
     console.print(f"  {study_command('report', run.location)}")
     console.print(f"  {command('predict')} {predict} --support FOLDER --query IMAGE")
+
+
+def _rates(ensemble: EnsembleFit | None) -> str:
+    if ensemble is None:
+        return ""
+    return f"; {ensemble.false_accept:.1%} and {ensemble.false_reject:.1%} by the {ensemble.title}"
 
 
 def _test(figure: Accuracy) -> str:

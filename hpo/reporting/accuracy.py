@@ -11,7 +11,7 @@ from hpo.reporting import tables
 from hpo.reporting.document import Block, Fold, Heading, PictureFolder, Text
 from hpo.results import published
 from hpo.results.accuracy import scopes
-from hpo.results.fits import SavedFit, n_way, of_alphabets
+from hpo.results.fits import SavedFit, n_way, of_alphabets, with_ensembles
 from hpo.results.metrics import GALLERY, Gallery, GalleryTrial, Metrics, Protocol
 from hpo.results.plots import gallery
 from hpo.results.plots import n_way as nway
@@ -26,13 +26,13 @@ _CONFUSIONS = 8
 
 def accuracy(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block]:
     """Return the sections on accuracy against N and per alphabet; nothing without a final fit."""
-    with_ways = [fit for fit in fits if n_way(fit.metrics)]
+    with_ways = with_ensembles([fit for fit in fits if n_way(fit.metrics)])
     if not with_ways:
         return []
     first = with_ways[0].metrics
     known = published.comparable(first.data)
-    picture = n_way_plot({fit.label: fit.metrics for fit in with_ways})
-    over = scopes([one for fit in with_ways for one in n_way(fit.metrics)])
+    picture = n_way_plot(with_ways)
+    over = scopes([one for fit in with_ways for one in n_way(fit.metrics, fit.system)])
     caption = f"Within alphabets. Bars: 95 % intervals over {over}. {_basis(with_ways)}"
     if known:
         caption += (
@@ -46,12 +46,12 @@ def accuracy(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block]:
     ]
 
 
-def n_way_plot(ours: Mapping[str, Metrics]) -> nway.Figure:
-    """Plot the fits' accuracies against N, by label; with the baselines of the first."""
-    first = next(iter(ours.values()))
+def n_way_plot(fits: Sequence[SavedFit]) -> nway.Figure:
+    """Plot the fits' accuracies against N, with the baselines of the first."""
+    first = fits[0].metrics
     baselines = {row.title: n_way(first, name) for name, row in BASELINES.items()}
     return nway.against_way(
-        {label: n_way(metrics) for label, metrics in ours.items()},
+        {fit.label: n_way(fit.metrics, fit.system) for fit in fits},
         {title: found for title, found in baselines.items() if found},
         (
             f"{published.N_WAY_SYSTEM} (at N + 1)",
@@ -71,12 +71,12 @@ def _alphabets(fits: Sequence[SavedFit], pictures: PictureFolder) -> Block:
     }
     picture = nway.by_alphabet(
         {
-            fit.label: [one for way in ways for one in of_alphabets(fit.metrics, way)]
+            fit.label: [one for way in ways for one in of_alphabets(fit.metrics, way, fit.system)]
             for fit in fits
         },
         {title: found for title, found in baselines.items() if found},
     )
-    over = scopes([one for fit in fits for one in n_way(fit.metrics)])
+    over = scopes([one for fit in fits for one in n_way(fit.metrics, fit.system)])
     caption = (
         "Lines: 95 % intervals, of each alphabet over other trials of it alone, of all together "
         f"over {over}. {_basis(fits, ways[-1])}"
@@ -89,14 +89,15 @@ def _basis(fits: Sequence[SavedFit], way: int | None = None) -> str:
     """Return a sentence on the trials and seeds behind a plot."""
     said = []
     for fit in fits:
-        figures = n_way(fit.metrics) if way is None else of_alphabets(fit.metrics, way)
+        known, system = fit.metrics, fit.system
+        figures = n_way(known, system) if way is None else of_alphabets(known, way, system)
         trials = sorted({figure.trials for figure in figures})
         many = " or ".join(f"{number:,}" for number in trials[:3])
         if len(trials) > 3:
             many = f"{trials[0]:,} to {trials[-1]:,}"
-        seeds = len(figures[0].values) if figures else 0
         each = "at each N" if way is None else "per point"
-        said.append(f"{fit.label}: {many} trials {each}, {seeds} seed{'s' * (seeds != 1)}")
+        behind = figures[0].fits if figures else "0 seeds"
+        said.append(f"{fit.label}: {many} trials {each}, {behind}")
     text = "; ".join(said)
     return f"{text[:1].upper()}{text[1:]}."
 

@@ -8,11 +8,13 @@ from data.files.regular import read_regular
 from hpo.reporting.document import Block, Code, Heading, Table, Text, markdown
 from hpo.reporting.tables import between, percent
 from hpo.results import published
+from hpo.results.accuracy import ENSEMBLE, NET, Accuracy
 from hpo.results.markdown import code
-from hpo.results.metrics import NET, Accuracy, Metrics, SeedFit
+from hpo.results.metrics import EnsembleFit, Metrics, SeedFit
 from hpo.study.provenance import is_uncommitted
 from hpo.terminal.progress import duration
 from model.baselines import BASELINES
+from model.net.export import exportable
 
 CARD, _KOCH = "README.md", "Koch's net"
 
@@ -28,7 +30,7 @@ _WITHOUT = """
 import numpy, onnxruntime
 from PIL import Image
 
-net = onnxruntime.InferenceSession("{folder}/siamese.onnx")
+net = onnxruntime.InferenceSession("{folder}/{file}")
 images = [Image.open(name).convert("L").resize(({size}, {size})) for name in ("a.png", "b.png")]
 a, b = [1 - numpy.asarray(image, numpy.float32)[None, None] / 255 for image in images]
 print(net.run(["similarity"], {{"image_a": a, "image_b": b}})[0])
@@ -51,6 +53,7 @@ def card(metrics: Metrics, folder: str) -> list[Block]:
     size = metrics.image_size
     kept = _kept(metrics)
     level = 0.5 if kept is None else kept.verification_threshold
+    file = "ensemble.onnx" if _has_joined_file(metrics) else "siamese.onnx"
     return [
         Heading(1, f"{metrics.study}, trial {metrics.trial}: a net for one-shot recognition"),
         Text(
@@ -61,6 +64,7 @@ def card(metrics: Metrics, folder: str) -> list[Block]:
         Heading(2, "Accuracy"),
         _figures(metrics),
         *map(Text, _beside(metrics)),
+        *(_ensemble(metrics.ensemble, metrics) if metrics.ensemble else ()),
         Heading(2, "Data and protocol"),
         *map(Text, _protocol(metrics)),
         Heading(2, "Limits"),
@@ -75,7 +79,7 @@ def card(metrics: Metrics, folder: str) -> list[Block]:
             "Without it, two clean square drawings, dark on white; inputs are "
             f"`[batch, 1, {size}, {size}]`, float32, ink 1 and paper 0:"
         ),
-        Code(_WITHOUT.format(folder=folder, size=size)),
+        Code(_WITHOUT.format(folder=folder, size=size, file=file)),
     ]
 
 
@@ -87,7 +91,9 @@ def _figures(metrics: Metrics) -> Table:
     shown = [one for one in metrics.figures if one.system == NET and one.alphabet is None]
     known = [n for n in BASELINES if any(one.system == n for one in metrics.figures)]
     rows = []
+    joined = [metrics.ensemble.title] if metrics.ensemble else []
     for figure in shown:
+        together = [metrics.find(figure.protocol, ENSEMBLE, figure.way) for _ in joined]
         others = [metrics.find(figure.protocol, name, figure.way) for name in known]
         rows.append(
             (
@@ -96,18 +102,45 @@ def _figures(metrics: Metrics) -> Table:
                 between(figure.low, figure.high),
                 figure.scope,
                 f"{figure.trials:,}",
+                *(f"{percent(t.mean)} ({between(t.low, t.high)})" if t else "" for t in together),
                 *(percent(one.mean) if one is not None else "" for one in others),
             )
         )
     number = len(metrics.seeds)
-    of = f"means of {number} fits with different seeds, of which the weights here are those of"
+    which = "`model.safetensors` is that of" if joined else "the weights here are those of"
+    of = f"means of {number} fits with different seeds, of which {which}"
     titles = (BASELINES[name].title for name in known)
     return Table(
-        ("test", "accuracy", "95 % interval", "interval over", "trials", *titles),
+        ("test", "accuracy", "95 % interval", "interval over", "trials", *joined, *titles),
         rows,
         "On the test alphabets, measured once, after everything else; "
         f"{of if number > 1 else 'of one fit, with'} seed {metrics.kept_seed}.",
     )
+
+
+def _ensemble(joined: EnsembleFit, metrics: Metrics) -> Iterator[Block]:
+    yield Heading(2, "Ensemble")
+    seeds = ", ".join(map(str, joined.seeds))
+    yield Text(
+        f"`ensemble` holds the nets of seeds {seeds}. As one they answer with the mean of their "
+        "calibrated logits, calibrated anew on validation pairs: at a similarity of 0.5, "
+        f"{percent(joined.false_accept)} of different ones are accepted and "
+        f"{percent(joined.false_reject)} of same ones rejected. Its intervals do not cover how an "
+        "ensemble of other seeds would do."
+    )
+    file = "there is none of the ensemble, which is too large for one"
+    if _has_joined_file(metrics):
+        file = "`ensemble.onnx` is the ensemble, with the same inputs and output"
+    yield Text(
+        "The ensemble answers below, and in `python -m model.predict`. The net of seed "
+        f"{metrics.kept_seed} alone is asked with `Classifier(..., single=True)`, or `--single`; "
+        f"`siamese.onnx` is that net, {file}."
+    )
+
+
+def _has_joined_file(metrics: Metrics) -> bool:
+    joined = metrics.ensemble
+    return joined is not None and exportable(len(joined.seeds) * metrics.net_parameters)
 
 
 def _test(figure: Accuracy) -> str:
@@ -176,13 +209,13 @@ def _limits(metrics: Metrics) -> Iterator[str]:
         "One character in an image. N-way accuracies are of N classes of one alphabet, one drawing "
         "of each; more classes, or classes more alike, are harder."
     )
-    kept = _kept(metrics)
+    kept, alone = _kept(metrics), ", by the net alone" if metrics.ensemble else ""
     if kept is not None and kept.false_accept is not None and kept.false_reject is not None:
         yield (
-            f"At a similarity of 0.5, {percent(kept.false_accept)} of different validation pairs "
-            f"are accepted and {percent(kept.false_reject)} of same ones rejected, on the pairs "
-            "that it is calibrated on. The most similar of many classes is accepted more often "
-            "than one pair is, so try a threshold on images of your own."
+            f"At a similarity of 0.5{alone}, {percent(kept.false_accept)} of different validation "
+            f"pairs are accepted and {percent(kept.false_reject)} of same ones rejected, on the "
+            "pairs that it is calibrated on. The most similar of many classes is accepted more "
+            "often than one pair is, so try a threshold on images of your own."
         )
     else:
         yield "Written by an earlier version: false accepts and rejects are not known."

@@ -8,7 +8,7 @@ import optuna
 from hpo.reporting.document import Block, Commands, Heading, Text, Verdict
 from hpo.reporting.tables import between, evidence_in_words, in_words, percent
 from hpo.results import published
-from hpo.results.fits import SavedFit, n_way
+from hpo.results.fits import SavedFit, n_way, with_ensembles
 from hpo.results.markdown import code
 from hpo.results.metrics import Accuracy
 from hpo.study.attempts import finished_of
@@ -50,7 +50,7 @@ def _verdict(
     fits: Sequence[SavedFit],
     location: StudyLocation,
 ) -> Verdict:
-    tested = [(fit, figure) for fit in fits if (figure := _main(fit)) is not None]
+    tested = [(f, figure) for f in with_ensembles(fits) if (figure := _main(f)) is not None]
     if tested:
         fit, figure = tested[0]
         official = figure.protocol == "official_runs"
@@ -97,8 +97,8 @@ def _verdict(
 
 def _main(fit: SavedFit) -> Accuracy | None:
     """Return the accuracy that a fit is judged by: of the official runs, else of the largest N."""
-    official = fit.metrics.find("official_runs")
-    return official or next(reversed(n_way(fit.metrics)), None)
+    official = fit.find("official_runs")
+    return official or next(reversed(n_way(fit.metrics, fit.system)), None)
 
 
 def _against(fit: SavedFit, figure: Accuracy) -> str:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from hpo.reporting.document import Strong, Table
 from hpo.results import published
-from hpo.results.accuracy import scopes
-from hpo.results.fits import SavedFit, fixed_or, n_way
-from hpo.results.metrics import NET, Accuracy, Protocol
+from hpo.results.accuracy import ENSEMBLE, NET, Accuracy, Protocol, scopes
+from hpo.results.fits import SavedFit, fixed_or, n_way, with_ensembles
 from model.baselines import BASELINES
 from model.hyperparameters import Recipe
 
@@ -43,7 +42,7 @@ def evidence_in_words(figure: Accuracy) -> str:
         low, high, own = figure.narrow()
         over += f", {between(low, high)} over {own}"
     characters = f" of {figure.characters} characters" if figure.characters else ""
-    return f"{over}; {figure.trials:,} trials{characters}, {_seeds(figure)}"
+    return f"{over}; {figure.trials:,} trials{characters}, {figure.fits}"
 
 
 def in_words(figure: Accuracy) -> str:
@@ -51,11 +50,6 @@ def in_words(figure: Accuracy) -> str:
     interval = between(figure.low, figure.high)
     said = f"95 % interval {interval} over {evidence_in_words(figure)}"
     return f"{percent(figure.mean)} ({said})"
-
-
-def _seeds(figure: Accuracy) -> str:
-    seeds = len(figure.values)
-    return f"{seeds} seed{'s' * (seeds != 1)}"
 
 
 def verification(
@@ -67,12 +61,13 @@ def verification(
         for how, accuracy in (("undistorted", plain), ("distorted", distorted)):
             system = f"Koch's net, {pairs} pairs, {how}"
             rows.append(_Row(accuracy / 100, (system, f"{accuracy:.2f} %")))
-    for fit in fits:
-        if (figure := fit.metrics.find("verification")) is not None:
+    for fit in with_ensembles(fits):
+        if (figure := fit.find("verification")) is not None:
             seen = [seed.pairs_seen for seed in fit.metrics.seeds]
             strength = fixed_or(fit.metrics, config, "recipe.distortion", Recipe().distortion)
             how = f"distorted with strength {strength:g}" if strength else "undistorted"
             drawn = f", {sum(seen) / len(seen):,.0f} pairs" if seen else ""
+            drawn += " each" * (fit.system == ENSEMBLE)
             rows.append(_ours(f"{fit.label}{drawn}, {how}", figure))
     copies = ", Koch's distorted in 8 copies" if known else ""
     return _table(
@@ -86,13 +81,16 @@ def verification(
 
 
 def error_rates(fits: Sequence[SavedFit]) -> Table:
-    """Return the errors at a similarity of 0.5, one row per seed."""
+    """Return the errors at a similarity of 0.5, one row per seed and ensemble."""
     rows = []
     for fit in fits:
         for seed in fit.metrics.seeds:
             if seed.false_accept is not None and seed.false_reject is not None:
                 rates = percent(seed.false_accept), percent(seed.false_reject)
                 rows.append((fit.label, str(seed.seed), *rates))
+        if (joined := fit.metrics.ensemble) is not None:
+            rates = percent(joined.false_accept), percent(joined.false_reject)
+            rows.append((fit.label, joined.title, *rates))
     return Table(
         ("system", "seed", "false accepts", "false rejects"),
         rows,
@@ -132,8 +130,8 @@ def errors(fits: Sequence[SavedFit]) -> list[Table]:
         ("only five background alphabets", published.ERRORS_SMALL, True),
     ):
         rows = [_Row(-error, (system, f"{error} %")) for system, error in known]
-        for fit in [fit for fit in fits if fit.small is small]:
-            if (figure := fit.metrics.find("official_runs")) is not None:
+        for fit in [fit for fit in with_ensembles(fits) if fit.small is small]:
+            if (figure := fit.find("official_runs")) is not None:
                 ends = {"mean": 1 - figure.mean, "low": 1 - figure.high, "high": 1 - figure.low}
                 wrong = figure.model_copy(update=ends)
                 rows.append(_Row(-100 * wrong.mean, _ours(fit.label, wrong).cells, wrong))
@@ -150,8 +148,8 @@ def errors(fits: Sequence[SavedFit]) -> list[Table]:
 def within_alphabets(fits: Sequence[SavedFit]) -> Table:
     """Return the N-way accuracies over all test alphabets and drawers."""
     rows = []
-    for fit in fits:
-        for one in n_way(fit.metrics):
+    for fit in with_ensembles(fits):
+        for one in n_way(fit.metrics, fit.system):
             rows.append(_ours(fit.label, one, (str(one.way),)))
     for name, baseline in BASELINES.items() if fits else ():
         for one in n_way(fits[0].metrics, name):
@@ -178,8 +176,8 @@ def _compared(
     caption: str,
 ) -> Table:
     rows = [_Row(accuracy / 100, (name, f"{accuracy} %")) for name, accuracy in known]
-    for fit in fits:
-        if (figure := fit.metrics.find(protocol)) is not None:
+    for fit in with_ensembles(fits):
+        if (figure := fit.find(protocol)) is not None:
             rows.append(_ours(fit.label, figure))
     rows += _baselines(fits, protocol)
     return _table(("system", heading), rows, caption, bool(known))
@@ -214,7 +212,7 @@ def _table(
         cells = ("", "published")
         if (figure := row.figure) is not None:
             said = f"{figure.trials:,} trials, "
-            said += _seeds(figure) if figure.system == NET else "measured here"
+            said += figure.fits if figure.system in (NET, ENSEMBLE) else "measured here"
             said += "" if one else f", over {figure.scope}"
             cells = (between(figure.low, figure.high), said)
         lines.append((*row.cells, *cells))

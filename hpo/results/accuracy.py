@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from model.evaluation.intervals import interval
 
 Protocol = Literal["official_runs", "n_way", "verification", "mnist"]
-NET = "net"
-"""The system that is the fitted net; any other is a baseline, by its name in `BASELINES`."""
+NET, ENSEMBLE = "net", "ensemble"
+"""The fitted net, and the nets of all seeds as one; other systems are the `BASELINES`, by name."""
 
 Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
 """A number in [0, 1], but for rounding."""
@@ -23,7 +23,7 @@ class Accuracy(BaseModel):
         protocol: ``official_runs``: Lake's 20 runs (20-way, 400 trials); ``n_way``: random trials
             within the test alphabets, by all drawers; ``verification``: same or different, on
             balanced pairs of the test alphabets; ``mnist``: 10-way, digits, no fine-tuning.
-        system: `NET`, or the name of a baseline.
+        system: `NET`, `ENSEMBLE`, or the name of a baseline.
         title: the protocol in words.
         way: characters in a trial's support set, None for verification.
         alphabet: the only test alphabet of the trials, None for all of them.
@@ -32,7 +32,7 @@ class Accuracy(BaseModel):
         characters: of how many characters their queries are; likewise.
         chance: accuracy of guessing.
         values: accuracies in [0, 1]: the net's by seed, in the order of ``Metrics.seeds``, all on
-            the same trials; a baseline's single one.
+            the same trials; the single one of an ensemble or a baseline.
         mean: of the values.
         low: lower end of the 95 % interval.
         high: its upper end.
@@ -74,6 +74,12 @@ class Accuracy(BaseModel):
         if self.alphabet is not None or self.alphabets == 1:
             return "this alphabet"
         return f"these {self.alphabets} alphabets" if self.alphabets else "these alphabets"
+
+    @property
+    def fits(self) -> str:
+        """How many fits are behind it, in words."""
+        number = len(self.values)
+        return f"{number} {'ensemble' if self.system == ENSEMBLE else 'seed'}{'s' * (number != 1)}"
 
     def narrow(self) -> tuple[float, float, str]:
         """Return the interval ``(low, high)`` over other trials of the same alphabets, and those.

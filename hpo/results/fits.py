@@ -1,27 +1,39 @@
 """The final fits in a study's folder."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hpo.results.metrics import METRICS, NET, Accuracy, Metrics, load_metrics
+from hpo.results.accuracy import ENSEMBLE, NET, Accuracy, Protocol
+from hpo.results.metrics import METRICS, Metrics, load_metrics
 from hpo.results.published import comparable
 from hpo.study.errors import ConfigError, StudyError
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
+from model.errors import ModelError
+from model.net.saved import load_net
+from model.net.saved_ensemble import load_ensemble
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SavedFit:
-    """A final fit, and its label in tables and plots; in its folder are its net and its gallery."""
+    """A final fit, and its label in tables and plots; in its folder are its net and its gallery.
+
+    ``system`` is whose accuracies are meant: its net's, or its ensemble's; see `with_ensembles`.
+    """
 
     label: str
     folder: Path
     metrics: Metrics
+    system: str = NET
+
+    def find(self, protocol: Protocol, way: int | None = None) -> Accuracy | None:
+        """Return its accuracy on all test alphabets, None if there is none; any way for None."""
+        return self.metrics.find(protocol, self.system, way)
 
     @property
     def small(self) -> bool:
@@ -51,6 +63,16 @@ def find_fits(location: StudyLocation, space: SearchSpace | None = None) -> list
         if key not in found:
             found[key] = SavedFit(label(metrics, space), folder, metrics)
     return list(found.values())
+
+
+def with_ensembles(fits: Sequence[SavedFit]) -> list[SavedFit]:
+    """Return the fits, each that has an ensemble followed by that, for tables and plots."""
+    found = []
+    for fit in fits:
+        found.append(fit)
+        if (joined := fit.metrics.ensemble) is not None:
+            found.append(replace(fit, label=f"{fit.label}, {joined.title}", system=ENSEMBLE))
+    return found
 
 
 def kind(params: Mapping[str, Any], space: SearchSpace | None) -> str:
@@ -109,3 +131,40 @@ def fixed_or(metrics: Metrics, config: Mapping[str, object], name: str, default:
     if isinstance(specification, Mapping) and "value" in specification:
         return float(specification["value"])
     return default
+
+
+def complete(folder: Path, digest: str) -> Metrics | None:
+    """Return the metrics of a folder that holds this very fit, all of it; None otherwise.
+
+    It may have an ensemble or not, which does not change its nets.
+    """
+    try:
+        metrics = load_metrics(folder)
+        kept = [load_net(folder).provenance]
+        if metrics.ensemble is not None:
+            kept.append(load_ensemble(folder).provenance)
+    except (ModelError, StudyError):
+        return None
+    return metrics if all(one.get("fit") == digest for one in kept) else None
+
+
+def replaced(folder: Path, known: Metrics | None) -> str:
+    """Return which fit in ``folder`` a new one will replace; empty if there is none.
+
+    ``known`` is that fit if it is the same but for the ensemble that is now asked for.
+    """
+    if known is not None:
+        return (
+            f"{folder} holds this fit without an ensemble. Of its nets only that of seed "
+            f"{known.kept_seed} was kept, so all {len(known.seeds)} seeds are trained again; what "
+            "it holds is replaced at the end."
+        )
+    try:
+        other = load_metrics(folder)
+    except StudyError:
+        return ""
+    joined = f" and their {other.ensemble.title}" if other.ensemble else ""
+    return (
+        f"{folder} holds another fit, of trial {other.trial} with {len(other.seeds)} seeds"
+        f"{joined}. It is replaced at the end."
+    )

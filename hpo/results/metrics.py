@@ -81,6 +81,21 @@ class SeedFit(_Record):
     retry_of: int | None = None
 
 
+class EnsembleFit(_Record):
+    """The nets of the ``seeds`` that did not collapse as one; the rest is as in `SeedFit`."""
+
+    seeds: Annotated[list[int], Field(min_length=2)]
+    validation_accuracy: Share | None
+    calibration: Calibration
+    false_accept: Share
+    false_reject: Share
+
+    @property
+    def title(self) -> str:
+        """Its name in tables and plots."""
+        return f"ensemble of {len(self.seeds)}"
+
+
 class Candidate(_Record):
     """A top trial of the search, retrained and rescored before the final one is chosen.
 
@@ -195,6 +210,7 @@ class Metrics(_Record):
         kept_seed: the seed whose weights are in ``model.safetensors``: the best on validation, or
             by Lake's split the first.
         seeds: the fits.
+        ensemble: of their nets; None if none was asked for, or fewer than two did not collapse.
         selection: the candidates of each round, the last round and the chosen one first; empty if
             there was nothing to choose.
         figures: the accuracies on test alphabets, measured once, after everything else.
@@ -214,6 +230,7 @@ class Metrics(_Record):
     minutes: Annotated[float, Field(ge=0)]
     kept_seed: int
     seeds: list[SeedFit]
+    ensemble: EnsembleFit | None = None
     selection: list[Candidate] = []
     figures: list[Accuracy]
     gallery: Gallery
@@ -282,4 +299,6 @@ def load_metrics(folder: Path) -> Metrics:
 
 def save_metrics(metrics: Metrics, folder: Path) -> None:
     """Write the metrics into a ``final`` folder, atomically."""
-    write_bytes(folder / METRICS, metrics.model_dump_json(indent=1).encode())
+    # As earlier versions write and read it, where there is nothing that they do not know.
+    unknown = {"ensemble"} if metrics.ensemble is None else None
+    write_bytes(folder / METRICS, metrics.model_dump_json(indent=1, exclude=unknown).encode())

@@ -44,6 +44,20 @@ N_WAY = {2: 97.4, 5: 88.6, 10: 83.7, 15: 77.2, 20: 70.8}
 """Its within-alphabet accuracies, as its README gives them. It offers one character more than the N
 that it states."""
 
+BY_PROTOCOL = {
+    "official_runs": (
+        ("Koch et al. 2015", dict(ONE_SHOT)["Koch's net"]),
+        ("people", dict(ONE_SHOT)["humans"]),
+        ("best published", 100 - min(error for _, error in ERRORS)),
+    ),
+    "verification": (("Koch et al. 2015", max(row[-1] for row in VERIFICATION)),),
+    "mnist": (
+        ("Koch et al. 2015", dict(MNIST)["Koch's net"]),
+        ("Koch's 1-NN", dict(MNIST)["1-NN"]),
+    ),
+}
+"""In percent, on the same protocol; of N-way trials within all test alphabets there is none."""
+
 
 def comparable(data: Mapping[str, str]) -> bool:
     """Return whether the figures here are of this data, ``name`` and ``source`` of a study's.

@@ -16,7 +16,7 @@ from data.images.support import find_support
 from model.errors import ModelError
 from model.evaluation.scores import EMBED_BATCH
 from model.net.calibration import Calibration
-from model.net.saved import load_net
+from model.net.saved_ensemble import load_answering
 
 _COMPARED = 200
 """Images of a support that are compared with each other, to calibrate a net saved without."""
@@ -38,7 +38,7 @@ class Ranked:
 
 
 class Classifier:
-    """A saved net and the classes that it tells apart.
+    """A saved net, or the ensemble where its folder holds one, and the classes it tells apart.
 
     A class of several images is as alike as their mean logit: one bad drawing among them then
     decides nothing, as the most alike one would.
@@ -50,14 +50,20 @@ class Classifier:
     Attributes:
         calibrated: whether similarities are calibrated; they are not in nets of earlier versions.
 
+    Args:
+        model: a ``final`` folder.
+        support: the folder of the classes.
+        device: what to compute on.
+        single: the net that was kept answers, whether or not there is an ensemble.
+
     Raises:
         ModelError: the model cannot be used.
         DataError: the support cannot be; every image of it that cannot be read is named.
     """
 
-    def __init__(self, model: Path, support: Path, device: str = "cpu"):
+    def __init__(self, model: Path, support: Path, device: str = "cpu", *, single: bool = False):
         classes = find_support(support)
-        saved = load_net(model)
+        saved = load_answering(model, single=single)
         self._model, self._size, self._device = model, saved.image_size, device
         self._net = saved.net.to(device)
         self._known = self._embed_support(classes)

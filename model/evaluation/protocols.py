@@ -23,7 +23,7 @@ from model.evaluation.scores import (
     verification_scores,
 )
 from model.net.calibration import Calibration
-from model.net.siamese import SiameseNet
+from model.net.ensemble import AnyNet
 
 WAYS = (2, 5, 10, 15, 20)
 _SEED = 20_150_701
@@ -138,7 +138,7 @@ def only_used(trials: OneShotTrials) -> OneShotTrials:
     return OneShotTrials(trials.drawings.select(used), place[:, 0], place[:, 1:], trials.answer)
 
 
-def net_scores(net: SiameseNet, tasks: Sequence[Task]) -> list[Tensor]:
+def net_scores(net: AnyNet, tasks: Sequence[Task]) -> list[Tensor]:
     """Return the net's logits ``[T, N]`` on each task, every drawing embedded once."""
     embeddings: dict[int, Tensor] = {}
     scores = []
@@ -173,7 +173,7 @@ class Verification(NamedTuple):
 
 
 def net_verification(
-    net: SiameseNet, tests: Benchmark, drawings: Drawings, pairs: Pairs
+    net: AnyNet, tests: Benchmark, drawings: Drawings, pairs: Pairs
 ) -> Verification:
     """Return how the net does on the test pairs, calibrated on the validation pairs given."""
     validation = verification_scores(net, drawings, pairs)

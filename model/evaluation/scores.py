@@ -6,7 +6,7 @@ from torch import Tensor
 from data.batches.one_shot import OneShotTrials
 from data.batches.pairs import Pairs
 from data.drawings import Drawings
-from model.net.siamese import SiameseNet
+from model.net.ensemble import AnyNet
 
 # Drawings embedded at a time, and scores computed at a time: bounds on memory, not on results.
 EMBED_BATCH = 256
@@ -14,19 +14,19 @@ SCORE_BATCH = 2_000_000
 
 
 @torch.inference_mode()
-def embed(net: SiameseNet, drawings: Drawings, index: Tensor) -> Tensor:
+def embed(net: AnyNet, drawings: Drawings, index: Tensor) -> Tensor:
     """Return the embeddings ``[len(index), units]`` of the drawings at ``index``."""
     net.eval()
     return torch.cat([net.embed(drawings.images(part)) for part in index.split(EMBED_BATCH)])
 
 
-def one_shot_scores(net: SiameseNet, trials: OneShotTrials) -> Tensor:
+def one_shot_scores(net: AnyNet, trials: OneShotTrials) -> Tensor:
     """Return each trial's logits ``[T, N]``, the query against every drawing of its support."""
     used, place = trials.rows.unique(return_inverse=True)
     return scores_of(net, embed(net, trials.drawings, used), place)
 
 
-def all_scores(net: SiameseNet, trials: OneShotTrials, pairs: Pairs) -> tuple[Tensor, Tensor]:
+def all_scores(net: AnyNet, trials: OneShotTrials, pairs: Pairs) -> tuple[Tensor, Tensor]:
     """Return the logits of the trials ``[T, N]`` and of pairs of the same drawings ``[B]``.
 
     What `one_shot_scores` and `verification_scores` return, at the cost of one of them.
@@ -42,7 +42,7 @@ def all_scores(net: SiameseNet, trials: OneShotTrials, pairs: Pairs) -> tuple[Te
 
 
 @torch.inference_mode()
-def scores_of(net: SiameseNet, embeddings: Tensor, place: Tensor) -> Tensor:
+def scores_of(net: AnyNet, embeddings: Tensor, place: Tensor) -> Tensor:
     """Return the logits ``[T, N]`` of the first against the others in each row of ``place``.
 
     Args:
@@ -75,12 +75,12 @@ def accuracy(credit: Tensor) -> float:
     return round(float(credit.double().mean()), 7)
 
 
-def one_shot_accuracy(net: SiameseNet, trials: OneShotTrials) -> float:
+def one_shot_accuracy(net: AnyNet, trials: OneShotTrials) -> float:
     """Return the mean credit over the trials, in [0, 1]."""
     return accuracy(credit(one_shot_scores(net, trials), trials.answer))
 
 
-def verification_scores(net: SiameseNet, drawings: Drawings, pairs: Pairs) -> Tensor:
+def verification_scores(net: AnyNet, drawings: Drawings, pairs: Pairs) -> Tensor:
     """Return the logits ``[B]`` that each pair shows one character."""
     used, place = torch.stack([pairs.a, pairs.b], 1).unique(return_inverse=True)
     return scores_of(net, embed(net, drawings, used), place).squeeze(1)

@@ -45,10 +45,14 @@ class Calibration:
 
         Written out, since the sigmoid of ONNX runtimes may be 0 from -18 downwards.
         """
-        level = (logits - self.shift) * self.scale
+        level = self.logits(logits)
         odds = (-level.abs()).exp()
         tail = odds / (1 + odds)
         return (1 - tail).where(level > 0, tail)
+
+    def logits(self, logits: Tensor) -> Tensor:
+        """Return the logits of the similarities, 0 at the threshold."""
+        return (logits - self.shift) * self.scale
 
     @classmethod
     def fit(cls, scores: Tensor, same: Tensor) -> "Calibration":

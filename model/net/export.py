@@ -12,14 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from data.files.atomic import write_bytes
+from model.errors import ModelError
 from model.net.calibration import IDENTITY, Calibration
-from model.net.siamese import SiameseNet
+from model.net.ensemble import AnyNet
+
+_MOST_BYTES = 2**31 - 2**25
+"""Of parameters: a file of protobuf ends at 2 GiB, and the graph is in it too."""
+
+
+def exportable(parameters: int) -> bool:
+    """Return whether a net of so many fits into one ONNX file."""
+    return 4 * parameters <= _MOST_BYTES
 
 
 class _Similarity(nn.Module):
     """Two images in, the paper's ``p`` out (section 3.1), calibrated."""
 
-    def __init__(self, net: SiameseNet, calibration: Calibration):
+    def __init__(self, net: AnyNet, calibration: Calibration):
         super().__init__()
         self.net, self.calibration = net, calibration
 
@@ -27,16 +36,23 @@ class _Similarity(nn.Module):
         return self.calibration(self.net.score(self.net.embed(image_a), self.net.embed(image_b)))
 
 
-def export_onnx(net: SiameseNet, path: Path, calibration: Calibration = IDENTITY) -> None:
-    """Write ``net`` as ONNX, whole or not at all, with no trace of this machine.
+def export_onnx(net: AnyNet, path: Path, calibration: Calibration = IDENTITY) -> None:
+    """Write a net or an ensemble as ONNX, whole or not at all, with no trace of this machine.
 
     Inputs ``image_a`` and ``image_b``: float32 ``[batch, 1, H, W]``, ink 1 and paper 0. Output
     ``similarity``: float32 ``[batch]`` in [0, 1], as ``calibration`` has it, by default the
     sigmoid of the logit.
 
     Raises:
+        ModelError: it is larger than an ONNX file can be.
         OSError: the file cannot be written.
     """
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    if not exportable(parameters):
+        raise ModelError(
+            f"{path} is not written: {4 * parameters / 1e9:.1f} GB of weights are more than the "
+            "2 GiB that one ONNX file can hold; take fewer nets"
+        )
     size = net.architecture.image_size
     # Batches of two: a batch of one would be taken for a constant. Two tensors: the exporter takes
     # one given twice for one input, and would compare each image with itself.

@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -79,7 +79,7 @@ def load_net(folder: Path) -> SavedNet:
     Raises:
         ModelError: a file is missing, damaged, or not one of these; says which.
     """
-    config = _read_config(folder / CONFIG)
+    config = read_record(folder / CONFIG, _Config)
     path = folder / WEIGHTS
     try:
         weights = load(read_regular(path, _MOST_WEIGHTS))
@@ -113,37 +113,49 @@ def load_net(folder: Path) -> SavedNet:
     )
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A record that a stranger may have written."""
+
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-def _architecture_section() -> type[_Strict]:
+def _architecture_section() -> type[Strict]:
     """Return the section with the fields, bounds and defaults of `Architecture`."""
     hints = get_type_hints(Architecture, include_extras=True)
     keys: dict[str, Any] = {}
     for entry in fields(Architecture):
         most = MAX_DEPTH if isinstance(entry.default, tuple) else None
         keys[entry.name] = (hints[entry.name], Field(entry.default, max_length=most))
-    return create_model("Architecture", __base__=_Strict, **keys)
+    return create_model("Architecture", __base__=Strict, **keys)
 
 
-class _Calibration(_Strict):
+class CalibrationRecord(Strict):
+    """A `Calibration`, as it is written."""
+
     shift: float
     scale: float = Field(gt=0)
 
 
-class _Config(_Strict):
+class _Config(Strict):
     format: str = Field(pattern=f"^{FORMAT}$")
     architecture: _architecture_section()  # type: ignore[valid-type]
     verification_threshold: float = Field(ge=0, le=1)
     provenance: dict[str, Any]
     # A default is not checked, so that it may be left out, as by earlier versions, but not null.
-    calibration: _Calibration = None  # type: ignore[assignment]
+    calibration: CalibrationRecord = None  # type: ignore[assignment]
 
 
-def _read_config(path: Path) -> _Config:
+_Record = TypeVar("_Record", bound=Strict)
+
+
+def read_record(path: Path, kind: type[_Record]) -> _Record:
+    """Return the record in a JSON file.
+
+    Raises:
+        ModelError: it is missing, damaged, or not one of these; says which.
+    """
     try:
-        return _Config.model_validate_json(read_regular(path))
+        return kind.model_validate_json(read_regular(path))
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}; --model names a folder that "

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hpo.reporting.accuracy import n_way_plot
-from hpo.results.fits import label, of_alphabets
+from hpo.results.fits import SavedFit, label, of_alphabets, with_ensembles
 from hpo.results.metrics import METRICS, load_metrics
 from hpo.results.plots.n_way import by_alphabet
 from hpo.results.plots.style import save
@@ -25,12 +25,14 @@ def main(
     for file in sorted(folder.glob(f"*/{METRICS}")):
         metrics = load_metrics(file.parent)
         name = label(metrics, load(metrics.study).space())
+        fits = with_ensembles([SavedFit(name, file.parent, metrics)])
         alphabets, n_way = (file.with_name(f"{n}.png") for n in (f"alphabets-{WAY}-way", "n-way"))
         if alphabets.exists():
             others = {row.title: of_alphabets(metrics, WAY, n) for n, row in BASELINES.items()}
-            save(by_alphabet({name: of_alphabets(metrics, WAY)}, others), alphabets)
+            ours = {fit.label: of_alphabets(metrics, WAY, fit.system) for fit in fits}
+            save(by_alphabet(ours, others), alphabets)
         if n_way.exists():
-            save(n_way_plot({name: metrics}), n_way)
+            save(n_way_plot(fits), n_way)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def test_a_study_starts_from_another_or_from_a_file(
 def test_a_fit_is_the_command_s(study: hpo.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr("hpo.final_fit.fit_study", lambda *arguments: asked.append(arguments))
-    study.fit(seeds=2)
-    assert asked == [(study._run, FitPlan(seeds=2), None)]
+    study.fit(seeds=2, ensemble=True)
+    assert asked == [(study._run, FitPlan(seeds=2, ensemble=True), None)]
 
 
 def test_a_wrong_name_is_said() -> None:

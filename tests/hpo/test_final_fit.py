@@ -18,6 +18,7 @@ def test_mistakes_are_one_message(tmp_path: Path) -> None:
         (["--study", "smoke", "--out", str(tmp_path)], 1, "there is no study smoke"),
         (["--study", "smok"], 2, "did you mean"),
         (["--study", "smoke", "--top", "0"], 2, "--top"),
+        (["--study", "smoke", "--seeds", "1", "--ensemble"], 2, "give --seeds 2 or more"),
     ):
         result = runner.invoke(app, arguments)
         assert result.exit_code == code, result.output
@@ -33,7 +34,7 @@ def test_the_options_are_the_plan_and_the_run(
     options = ["--study", "smoke", "--out", str(tmp_path), "--data-root", str(tmp_path)]
     options += ["--device", "cpu", "--trial", "4", "--top", "5", "--retrains", "2"]
     options += ["--retrain-minutes", "0.5", "--seeds", "6", "--seed", "7", "--minutes", "8"]
-    result = CliRunner().invoke(app, [*options, "--background", "small2"])
+    result = CliRunner().invoke(app, [*options, "--ensemble", "--background", "small2"])
     assert result.exit_code == 0, result.output
     ((run, plan),) = asked
     assert plan == FitPlan(
@@ -45,6 +46,7 @@ def test_the_options_are_the_plan_and_the_run(
         trial=4,
         minutes=8.0,
         background="small2",
+        ensemble=True,
     )
     assert (run.location.folder, run.data_root, run.device) == (tmp_path / "smoke", tmp_path, "cpu")
 

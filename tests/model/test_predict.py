@@ -1,4 +1,5 @@
 import json
+import math
 import os
 from pathlib import Path
 
@@ -8,7 +9,10 @@ from typer.testing import CliRunner
 
 from data.images.support import find_support
 from model.evaluation.classifier import Classifier
+from model.net.calibration import Calibration
+from model.net.ensemble import Ensemble
 from model.net.saved import CONFIG, SavedNet, save_net
+from model.net.saved_ensemble import ENSEMBLE, SavedEnsemble, save_ensemble
 from model.predict import app
 from tests.model.support import SHAPES, alike, drawing
 from tests.python import run_python
@@ -237,3 +241,29 @@ def test_the_sheet_is_of_the_format_that_its_name_says(
         assert code == 2
         assert "PNG, JPEG" in " ".join(output.replace("│", " ").split())
         assert "bar.png:bar" not in "".join(output.split())
+
+
+def test_an_ensemble_answers_unless_the_single_net_is_asked(model: Path, support: Path) -> None:
+    options = ("--model", model, "--support", support, "--query", support / "bar.png", "--json")
+    alone = run(*options)
+    members = [alike(10.0), alike(20.0)]
+    calibrations = [Calibration(shift=9.0, scale=1.0), Calibration(shift=19.0, scale=3.0)]
+    ensemble = Ensemble(members, calibrations)
+    calibration = Calibration(shift=0.5, scale=2.0)
+    save_ensemble(model, SavedEnsemble(net=ensemble, seeds=(0, 1), calibration=calibration))
+    (single,) = json.loads(alone[1])
+    (joined,) = json.loads(run(*options)[1])
+    by_name = {one["class"]: one["logit"] for one in single["ranked"]}
+    for one in joined["ranked"]:
+        # Both members are the single net, at other levels.
+        mean = ((by_name[one["class"]] + 1.0) + 3 * (by_name[one["class"]] + 1.0)) / 2
+        assert one["logit"] == pytest.approx(mean, abs=1e-4)
+        similarity = 1 / (1 + math.exp(-2.0 * (mean - 0.5)))
+        assert one["similarity"] == pytest.approx(similarity, abs=1e-4)
+    assert joined["answer"] == "bar"
+    assert run(*options, "--single") == alone
+    (model / ENSEMBLE).write_text("{")
+    code, output = run(*options)
+    assert (code, output.count("error: ")) == (1, 1)
+    assert "ensemble.json is damaged" in "".join(output.split("\n"))
+    assert run(*options, "--single") == alone

@@ -6,12 +6,14 @@ import torch
 from data.batches.one_shot import OneShotTrials, generate
 from data.batches.pairs import PairSampler
 from data.split import split
-from hpo.fits.evaluation import net_answers, with_baselines
-from hpo.results.accuracy import NET, Accuracy
+from hpo.fits.evaluation import net_answers, with_baselines, with_ensemble
+from hpo.results.accuracy import ENSEMBLE, NET, Accuracy
 from hpo.results.answers import accuracies
 from model.baselines import Baseline
 from model.evaluation.protocols import Benchmark, benchmark
-from model.evaluation.scores import credit, one_shot_scores
+from model.evaluation.scores import credit, one_shot_scores, verification_scores
+from model.net.calibration import Calibration
+from model.net.ensemble import Ensemble
 from model.net.siamese import SiameseNet
 from model.training.trainer import Validation
 from tests.hpo.support import tiny_config, tiny_dataset
@@ -56,6 +58,26 @@ def test_each_net_has_a_value_on_every_task(tests: Benchmark) -> None:
         for net, value in zip(nets, figure.values, strict=True):
             scores = one_shot_scores(net, task.trials)
             assert value == pytest.approx(float(credit(scores, task.trials.answer).mean()))
+
+
+def test_an_ensemble_answers_as_one_more_seed_would(tests: Benchmark) -> None:
+    nets, validation, told = tiny_nets(), tiny_validation(), []
+    plain, verified = net_answers(nets, tests, validation)
+    ensemble = Ensemble(nets, [each.calibration for each in verified])
+    answers, joined = with_ensemble(plain, ensemble, tests, validation, told.append)
+    assert told == ["ensemble"]
+    # Calibrated on validation pairs, of which none is of a test alphabet.
+    logits = verification_scores(ensemble, validation.trials.drawings, validation.pairs)
+    assert joined.calibration == Calibration.fit(logits, validation.pairs.same)
+    for task, before, kept in zip(tests.tasks, plain, answers, strict=False):
+        row = credit(one_shot_scores(ensemble, task.trials), task.trials.answer)
+        assert kept.credit(ENSEMBLE) == pytest.approx(row.numpy()[None])
+        assert (kept.ties[NET] == before.ties[NET]).all()
+    figures = accuracies(answers)
+    assert picked(figures, ENSEMBLE) == picked(figures, NET)
+    (verification,) = (f for f in figures if (f.protocol, f.system) == ("verification", ENSEMBLE))
+    assert verification.values == [joined.accuracy]
+    assert [one for one in figures if one.system == NET] == accuracies(plain)
 
 
 def test_a_baseline_is_scored_as_its_row_says(

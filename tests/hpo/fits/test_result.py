@@ -3,14 +3,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hpo.fits.result import complete, print_figures
-from hpo.results.metrics import NET
+from hpo.fits.result import print_figures
+from hpo.results.accuracy import ENSEMBLE, NET
 from hpo.study.storage.location import StudyLocation
 from model.baselines import BASELINES
-from model.net.saved import SavedNet, save_net
-from model.net.siamese import SiameseNet
 from tests.hpo.report_support import fake_fit
-from tests.hpo.support import tiny_config
 
 
 def test_accuracies_are_printed_with_baselines_and_published_ones(tmp_path: Path) -> None:
@@ -31,14 +28,16 @@ def test_accuracies_are_printed_with_baselines_and_published_ones(tmp_path: Path
     assert "; these ten digits: mnist." in " ".join(said.split())
 
 
-def test_a_folder_is_complete_for_its_own_fit_alone(tmp_path: Path) -> None:
-    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=3)
-    folder = tmp_path / "smoke" / "final"
-    assert complete(folder, "abc") is None
-    space = tiny_config().space()
-    net = SiameseNet(space.hyperparameters(space.initial_configurations[0]).architecture)
-    save_net(folder, SavedNet(net=net, threshold=0.5, provenance={"fit": "abc"}))
-    assert complete(folder, "abc") == metrics
-    assert complete(folder, "other") is None
-    (folder / "metrics.json").unlink()
-    assert complete(folder, "abc") is None
+def test_an_ensemble_stands_beside_its_nets(tmp_path: Path) -> None:
+    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=3, ensemble=True)
+    output = io.StringIO()
+    print_figures(Console(file=output, width=120), metrics)
+    said = output.getvalue()
+    lines = [line for line in said.splitlines() if "ensemble of 3 " in line]
+    whole = [one for one in metrics.figures if one.system == ENSEMBLE and one.alphabet is None]
+    assert len(whole) == 8
+    for figure in whole:
+        cells = f"{100 * figure.mean:.1f}", f"[{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
+        assert any(all(cell in line for cell in cells) for line in lines)
+    plain = " ".join(said.split())
+    assert "(seed 11, the one kept); 1.2% and 3.8% by the ensemble of 3." in plain

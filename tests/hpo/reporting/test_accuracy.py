@@ -42,6 +42,17 @@ def test_accuracy_is_plotted_against_n_and_per_alphabet(fits: list[SavedFit]) ->
     assert "Left out of 15-way, as they have fewer than 15 characters: ULOG." in said
 
 
+def test_an_ensemble_is_a_line_of_every_plot(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    fake_fit(location, "final", trial=0, ensemble=True)
+    fits, pictures = find_fits(location), KeptPictures()
+    said = prose(accuracy(fits, pictures))
+    for name in ("n-way", "alphabets"):
+        ours = [one for one in pictures.legend(name) if one.startswith("ours")]
+        assert ours == [fits[0].label, f"{fits[0].label}, ensemble of 3"]
+    assert "ensemble of 3: 4,000 trials at each N, 1 ensemble" in said
+
+
 def test_without_a_fit_there_are_published_results_alone() -> None:
     pictures = KeptPictures()
     assert accuracy([], pictures) == net_gallery([], pictures) == []

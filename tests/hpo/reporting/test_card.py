@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 
 from hpo.reporting.card import CARD, card, write_card
 from hpo.reporting.document import markdown
-from hpo.results.metrics import NET, Metrics
+from hpo.results.accuracy import ENSEMBLE, NET
+from hpo.results.metrics import Metrics
 from hpo.study.storage.location import StudyLocation
 from model.net.export import export_onnx
 from model.net.saved import SavedNet, save_net
@@ -79,6 +80,23 @@ def test_seeds_and_time_are_told_as_they_are(metrics: Metrics) -> None:
     alone = metrics.model_copy(update={"seeds": metrics.seeds[:1]})
     assert f"after everything else; of one fit, with seed {metrics.kept_seed}." in said(alone)
     assert "different seeds" not in said(alone)
+
+
+def test_an_ensemble_has_a_column_and_a_section(tmp_path: Path) -> None:
+    metrics = fake_fit(StudyLocation("other", tmp_path), "final", trial=3, ensemble=True)
+    text = said(metrics)
+    for figure in metrics.figures:
+        if figure.system == ENSEMBLE and figure.alphabet is None:
+            span = f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %"
+            assert f" | {figure.trials:,} | {100 * figure.mean:.1f} % ({span}) | " in text
+    assert "`ensemble` holds the nets of seeds 11, 12, 13." in text
+    assert "1.2 % of different ones are accepted and 3.8 % of same ones rejected" in text
+    assert "seed 11 alone is asked with `Classifier(..., single=True)`, or `--single`" in text
+    assert "final/ensemble.onnx" in text
+    large = said(metrics.model_copy(update={"net_parameters": 300_000_000}))
+    assert "there is none of the ensemble, which is too large for one" in large
+    assert "ensemble.onnx" not in large
+    assert "nsemble" not in said(metrics.model_copy(update={"ensemble": None}))
 
 
 def test_a_card_is_written_once(metrics: Metrics, tmp_path: Path) -> None:

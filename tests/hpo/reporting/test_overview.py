@@ -122,6 +122,20 @@ def test_the_verdict_sorts_the_others_by_the_interval(
         assert "; below people 95.5 % and Koch's net 92.0 %." in said
 
 
+def test_the_verdict_names_the_ensemble_after_its_nets(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    study = fake_study(location, "C", base="smoke")
+    metrics = fake_fit(location, "final", trial=0, ensemble=True)
+    fits = find_fits(location)
+    said = prose(overview(study, records(study), fits, location, NOW))
+    nets, joined = (metrics.find("official_runs", system) for system in ("net", "ensemble"))
+    assert nets is not None
+    assert joined is not None
+    assert f"{100 * nets.mean:.1f} % of the official 20-way one-shot trials right" in said
+    label = fits[0].label.removeprefix("ours")
+    assert f"Ours{label}, ensemble of 3: {100 * joined.mean:.1f} % (95 % interval" in said
+
+
 def test_other_data_is_judged_by_its_own_trials(tmp_path: Path) -> None:
     location = StudyLocation("smoke", tmp_path)
     study = fake_study(location, "C", base="smoke")

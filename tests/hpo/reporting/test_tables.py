@@ -15,8 +15,8 @@ from hpo.reporting.tables import (
     within_alphabets,
 )
 from hpo.results import published
+from hpo.results.accuracy import ENSEMBLE, NET, Accuracy
 from hpo.results.fits import SavedFit, find_fits
-from hpo.results.metrics import NET, Accuracy
 from hpo.study.storage.location import StudyLocation
 from model.baselines import BASELINES
 from tests.hpo.report_support import fake_fit
@@ -89,6 +89,27 @@ def test_every_baseline_is_a_row_of_every_table(fits: list[SavedFit]) -> None:
             assert "trials, measured here" in row[-1]
         ways = [row[1] for row in cells([within_alphabets(fits)], baseline.title)]
         assert ways == ["2", "5", "10", "15", "20"]
+
+
+def test_an_ensemble_is_a_row_of_every_table(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    fake_fit(location, "final", trial=7, ensemble=True)
+    fake_fit(location, "final-trial-0", trial=0)
+    fits = find_fits(location)
+    name = f"{fits[0].label}, ensemble of 3"
+    for protocol, table in (("official_runs", one_shot(fits)), ("mnist", mnist(fits))):
+        found = fits[0].metrics.find(protocol, ENSEMBLE)  # type: ignore[arg-type]
+        assert found is not None
+        (row,) = cells([table], name)
+        assert row[1:3] == (percent(found.mean), between(found.low, found.high))
+        assert row[3].startswith("400 trials, 1 ensemble")
+        assert len(cells([table], fits[0].label)) == len(cells([table], fits[1].label)) == 1
+    said = f"{name}, 51,200 pairs each, distorted with strength 1"
+    assert len(cells([verification(fits, {})], said)) == 1
+    assert [row[1] for row in cells([within_alphabets(fits)], name)] == ["2", "5", "10", "15", "20"]
+    assert [len(cells([table], name)) for table in errors(fits)] == [1, 0]
+    rates = cells([error_rates(fits)], fits[0].label)
+    assert rates[-1] == (fits[0].label, "ensemble of 3", "1.2 %", "3.8 %")
 
 
 def test_errors_are_sorted_and_a_fit_is_listed_with_its_background_set(tmp_path: Path) -> None:

@@ -3,11 +3,29 @@ from pathlib import Path
 
 import pytest
 
-from hpo.results.fits import find_fits, fixed_or, kind, label, n_way, of_alphabets
-from hpo.results.metrics import save_metrics
+from hpo.results.accuracy import ENSEMBLE
+from hpo.results.fits import (
+    complete,
+    find_fits,
+    fixed_or,
+    kind,
+    label,
+    n_way,
+    of_alphabets,
+    replaced,
+    with_ensembles,
+)
+from hpo.results.metrics import METRICS, save_metrics
 from hpo.study.files import load
 from hpo.study.storage.location import StudyLocation
+from model.net.calibration import IDENTITY
+from model.net.ensemble import Ensemble
+from model.net.saved import SavedNet, save_net
+from model.net.saved_ensemble import ENSEMBLE as FILE
+from model.net.saved_ensemble import SavedEnsemble, save_ensemble
+from model.net.siamese import SiameseNet
 from tests.hpo.report_support import ALPHABETS, fake_fit
+from tests.model.support import TINY
 
 
 def test_fits_are_found_the_best_configuration_s_first(
@@ -95,3 +113,66 @@ def test_the_paper_s_configuration_is_what_equals_it(tmp_path: Path) -> None:
             if space is None and title != "best":
                 expected = "ours, another configuration (trial 0)"
             assert label(fit, space) == expected
+
+
+def test_an_ensemble_follows_its_fit(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    fake_fit(location, "final", trial=3, ensemble=True)
+    fake_fit(location, "final-trial-0", trial=0)
+    fits = find_fits(location)
+    shown = with_ensembles(fits)
+    assert [one.label for one in shown] == [
+        "ours, best configuration (trial 3)",
+        "ours, best configuration (trial 3), ensemble of 3",
+        "ours, another configuration (trial 0)",
+    ]
+    net, ensemble, _ = (one.find("official_runs") for one in shown)
+    assert net is not None
+    assert ensemble is not None
+    assert (net.fits, ensemble.fits, ensemble.system) == ("3 seeds", "1 ensemble", ENSEMBLE)
+    assert ensemble.mean > net.mean
+    assert shown[1].find("n_way", 5) == fits[0].metrics.find("n_way", ENSEMBLE, 5)
+
+
+def test_a_folder_is_complete_for_its_own_fit_alone(tmp_path: Path) -> None:
+    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=3)
+    folder = tmp_path / "smoke" / "final"
+    assert complete(folder, "abc") is None
+    save_net(folder, SavedNet(net=SiameseNet(TINY), provenance={"fit": "abc"}))
+    assert complete(folder, "abc") == metrics
+    assert complete(folder, "other") is None
+    (folder / METRICS).unlink()
+    assert complete(folder, "abc") is None
+
+
+def test_a_folder_is_complete_with_all_of_its_ensemble(tmp_path: Path) -> None:
+    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=3, ensemble=True)
+    folder = tmp_path / "smoke" / "final"
+    net = SiameseNet(TINY)
+    save_net(folder, SavedNet(net=net, provenance={"fit": "abc"}))
+    assert complete(folder, "abc") is None
+    for fit in ("other", "abc"):
+        ensemble = Ensemble([net], [IDENTITY])
+        saved = SavedEnsemble(
+            net=ensemble, seeds=(0,), calibration=IDENTITY, provenance={"fit": fit}
+        )
+        save_ensemble(folder, saved)
+        assert complete(folder, "abc") == (metrics if fit == "abc" else None)
+    (folder / FILE).write_text("{")
+    assert complete(folder, "abc") is None
+
+
+def test_what_is_replaced_is_named(tmp_path: Path) -> None:
+    location = StudyLocation("smoke", tmp_path)
+    folder = location.folder / "final"
+    assert replaced(folder, None) == ""
+    plain = fake_fit(location, "final", trial=3)
+    assert "holds another fit, of trial 3 with 3 seeds. It is" in replaced(folder, None)
+    same = replaced(folder, plain)
+    assert "this fit without an ensemble" in same
+    assert "only that of seed 11 was kept, so all 3 seeds are trained again" in same
+    (folder / METRICS).write_text("{}")
+    assert replaced(folder, None) == ""
+    fake_fit(location, "final-trial-3", trial=3, ensemble=True)
+    said = replaced(location.folder / "final-trial-3", None)
+    assert "with 3 seeds and their ensemble of 3. It is" in said

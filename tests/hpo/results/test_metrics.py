@@ -5,7 +5,9 @@ import pytest
 
 from hpo.results.metrics import METRICS, Metrics, load_metrics
 from hpo.study.errors import StudyError
+from hpo.study.storage.location import StudyLocation
 from tests import ROOT
+from tests.hpo.report_support import fake_fit
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b"\xff\x00"])
@@ -85,3 +87,23 @@ def test_metrics_of_earlier_versions_are_read() -> None:
                 thresholds.append(seed.verification_threshold)
     assert 1.0 in thresholds
     assert min(thresholds) < 0.3
+
+
+def test_a_fit_without_an_ensemble_is_written_as_before_there_were_any(tmp_path: Path) -> None:
+    """Earlier versions refuse a key that they do not know."""
+    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=3)
+    written = json.loads((tmp_path / "smoke/final" / METRICS).read_text())
+    assert written.keys() == metrics.model_dump().keys() - {"ensemble"}
+
+
+def test_an_ensemble_is_kept(tmp_path: Path) -> None:
+    metrics = fake_fit(StudyLocation("smoke", tmp_path), "final", trial=3, ensemble=True)
+    assert metrics.ensemble is not None
+    assert metrics.ensemble.title == "ensemble of 3"
+    folder = tmp_path / "smoke" / "final"
+    assert load_metrics(folder) == metrics
+    raw = json.loads((folder / METRICS).read_text())
+    raw["ensemble"]["seeds"] = [11]
+    (folder / METRICS).write_text(json.dumps(raw))
+    with pytest.raises(StudyError, match=r"damaged .*ensemble\.seeds"):
+        load_metrics(folder)

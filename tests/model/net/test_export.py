@@ -8,9 +8,14 @@ import onnxruntime
 import pytest
 import torch
 
+from model.errors import ModelError
+from model.hyperparameters import Architecture
 from model.net.calibration import Calibration
-from model.net.export import export_onnx
+from model.net.ensemble import Ensemble
+from model.net.export import export_onnx, exportable
 from model.net.siamese import SiameseNet
+from tests.model.net.conftest import OTHER, PLAIN
+from tests.model.net.test_ensemble import CALIBRATIONS, nets
 
 
 @pytest.mark.filterwarnings("error")
@@ -65,6 +70,39 @@ def test_onnx_is_calibrated_and_ranks_as_the_logits_do(
     order = torch.from_numpy(found)[logits.argsort()].diff() > 0
     assert far.any()
     assert order[far].all()
+
+
+@pytest.mark.parametrize("architecture", [PLAIN, OTHER], ids=["paper", "other"])
+def test_one_file_holds_an_ensemble(architecture: Architecture, tmp_path: Path) -> None:
+    ensemble = Ensemble(nets(architecture), CALIBRATIONS).eval()
+    calibration = Calibration(shift=0.25, scale=1.5)
+    path = tmp_path / "ensemble.onnx"
+    export_onnx(ensemble, path, calibration)
+    session = onnxruntime.InferenceSession(path)
+    assert [(i.name, i.shape, i.type) for i in session.get_inputs()] == [
+        ("image_a", ["batch", 1, 16, 16], "tensor(float)"),
+        ("image_b", ["batch", 1, 16, 16], "tensor(float)"),
+    ]
+    assert [(o.name, o.shape) for o in session.get_outputs()] == [("similarity", ["batch"])]
+    for batch in (1, 7):
+        a, b = torch.rand(2, batch, 1, 16, 16)
+        (found,) = session.run(None, {"image_a": a.numpy(), "image_b": b.numpy()})
+        with torch.no_grad():
+            expected = calibration(ensemble.score(ensemble.embed(a), ensemble.embed(b))).numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.ptp(expected) > 0.01
+
+
+def test_more_weights_than_a_file_holds_are_one_message(
+    net: SiameseNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Thirteen of the paper's net, and the file of twelve is below 2 GiB.
+    assert exportable(12 * 38_951_745)
+    assert not exportable(14 * 38_951_745)
+    monkeypatch.setattr("model.net.export._MOST_BYTES", 1000)
+    with pytest.raises(ModelError, match=r"siamese\.onnx is not written: .* take fewer nets"):
+        export_onnx(net, tmp_path / "siamese.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_onnx_notes_nothing_but_the_net(net: SiameseNet, tmp_path: Path) -> None:
