@@ -1,6 +1,6 @@
 """The training curve of a final fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ def draw_curve(seeds: Sequence[SeedFit], folder: Path, title: str, chance: float
     with styled():
         figure, [[loss], [accuracy]] = axes(2, 1, height=6.8, sharex=True)
         for seed, look in zip(seeds, cycle(SERIES)):
-            pairs = [epoch["pairs_seen"] for epoch in seed.history]
+            history: Sequence[Mapping[str, Any]] = seed.history
+            pairs = [epoch["pairs_seen"] for epoch in history]
             style: dict[str, Any] = {"color": look.colour, "marker": "o" if len(pairs) == 1 else ""}
             style["linestyle"] = look.line
             label = f"seed {seed.seed}" + ", collapsed" * seed.collapsed
-            losses = [float("nan") if e["loss"] is None else e["loss"] for e in seed.history]
-            scores = [epoch["one_shot_accuracy"] for epoch in seed.history]
+            losses = [float("nan") if e["loss"] is None else e["loss"] for e in history]
+            scores = [epoch["one_shot_accuracy"] for epoch in history]
             loss.plot(pairs, losses, **style, label=label)
             accuracy.plot(pairs, scores, **style)
             best = seed.best_epoch - 1
