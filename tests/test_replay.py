@@ -22,7 +22,6 @@ from hpo.study.errors import ConfigError
 from hpo.study.files import load
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
-from model.training.cost import training_flops_per_pair, within_cost
 from tests.benchmarks import fidelity
 from tests.benchmarks.replay.__main__ import main
 from tests.benchmarks.replay.ledger import Ledger, SpentError
@@ -32,75 +31,8 @@ from tests.benchmarks.replay.searchers.flat import from_flat, to_flat
 from tests.benchmarks.replay.searchers.table import SEARCHERS
 from tests.benchmarks.replay.surrogate import Surrogate, encoded
 from tests.benchmarks.replay.table import Table, read
+from tests.curves import made_up
 from tests.hpo.support import tiny_dataset, tiny_job
-
-STUDY = """
-base = "smoke"
-[budget]
-epochs = 27
-pairs_per_epoch = 6000
-patience = 27
-teraflops = 1.0
-[search]
-startup = 5
-[parameters]
-"conv*.filters" = 16
-"conv1.filters" = { low = 4, high = 16, step = 4 }
-"conv1.kernel_size" = 3
-"conv2.kernel_size" = 3
-"conv3.kernel_size" = 2
-"conv4.kernel_size" = 2
-"fc.units" = { low = 16, high = 128 }
-"*.learning_rate" = 1e-2
-"*.momentum" = 0.9
-"*.l2" = 1e-5
-"output.l2" = { low = 1e-6, high = 1e-1, log = true }
-"recipe.rate_factor" = { low = 1e-2, high = 10.0, log = true }
-"recipe.distortion" = { low = 0.0, high = 1.5 }
-"recipe.rotations" = { choices = [false, true] }
-"recipe.batch" = { choices = ["pairs", "episodes"] }
-"recipe.way" = { low = 5, high = 20, when = { "recipe.batch" = "episodes" } }
-[[start]]
-"conv1.filters" = 4
-"fc.units" = 32
-"output.l2" = 1e-5
-"recipe.rate_factor" = 0.05
-"recipe.distortion" = 0.0
-"recipe.rotations" = false
-"recipe.batch" = "pairs"
-"""
-
-
-def made_up(folder: Path, count: int = 40, epochs: int = 27) -> tuple[Path, str]:
-    """Write a study, and a table of it whose best configurations learn slowly; return both."""
-    study, file = folder / "small.toml", folder / "table.csv"
-    study.write_text(STUDY)
-    config = load(str(study))
-    space, budget = config.space(), config.training_budget()
-    source = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    rows = []
-    for number in range(count):
-        trial = source.ask()
-        hyperparameters = space.suggest(trial)
-        values, architecture = trial.params, hyperparameters.architecture
-        rate = abs(math.log10(values["recipe.rate_factor"]))
-        good = 0.6 * math.exp(-(rate**2)) + 0.1 * (values["recipe.batch"] == "episodes")
-        good += 0.01 * values.get("recipe.way", 0) + 0.05 * values["recipe.distortion"]
-        times = 1 - np.exp(-np.arange(1, epochs + 1) / (1 + 12 * good))
-        batch = hyperparameters.recipe.pairs_per_batch
-        pairs = within_cost(budget, architecture).pairs_per_epoch // batch * batch
-        cost = round(training_flops_per_pair(architecture) * pairs / 1e12, 4)
-        rows.append(
-            {
-                "seed": number,
-                **{name: values.get(name, "") for name in space.searched},
-                "pairs_per_epoch": pairs,
-                "teraflops_per_epoch": cost,
-                **{f"accuracy_{n}": round(0.2 + good * t, 5) for n, t in enumerate(times, 1)},
-            }
-        )
-    fidelity.write(rows, file)
-    return file, str(study)
 
 
 def table_of(file: Path, study: str, *settings: str) -> Table:
@@ -301,11 +233,11 @@ def test_the_command_writes_a_plot_and_all_of_it_and_does_what_is_missing(
     assert main([*command, "--teraflops", "2", "--seeds", "1"]) == 0
     assert main([*command, "--teraflops", "2", "--seeds", "2"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("optuna, seed 0") == printed.count("optuna, seed 1") == 1
+    assert printed.count("optuna, seed 1000") == printed.count("optuna, seed 1001") == 1
     assert "mean absolute error in points" in printed
     kept = json.loads((out / "replay.json").read_text())
     assert sorted((run["searcher"], run["seed"]) for run in kept["runs"]) == [
-        (name, seed) for name in names for seed in (0, 1)
+        (name, seed) for name in names for seed in (1000, 1001)
     ]
     assert kept["table"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert "--seeds 2" in kept["commands"][1]
@@ -318,6 +250,22 @@ def test_the_command_writes_a_plot_and_all_of_it_and_does_what_is_missing(
     with pytest.raises(SystemExit):
         main([*command, "--teraflops", "3"])
     assert "is of another teraflops, 2.0, not 3.0" in capsys.readouterr().err
+
+
+def test_initial_configurations_can_be_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, study = made_up(tmp_path)
+    command = [str(file), "--study", study, "--surrogate", "nearest", "--searcher", "random"]
+    command += ["--teraflops", "1", "--seeds", "1"]
+    first = {}
+    for options in ([], ["--without-starts"]):
+        out = tmp_path / f"out{len(options)}"
+        assert main([*command, *options, "--out", str(out)]) == 0
+        assert ("best initial configuration" in capsys.readouterr().out) == (not options)
+        (run,) = json.loads((out / "replay.json").read_text())["runs"]
+        first[len(options)] = run["curve"][0]
+    assert first[0] != first[1]
 
 
 def test_a_missing_package_is_said_with_the_extra_that_has_it(

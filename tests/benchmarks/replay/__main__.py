@@ -24,11 +24,13 @@ from hpo.study.errors import ConfigError
 from hpo.study.files import load
 from tests.benchmarks.replay.ledger import Ledger
 from tests.benchmarks.replay.results import plot, reaching
-from tests.benchmarks.replay.searchers.table import REFERENCE, SEARCHERS, refuse_missing
+from tests.benchmarks.replay.searchers.table import GROUPS, REFERENCE, SEARCHERS, refuse_missing
 from tests.benchmarks.replay.surrogate import SURROGATES, Errors, Surrogate
 from tests.benchmarks.replay.table import read
 
 PROGRAM = "python -m tests.benchmarks.replay"
+FIRST_SEED = 1000
+"""A search with the seed that the table was drawn with would draw the rows of the table itself."""
 
 
 def _arguments(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser, Any]:
@@ -58,6 +60,11 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser
         help="one to replay, may be repeated (default: all)",
     )
     parser.add_argument(
+        "--without-starts",
+        action="store_true",
+        help="search without the study's initial configurations, which may be good already",
+    )
+    parser.add_argument(
         "--surrogate", choices=SURROGATES, help="default: the one with the smaller error"
     )
     asked = parser.parse_args(arguments)
@@ -74,7 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.searcher or list(SEARCHERS)
     try:
         refuse_missing(names)
-        table = read(asked.table, load(asked.study, asked.set))
+        config = load(asked.study, asked.set)
+        if asked.without_starts:
+            config = config.model_copy(update={"start": ()})
+        table = read(asked.table, config)
         surrogate = Surrogate(table, asked.surrogate)
         kept = _kept(asked, surrogate)
     except ConfigError as error:
@@ -85,8 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, errors in surrogate.errors.items():
         told = {surrogate.kind: " (replayed)", "mean": " (of the table, to compare)"}.get(name, "")
         print(f"{name}{told}: {errors.line()}")
+    starts = [surrogate(start)[0][-1] for start in surrogate.space.initial_configurations]
+    if starts:
+        print(f"best initial configuration: {100 * max(starts):.2f} % at the end")
+    print(f"best of the table: {100 * surrogate.table.best.max():.2f} %")
     done = {(run["searcher"], run["seed"]) for run in kept["runs"]}
-    for seed in range(asked.seeds):
+    for seed in range(FIRST_SEED, FIRST_SEED + asked.seeds):
         for name in names:
             if (name, seed) not in done:
                 kept["runs"].append(_run(name, seed, surrogate, asked.teraflops))
@@ -98,7 +112,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     kept["reach"] = _print_reach(kept, runs)
     _write(kept, asked.out)
-    save(plot(runs, asked.teraflops), asked.out / "replay.png")
+    groups = {
+        title: own
+        for title, packages in GROUPS.items()
+        if (own := {n: r for n, r in runs.items() if SEARCHERS[n].package in packages})
+    }
+    reference = {name: own for name, own in runs.items() if name == REFERENCE}
+    save(plot(groups, reference, asked.teraflops), asked.out / "replay.png")
     print(f"Written to {asked.out}: replay.json, replay.png")
     return 0
 
@@ -113,6 +133,7 @@ def _kept(asked: argparse.Namespace, surrogate: Surrogate) -> dict[str, Any]:
     head = {
         "study": asked.study,
         "set": asked.set,
+        "without_starts": asked.without_starts,
         "table": surrogate.table.digest,
         "configurations": len(surrogate.table.params),
         "epochs": surrogate.table.epochs,

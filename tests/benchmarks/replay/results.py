@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hpo.results.history import at
-from hpo.results.plots.style import SERIES, axes, legend, percent_axis, styled
+from hpo.results.plots.style import BLACK, SERIES, Look, axes, percent_axis, styled
 
 _GRID = 240
 
@@ -72,23 +72,37 @@ def reaching(
 
 
 @styled()
-def plot(runs: Mapping[str, Sequence[Points]], teraflops: float) -> Figure:
-    """Plot both accuracies of each searcher against TFLOP: the medians, the quartiles as bands."""
-    figure, [row] = axes(1, 2, height=5.2, sharey=True)
-    panels = {SEEN: "best accuracy seen", AT_THE_END: "its configuration, wholly trained"}
-    shown = []
-    for ax, (column, title) in zip(row, panels.items(), strict=True):
-        for (name, own), look in zip(runs.items(), SERIES * len(runs)):
-            x, low, middle, high = bands(own, column, teraflops)
-            ax.plot(x, middle, color=look.colour, linestyle=look.line, linewidth=1.4, label=name)
-            ax.fill_between(x, low, high, color=look.colour, alpha=0.1, linewidth=0)
-            ax.plot(x[-1:], middle[-1:], look.marker, color=look.colour)
-            shown.append(middle[len(x) // 20 :])
-        ax.set(title=title, xlabel="training, TFLOP", xlim=(0, None))
-    lowest, highest = np.min(shown), np.max(shown)
+def plot(
+    groups: Mapping[str, Mapping[str, Sequence[Points]]],
+    reference: Mapping[str, Sequence[Points]],
+    teraflops: float,
+) -> Figure:
+    """Plot accuracy against TFLOP, the medians over seeds and the quartiles as bands.
+
+    Each of the ``groups`` has a column, with the ``reference`` in all of them. Above is the best
+    accuracy seen, below what its configuration reaches at the end of a whole training.
+    """
+    figure, rows = axes(2, len(groups), height=6.4, sharex=True, sharey=True)
+    lowest, highest = 1.0, 0.0
+    for row, column in zip(rows, (SEEN, AT_THE_END), strict=True):
+        for ax, (title, runs) in zip(row, groups.items(), strict=True):
+            looks = {**dict.fromkeys(reference, Look(BLACK, "X")), **dict(zip(runs, SERIES))}
+            for name, look in looks.items():
+                x, low, middle, high = bands({**reference, **runs}[name], column, teraflops)
+                options = {"color": look.colour, "linestyle": look.line}
+                ax.plot(x, middle, label=name, linewidth=1.4, **options)
+                ax.fill_between(x, low, high, color=look.colour, alpha=0.12, linewidth=0)
+                ax.plot(x[-1:], middle[-1:], look.marker, color=look.colour)
+                lowest = min(lowest, middle[len(x) // 20])
+                highest = max(highest, high[-1])
+            if column == SEEN:
+                ax.set_title(title)
+                ax.legend(loc="lower right", fontsize=8)
+            else:
+                ax.set_xlabel("training, TFLOP")
     margin = 0.05 * (highest - lowest) + 0.002
-    row[0].set_ylim(lowest - margin, highest + margin)
-    row[0].set_ylabel("one-shot validation accuracy")
-    percent_axis(row[0].yaxis)
-    legend(figure, row[0], columns=4)
+    rows[0][0].set(xlim=(0, None), ylim=(lowest - margin, highest + margin))
+    rows[0][0].set_ylabel("best accuracy seen")
+    rows[1][0].set_ylabel("its configuration, wholly trained")
+    percent_axis(rows[0][0].yaxis)
     return figure

@@ -16,6 +16,9 @@ OURS = "siamese-hpo"
 REFERENCE = "optuna"
 """The row whose result at the end the others are measured by."""
 
+GROUPS = {"Optuna": ("optuna",), "SMAC3, Syne Tune": ("smac", "syne-tune"), "ours": (OURS,)}
+"""The columns of the plot, and the packages of each."""
+
 _STOPPED = "a pruned trial is stopped for good, and nothing is trained twice"
 _RESUMED = "a promoted trial resumes from its checkpoint and pays for the added epochs"
 _ANEW = "a configuration on a higher rung is trained anew and paid for anew"
