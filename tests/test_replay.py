@@ -28,7 +28,7 @@ from tests.benchmarks.replay.ledger import Ledger, SpentError
 from tests.benchmarks.replay.results import reaching
 from tests.benchmarks.replay.searchers.as_study import search_at
 from tests.benchmarks.replay.searchers.flat import from_flat, to_flat
-from tests.benchmarks.replay.searchers.table import SEARCHERS
+from tests.benchmarks.replay.searchers.table import OURS, SEARCHERS
 from tests.benchmarks.replay.surrogate import Surrogate, encoded
 from tests.benchmarks.replay.table import Table, read
 from tests.curves import made_up
@@ -173,12 +173,14 @@ def test_a_searcher_spends_what_it_has_and_repeats_itself(name: str, surrogate: 
     searcher = SEARCHERS[name]
     if searcher.version is None:
         pytest.skip(f'{searcher.package} is not installed: pip install -e ".[replay]"')
-    first, again, other = (Noted(surrogate, 0.8) for _ in range(3))
+    # Hyperband's first bracket needs some trials to stop one; a Gaussian process takes its time.
+    teraflops = 0.8 if searcher.package == OURS else 2.5
+    first, again, other = (Noted(surrogate, teraflops) for _ in range(3))
     for ledger, seed in ((first, 0), (again, 0), (other, 1)):
         searcher.run(ledger, seed)
     trained = first.__dict__["trained"]
     assert trained == again.__dict__["trained"] != other.__dict__["trained"]
-    assert 0.7 < first.spent <= 0.8
+    assert teraflops - 0.1 < first.spent <= teraflops
     start = frozenset(surrogate.space.initial_configurations[0].items())
     if searcher.package != "smac":  # whose own random configurations come first
         assert trained[0][0] == start
