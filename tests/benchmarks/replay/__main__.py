@@ -164,7 +164,7 @@ def _run(name: str, seed: int, surrogate: Surrogate, teraflops: float) -> dict[s
     seconds = time.process_time() - start
     best = ledger.points[-1][1] if ledger.points else 0.0
     print(
-        f"{name}, seed {seed}: {100 * best:.2f} % for {ledger.spent:,.0f} TFLOP, "
+        f"{name}, seed {seed}: {100 * best:.2f} % for {ledger.spent:,.4g} TFLOP, "
         f"{seconds:.1f} s of CPU",
         flush=True,
     )
@@ -188,14 +188,14 @@ def _print_reach(kept: dict[str, Any], runs: dict[str, Any]) -> dict[str, Any]:
     aim, reach = reaching(runs, REFERENCE)
     print(
         f"\nTFLOP to have seen {100 * aim:.2f} %, the median of {REFERENCE} at the end of "
-        f"{kept['teraflops']:,.0f}; medians over seeds, the ratio to {REFERENCE}'s"
+        f"{kept['teraflops']:,.6g}; medians over seeds, the ratio to {REFERENCE}'s"
     )
     print(
         f"{'searcher':16} {'seeds':>5} {'get there':>9} {'TFLOP':>9} {'ratio':>6} "
         f"{'at the end':>10}"
     )
     for name, each in reach.items():
-        needed = f"{each.teraflops:9,.0f} {each.ratio:6.2f}" if each.ratio else f"{'-':>9} {'-':>6}"
+        needed = f"{each.teraflops:9,.4g} {each.ratio:6.2f}" if each.ratio else f"{'-':>9} {'-':>6}"
         count = len(runs[name])
         print(f"{name:16} {count:5} {each.reached:9} {needed} {100 * each.at_the_end:8.2f} %")
     plain = {
