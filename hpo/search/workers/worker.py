@@ -96,7 +96,7 @@ def work(job: Job) -> None:
         )
         with quiet(), StopNotes(run.location) as stops:
             try:
-                _run_trials(job, study, objective, checkpoints)
+                run_trials(job, study, objective, checkpoints)
             except (KeyboardInterrupt, StudyError, StorageInternalError):
                 _release(study, stops)
                 objective.between_trials()
@@ -130,9 +130,10 @@ def error_of(job: Job) -> str | None:
     return None
 
 
-def _run_trials(
+def run_trials(
     job: Job, study: optuna.Study, objective: Objective, checkpoints: Checkpoints
 ) -> None:
+    """Run trials as `work` does, of a study that is open and with an objective that is made."""
     monitor = HeartbeatMonitor()
     before = {trial.number for trial in study.get_trials(deepcopy=False)}
     while job.deadline is None or time.time() < job.deadline:
