@@ -219,6 +219,13 @@ class Hyperparameters:
                 del values["recipe"][name]
         return values
 
+    def written(self) -> str:
+        """Return `repr` as it was before there were the fields that `identity` leaves out."""
+        text = repr(self)
+        for name in _LATER:
+            text = text.replace(f", {name}={getattr(Recipe(), name)!r}", "")
+        return text
+
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:

@@ -109,13 +109,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             f"study's data is {inputs.name}; leave it out"
         )
     config, identity = run.config, known_identity(study, run.config)
-    # As it was before there was a zoom or averaging, so that the fits of then are known again.
-    configurations = [
-        repr(configuration(t, config.space()))
-        .replace(", zoom=0.0", "")
-        .replace(", averaging=0.0", "")
-        for t in trials
-    ]
+    configurations = [configuration(trial, config.space()).written() for trial in trials]
     # The nets are the same with an ensemble of them and without.
     planned = {name: value for name, value in asdict(plan).items() if name != "ensemble"}
     parts = [identity, inputs.digest, planned, asdict(config.final_budget()), configurations]

@@ -17,6 +17,8 @@ def test_a_fit_kept_before_there_was_a_field_is_found(later: str) -> None:
     known = asdict(tiny_hyperparameters())["recipe"]
     assert tiny_hyperparameters().identity()["recipe"].keys() == known.keys() - set(_LATER)
     assert later in _LATER
+    assert later not in tiny_hyperparameters().written()
+    assert f"{later}=0.2" in tiny_hyperparameters(**{later: 0.2}).written()
     assert tiny_hyperparameters(**{later: 0.2}).identity()["recipe"][later] == 0.2
 
 
