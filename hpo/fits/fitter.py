@@ -50,6 +50,11 @@ class TrainedNet:
         return self.history[-1].diverged or self.history[-1].collapsed
 
     @property
+    def finite(self) -> bool:
+        """Whether all of its parameters are numbers, as they are not if it diverged at once."""
+        return all(bool(value.isfinite().all()) for value in self.parameters.values())
+
+    @property
     def seconds(self) -> float:
         """Of training and validation, that of a seed that collapsed before included."""
         return self.lost + sum(result.seconds for result in self.history)
