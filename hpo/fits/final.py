@@ -227,7 +227,7 @@ def _fit(
             f"seed {fit.seed}: {scored}"
             f"epoch {fit.best_epoch} of {len(fit.history)}, {duration(fit.seconds)}"
         )
-    if not any(fit.finite for fit in fits):
+    if not any(fit.usable for fit in fits):
         raise StudyError(
             f"trial {chosen.number} diverges with every seed, which leaves no net to test; fit "
             "another with --trial"

@@ -50,9 +50,9 @@ class TrainedNet:
         return self.history[-1].diverged or self.history[-1].collapsed
 
     @property
-    def finite(self) -> bool:
-        """Whether all of its parameters are numbers, as they are not if it diverged at once."""
-        return all(bool(value.isfinite().all()) for value in self.parameters.values())
+    def usable(self) -> bool:
+        """Whether its net has scores to tell drawings by; one that diverged at once has none."""
+        return not self.history[self.best_epoch - 1].diverged
 
     @property
     def seconds(self) -> float:

@@ -60,7 +60,7 @@ class FinalFit:
         trial: whose configuration it is.
         title: ``best`` or ``trial N``.
         candidates: that it was chosen among, the chosen one first.
-        fits: one per seed, at least one of them `finite`.
+        fits: one per seed, at least one of them `usable`.
         validated: each fit's accuracy on the fresh validation trials; None where these are of what
             it trained on.
         seconds: that training and validation took, the candidates' too.
@@ -109,7 +109,7 @@ class FinalFit:
             progress.say("warning: no ensemble: fewer than two seeds did not collapse")
         answers = with_baselines(answers, full, tell)
         # The first where there is nothing to choose by.
-        usable = [i for i, fit in enumerate(self.fits) if fit.finite]
+        usable = [i for i, fit in enumerate(self.fits) if fit.usable]
         best = max(usable, key=lambda i: self.validated[i] or 0.0)
         calibration = verified[best].calibration
         gallery, ink = make_gallery(nets[best], calibration, small, full)
