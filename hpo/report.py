@@ -62,7 +62,8 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
         fits = find_fits(location, space)
         winner = winning_trial(trials, fits)
         initial = initial_trial(trials, space, winner)
-        second = f"{study.study_name}-narrowed.toml"  # a study is named as its file
+        # A study is named as its file, whose name has an end on every disk.
+        second = f"{study.study_name[:200]}-narrowed.toml"
         files = {
             TRIALS: (as_csv(table(trials, space)), "a row for each trial"),
             BEST: (

@@ -70,7 +70,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
 
     Raises:
         ConfigError: an ensemble of a single seed is asked for.
-        StudyError: the study is not there, has no trial to fit, or another process is fitting it.
+        StudyError: the study is not there, has no trial to fit, another process is fitting it, or
+            every seed diverges.
         DataError: its data cannot be had, or is not what the study was trained on.
         OSError: the folder cannot be written.
     """
@@ -162,6 +163,7 @@ def _fit(
     from hpo.fits.held_out import fresh_trials
     from hpo.fits.result import FinalFit
     from hpo.fits.selection import configuration, race
+    from hpo.study.errors import StudyError
     from hpo.terminal.progress import duration
     from hpo.training.time_budget import fit_to_time
     from model.evaluation.scores import one_shot_accuracy
@@ -218,6 +220,11 @@ def _fit(
         progress.say(
             f"seed {fit.seed}: {scored}"
             f"epoch {fit.best_epoch} of {len(fit.history)}, {duration(fit.seconds)}"
+        )
+    if not any(fit.usable for fit in fits):
+        raise StudyError(
+            f"trial {chosen.number} diverges with every seed, which leaves no net to test; fit "
+            "another with --trial"
         )
     result = FinalFit(
         run=run,

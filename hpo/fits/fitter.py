@@ -50,6 +50,11 @@ class TrainedNet:
         return self.history[-1].diverged or self.history[-1].collapsed
 
     @property
+    def usable(self) -> bool:
+        """Whether its net has scores to tell drawings by; one that diverged at once has none."""
+        return not self.history[self.best_epoch - 1].diverged
+
+    @property
     def seconds(self) -> float:
         """Of training and validation, that of a seed that collapsed before included."""
         return self.lost + sum(result.seconds for result in self.history)

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class FinalFit:
         trial: whose configuration it is.
         title: ``best`` or ``trial N``.
         candidates: that it was chosen among, the chosen one first.
-        fits: one per seed.
+        fits: one per seed, at least one of them `usable`.
         validated: each fit's accuracy on the fresh validation trials; None where these are of what
             it trained on.
         seconds: that training and validation took, the candidates' too.
@@ -109,7 +109,8 @@ class FinalFit:
             progress.say("warning: no ensemble: fewer than two seeds did not collapse")
         answers = with_baselines(answers, full, tell)
         # The first where there is nothing to choose by.
-        best = max(range(len(nets)), key=lambda i: self.validated[i] or 0.0)
+        usable = [i for i, fit in enumerate(self.fits) if fit.usable]
+        best = max(usable, key=lambda i: self.validated[i] or 0.0)
         calibration = verified[best].calibration
         gallery, ink = make_gallery(nets[best], calibration, small, full)
         metrics = Metrics(
@@ -282,7 +283,7 @@ def _seed_fit(fit: TrainedNet, accuracy: float | None, verified: Verification) -
         false_reject=verified.false_reject,
         pairs_seen=fit.history[-1].pairs_seen,
         seconds=fit.seconds,
-        history=[asdict(result) for result in fit.history],
+        history=[result.as_json() for result in fit.history],
         collapsed=fit.collapsed,
         retry_of=fit.retry_of,
     )

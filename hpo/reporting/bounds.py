@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
+from data.sources.table import is_folder
 from hpo.reporting.document import Table
-from hpo.study.config import StudyConfig, of_identity, validated
+from hpo.study.config import FOLDER, StudyConfig, of_identity, validated
 from hpo.study.errors import ConfigError
 from hpo.study.files import written_start
 from hpo.study.record import StudyRecord
@@ -75,22 +77,33 @@ def narrowed(trials: Sequence[TrialRecord], record: StudyRecord, study: str) -> 
 
     A range keeps their values and a tenth of its width on either side, on its own scale; of choices
     those that one of them has stay. Its one start is the best. Empty if fewer than five trials came
-    to their end, or if that leaves nothing to search.
+    to their end, if that leaves nothing to search, or if no study file can name the images.
     """
-    top = ranked(trials)[: max(_FEWEST_TRIALS, math.ceil(_TENTH * len(trials)))]
-    if len(top) < _FEWEST_TRIALS or record.config is None:
+    if record.config is None:
         return ""
     try:
         config = of_identity(study, record.config, record.beside, record.description)
     except ConfigError:
         return ""  # of another version
-    if path := (record.data or {}).get("path"):
+    known = [trial for trial in ranked(trials) if _may_try(config, trial)]
+    top = known[: max(_FEWEST_TRIALS, math.ceil(_TENTH * len(trials)))]
+    if len(top) < _FEWEST_TRIALS:
+        return ""
+    if is_folder(dataset := record.config.get("data.dataset", "auto")):
+        path = (record.data or {}).get("path", dataset)
+        if path == FOLDER:
+            return ""  # its bytes are no text
         config = config.changed(dataset=path)
     parameters = _left(config, top)
     raw = config.model_dump(exclude_none=True, exclude={"parameters", "start"})
     said = f"{study} narrowed to the ranges of the best {len(top)} of its {len(trials)} trials"
     raw |= {"description": said, "parameters": parameters}
-    start = {n: v for n, v in top[0].params.items() if isinstance(parameters.get(n), Mapping)}
+    space = config.space()
+    start = {
+        name: _plain(space.searched[name], value)
+        for name, value in top[0].params.items()
+        if isinstance(parameters.get(name), Mapping)
+    }
     try:
         if not validated({**raw, "start": [start]}).space().searched:
             return ""
@@ -98,6 +111,15 @@ def narrowed(trials: Sequence[TrialRecord], record: StudyRecord, study: str) -> 
         return ""  # it allows a net that cannot be built, as the ranges of the whole do not
     del raw["name"]
     return _written(raw) + "\n" + written_start(start, f"Trial {top[0].number} of {study}")
+
+
+def _may_try(config: StudyConfig, trial: TrialRecord) -> bool:
+    """Return whether the study may try what the trial has, which other programs may have added."""
+    try:
+        config.space().used(trial.params)
+    except ConfigError:
+        return False
+    return True
 
 
 def _left(config: StudyConfig, top: Sequence[TrialRecord]) -> dict[str, Any]:
@@ -109,19 +131,15 @@ def _left(config: StudyConfig, top: Sequence[TrialRecord]) -> dict[str, Any]:
             left[name] = searched.value
         else:
             left[name] = _narrower(searched, values) if values else config.parameters[name]
-    for name, specification in [*left.items()]:
-        if not isinstance(specification, dict) or not specification.get("when"):
-            continue
-        when, there = specification["when"], True
-        for parent in [*when]:
-            if not isinstance(left.get(parent), dict):
-                # Its parent has one value left, so that it is always searched, or never.
-                there &= left.get(parent) in when[parent]
-                when = {n: v for n, v in when.items() if n != parent}
-        left[name] = {k: v for k, v in {**specification, "when": when}.items() if v != {}}
-        if not there:
-            del left[name]
-    return {name: left[name] for name in known_names(left) if name in left}
+    known = known_names(left)
+    for name in [name for name in known if isinstance(left.get(name), dict)]:
+        for parent, wanted in left[name].get("when", {}).items():
+            value = left.get(parent) if parent in known else None
+            value = catalogue()[parent].default if value is None else value
+            if not isinstance(value, dict) and value not in wanted:
+                del left[name]  # it would never be searched
+                break
+    return {name: left[name] for name in known if name in left}
 
 
 def _narrower(searched: Range | Choices, values: Sequence[Any]) -> Any:
@@ -147,7 +165,7 @@ def _narrower(searched: Range | Choices, values: Sequence[Any]) -> Any:
             if not when:
                 return values[0]
             steps = [0, most]
-        low, high = (searched.low + n * step for n in steps)
+        low, high = (_plain(searched, searched.low + n * step) for n in steps)
         return {"low": low, "high": high, "step": searched.step, **when}
     to, back = (math.log, math.exp) if searched.log else (float, float)
     wider = _TENTH * (to(searched.high) - to(searched.low))
@@ -155,7 +173,17 @@ def _narrower(searched: Range | Choices, values: Sequence[Any]) -> Any:
     high = min(searched.high, max(_short(back(to(max(values)) + wider)), *values))
     if whole:
         low, high = math.floor(low), math.ceil(high)
+    if low == high:
+        low, high = searched.low, searched.high
     return {"low": low, "high": high, "log": searched.log, **when}
+
+
+def _plain(searched: Range | Choices, value: Any) -> Any:
+    """Return a value of a range in steps as a person would write it: 0.3, not 0.1 + 0.2."""
+    if not isinstance(searched, Range) or not isinstance(searched.step, float):
+        return value
+    low, step = Decimal(str(searched.low)), Decimal(str(searched.step))
+    return min(float(low + step * round((value - searched.low) / searched.step)), searched.high)
 
 
 def _short(value: float) -> float:

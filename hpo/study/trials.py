@@ -4,7 +4,7 @@ They stay: a database of any earlier version opens."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
@@ -279,10 +279,7 @@ def record_result(trial: BaseTrial, history: "Sequence[EpochResult]") -> None:
         trial.set_user_attr(name, value)
     if isinstance(trial, optuna.Trial):
         # Among the user attributes it would clutter the dashboard.
-        results = [
-            {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in row.items()}
-            for row in map(asdict, history)  # JSON has no number for what is not finite
-        ]
+        results = [result.as_json() for result in history]
         trial.storage.set_trial_system_attr(trial._trial_id, _HISTORY, results)
 
 

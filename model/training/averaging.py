@@ -16,7 +16,7 @@ def exponent(width: float) -> float:
     The width is the standard deviation of the profile, as a share of the training so far: 0.1 of it
     is an average over about the last fifth.
     """
-    below = width**-2
+    below = max(width, 1e-9) ** -2  # narrower is not even a step
     return float(np.roots([1, 7, 16 - below, 12 - below]).real.max())
 
 

@@ -5,7 +5,8 @@ A training has collapsed once it had left chance and its net says nothing any mo
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from model.hyperparameters import Recipe
 
@@ -43,6 +44,13 @@ class EpochResult:
     pairs_seen: int
     diverged: bool
     collapsed: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values, None for a number that is not finite."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def epochs_at_chance(

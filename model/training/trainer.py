@@ -39,7 +39,7 @@ class Trainer:
 
     ``keep`` says whose parameters are kept: those of the ``best`` epoch by one-shot validation
     accuracy, as in the paper, or those of the ``last``, where nothing is there to choose by; then
-    patience ends nothing.
+    patience ends nothing. Those of an epoch that diverged are kept only if it is the first.
 
     What is validated and kept is `evaluated`: the net in training, or the average of its weights.
 
@@ -116,10 +116,9 @@ class Trainer:
         while not self.finished():
             result = self._epoch(len(self.history))
             self.history.append(result)
-            if (
-                self.keep == "last"
-                or self.best is None
-                or result.one_shot_accuracy > self.best.one_shot_accuracy
+            if self.best is None or (
+                not result.diverged  # whose chance level may be above a poor start
+                and (self.keep == "last" or result.one_shot_accuracy > self.best.one_shot_accuracy)
             ):
                 self.best = result
                 self.best_parameters = {

@@ -219,6 +219,12 @@ def test_another_storage_by_the_command(tmp_path: Path) -> None:
     )
 
 
+def test_a_study_of_the_longest_name_has_a_report(tmp_path: Path) -> None:
+    location = StudyLocation(255 * "a", tmp_path)
+    fake_study(location, "CCCCCC", base="smoke")
+    assert (write_report(location) / f"{200 * 'a'}-narrowed.toml").exists()
+
+
 def test_no_study_is_compared_with_itself(tmp_path: Path) -> None:
     locations = [StudyLocation(name, tmp_path) for name in ("smoke", "other")]
     for location in locations:

@@ -75,7 +75,10 @@ def toml(value: object) -> str:
     """Return ``value`` as it would stand in a study file."""
     if isinstance(value, bool):
         return str(value).lower()
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        # What JSON escapes TOML does too, which allows one character less.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value)
 
 
 def known_values(values: Mapping[str, object]) -> dict[str, Value]:

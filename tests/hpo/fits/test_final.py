@@ -226,6 +226,28 @@ def test_a_collapsed_seed_is_retried_and_told(
     assert "2 of 3 seeds collapsed, 1 replaced by a retry" in output
 
 
+def test_a_seed_that_diverges_at_once_is_not_the_one_kept(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(replace(job, total=1))
+    epoch, bad = Trainer._epoch, {0, 500_000}
+
+    def diverge(self: Trainer, number: int) -> EpochResult:
+        if self.seed in bad:
+            with torch.no_grad():
+                self.net.output.bias.fill_(torch.nan)
+        return epoch(self, number)
+
+    monkeypatch.setattr(Trainer, "_epoch", diverge)
+    metrics = fit(job, FitPlan(trial=0, seeds=2))
+    assert [seed.collapsed for seed in metrics.seeds] == [True, False]
+    assert metrics.kept_seed == 1
+    assert metrics.seeds[0].history[0]["loss"] is None
+    bad |= {1, 500_001}
+    with pytest.raises(StudyError, match=r"trial 0 diverges with every seed.*--trial"):
+        fit(job, FitPlan(trial=0, seeds=2, minutes=0.0001))
+
+
 def test_minutes_become_epochs(job: Job) -> None:
     work(replace(job, total=1))
     started = time.monotonic()

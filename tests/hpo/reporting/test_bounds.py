@@ -1,17 +1,21 @@
 import math
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
 from hpo.reporting.bounds import at_a_bound, narrowed
-from hpo.study.config import validated
+from hpo.study.config import FOLDER, StudyConfig, validated
 from hpo.study.files import load
 from hpo.study.record import StudyRecord
-from hpo.study.space.domains import Range
+from hpo.study.space.domains import Choices, Fixed, Range
 from hpo.study.trials import TrialRecord, ranked, records
 from tests.hpo.support import tiny_config
 
@@ -119,3 +123,128 @@ def test_few_trials_narrow_nothing() -> None:
     record = StudyRecord(config=config.identity(), beside=config.beside_identity())
     assert narrowed(top(VALUES)[:4], record, "tiny") == ""
     assert narrowed(top(VALUES), StudyRecord(), "tiny") == ""
+
+
+def space_of(parameters: dict[str, Any], **data: str) -> StudyConfig:
+    raw = tiny_config().model_dump(exclude={"name"})
+    return validated(
+        {
+            **raw,
+            "name": "tiny",
+            "start": [],
+            "data": {**raw["data"], **data},
+            "parameters": {**raw["parameters"], "net.padding": "same", **parameters},
+        }
+    )
+
+
+def sampled(config: StudyConfig, number: int, seed: int = 0) -> list[TrialRecord]:
+    sampler = optuna.samplers.RandomSampler(seed=seed)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for _ in range(number):
+        trial = study.ask()
+        config.space().suggest(trial)
+        study.tell(trial, trial.params["fc.momentum"])
+    return records(study)
+
+
+def record_of(config: StudyConfig, **more: Any) -> StudyRecord:
+    return StudyRecord(config=config.identity(), beside=config.beside_identity(), **more)
+
+
+def loaded(text: str, folder: Path) -> StudyConfig:
+    file = folder / "narrowed.toml"
+    file.write_text(text)
+    return load(str(file))
+
+
+@st.composite
+def in_steps(draw: st.DrawFn) -> dict[str, Any]:
+    step, steps = draw(st.sampled_from([0.1, 0.05, 0.07, 0.3])), draw(st.integers(1, 9))
+    low = round(draw(st.integers(1, 3)) * step, 2)
+    return {"low": low, "high": round(low + steps * step, 2), "step": step}
+
+
+@st.composite
+def between(draw: st.DrawFn, *, log: bool) -> dict[str, Any]:
+    low = 10.0 ** -draw(st.integers(1, 6))
+    return {"low": low, "high": low * draw(st.sampled_from([1.0001, 1.5, 9])), "log": log}
+
+
+@st.composite
+def whole(draw: st.DrawFn) -> dict[str, Any]:
+    low = draw(st.integers(2, 40))
+    return {"low": low, "high": low + draw(st.integers(1, 40)), "log": draw(st.booleans())}
+
+
+EPISODES = {"recipe.batch": "episodes"}
+SPACES = st.fixed_dictionaries(
+    {},
+    optional={
+        "recipe.rate_factor": in_steps(),
+        "fc.l2": between(log=True),
+        "conv1.momentum": between(log=False),
+        "fc.units": whole(),
+        "net.depth": st.sampled_from([2, {"low": 1, "high": 3}]),
+        "recipe.batch": st.sampled_from(["episodes", {"choices": ["pairs", "episodes"]}]),
+        "recipe.way": st.sampled_from([{"low": 2, "high": 9, "when": EPISODES}]),
+        "recipe.pairs": whole().map(lambda one: {**one, "when": {"recipe.batch": "pairs"}}),
+        "recipe.rotations": st.just({"choices": [True, False], "when": {"net.depth": [1, 2]}}),
+        "recipe.warp": st.just({"low": 0.1, "high": 0.9, "when": {"conv2.filters": [2, 4]}}),
+    },
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(SPACES, st.integers(0, 9), st.sampled_from([5, 60]))
+def test_what_is_narrowed_lies_in_the_space(
+    tmp_path_factory: pytest.TempPathFactory, parameters: dict[str, Any], seed: int, number: int
+) -> None:
+    config = space_of(parameters)
+    space, trials = config.space(), sampled(config, number, seed)
+    text = narrowed(trials, record_of(config), "tiny")
+    left = loaded(text, tmp_path_factory.mktemp("narrowed")).space()
+    for name, before in space.searched.items():
+        values = [t.params[name] for t in ranked(trials)[:6] if name in t.params]
+        found = left.specifications.get(name)
+        match found, before:
+            case None, _:
+                assert not values, name
+            case Fixed(), _:
+                assert {found.value} >= set(values), name
+            case Choices(), Choices():
+                assert set(before.options) >= set(found.options) >= set(values), name
+            case Range(), Range():
+                assert before.low <= found.low < found.high <= before.high, name
+                if number > 5:
+                    assert all(found.low - 1e-9 <= v <= found.high + 1e-9 for v in values), name
+    again = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for _ in range(10):
+        trial = again.ask()
+        fixed = {name: left.fixed_value(name) for name in space.searched}
+        assert left.suggest(trial) == space.hyperparameters({**fixed, **trial.params})
+
+
+def test_trials_of_others_that_the_study_cannot_try_narrow_nothing() -> None:
+    config = space_of({})
+    trials = sampled(config, 8)
+    expected = narrowed(trials, record_of(config), "tiny").replace("its 8 ", "its 10 ")
+    best = ranked(trials)[0]
+    foreign = [
+        replace(best, number=8, accuracy=1.0, params={**best.params, "fc.l2": -5.0}),
+        replace(best, number=9, accuracy=1.0, params={"fc.units": "many"}),
+    ]
+    assert "best 5" in expected
+    assert narrowed([*trials, *foreign], record_of(config), "tiny") == expected
+
+
+def test_images_are_named_where_they_were_last_found(tmp_path: Path) -> None:
+    config = space_of({}, dataset="letters")
+    assert config.identity()["data.dataset"] == FOLDER
+    for path in ('/a b/"q"/\\n\x7f', "/d\u00e9"):
+        data = {"name": "letters", "digest": "0", "path": path}
+        text = narrowed(sampled(config, 8), record_of(config, data=data), "tiny")
+        assert loaded(text, tmp_path).data.dataset == path
+    # It had bytes that are no text.
+    data = {"name": "letters", "digest": "0"}
+    assert narrowed(sampled(config, 8), record_of(config, data=data), "tiny") == ""

@@ -23,6 +23,18 @@ def test_the_published_exponents() -> None:
     assert [exponent(width) for width in (0.05, 0.1)] == pytest.approx([16.97, 6.94], abs=0.01)
 
 
+@pytest.mark.parametrize("width", [1e-6, 1e-12, 1e-300, 5e-324])
+def test_an_average_over_less_than_a_step_is_the_weights_themselves(width: float) -> None:
+    source = SiameseNet(TINY)
+    average = AveragedNet(source, width)
+    for step in (1, 2, 1000):
+        with torch.no_grad():
+            source.output.bias.fill_(float(step))
+        average.set(step)
+        average.update()
+        assert average.net.output.bias.item() == step
+
+
 def test_the_average_is_that_of_the_weights_over_the_steps() -> None:
     source = SiameseNet(TINY)
     average = AveragedNet(source, 0.1)

@@ -1,3 +1,4 @@
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,6 +30,13 @@ def history(*rows: tuple[float, float]) -> list[EpochResult]:
 
 def at_chance(epochs: Sequence[EpochResult], recipe: Recipe = PAIRS, trials: int = 320) -> int:
     return epochs_at_chance(epochs, recipe, way=20, trials=trials)
+
+
+def test_json_has_none_for_what_is_not_finite() -> None:
+    (result,) = history((0.5, math.nan))
+    assert json.loads(json.dumps(result.as_json(), allow_nan=False))["loss"] is None
+    (result,) = history((0.5, 0.25))
+    assert EpochResult(**result.as_json()) == result
 
 
 LEARNT, CHANCE = (0.6, 0.4), (0.06, math.log(2))

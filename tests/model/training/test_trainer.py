@@ -4,7 +4,7 @@ import math
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -235,6 +235,29 @@ def test_a_diverged_run_ends_at_once_at_chance() -> None:
     assert result.one_shot_accuracy == 0.25
     assert result.verification_accuracy == 0.5
     assert result.pairs_seen < 1600, "the rest of the epoch is not trained"
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_net_before_it_diverged_is_kept(
+    monkeypatch: pytest.MonkeyPatch, keep: Literal["best", "last"]
+) -> None:
+    epoch = Trainer._epoch
+
+    def diverge(self: Trainer, number: int) -> EpochResult:
+        result = epoch(self, number)
+        if number == 0:  # as may be, by chance, below chance
+            return replace(result, one_shot_accuracy=0.1)
+        with torch.no_grad():
+            self.net.output.bias.fill_(torch.nan)
+        return replace(result, diverged=True, loss=math.nan, one_shot_accuracy=0.25)
+
+    monkeypatch.setattr(Trainer, "_epoch", diverge)
+    trainer = tiny_trainer(epochs=3, keep=keep)
+    *_, last = trainer.epochs()
+    assert last.epoch == 2
+    assert trainer.best is not None
+    assert trainer.best.epoch == 1
+    assert trainer.best_parameters["output.bias"].isfinite().all()
 
 
 def test_a_collapsed_net_ends_at_once_at_chance() -> None:

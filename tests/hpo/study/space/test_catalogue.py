@@ -1,8 +1,11 @@
+import tomllib
 from typing import get_args, get_type_hints
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hpo.study.space.catalogue import catalogue
+from hpo.study.space.catalogue import catalogue, toml
 from hpo.study.space.search_space import SearchSpace
 from model.hyperparameters import Architecture, Bounds, LayerRates, Recipe
 from tests.hpo.study.space.test_search_space import LAYER
@@ -37,3 +40,8 @@ def test_bounds_stand_beside_the_fields() -> None:
         for beyond in (expected.low - 1, expected.high + 1):
             with pytest.raises(ValueError, match=f"from {expected.low:g} to {expected.high:g}"):
                 parameter.check(beyond)
+
+
+@given(st.text(st.characters(max_codepoint=0x250, exclude_categories=["Cs"])))
+def test_text_is_as_toml_reads_it(text: str) -> None:
+    assert tomllib.loads(f"it = {toml(text)}")["it"] == text
