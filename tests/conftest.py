@@ -28,8 +28,8 @@ def same_for_all() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: a test that waits for other processes leaves one idle."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are cores: a test that waits for other processes leaves one idle."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
