@@ -9,6 +9,9 @@ LOCK_SECONDS = 3600.0
 error: it lets go as soon as it goes on or is gone."""
 TOLD_SECONDS = 10.0
 """After so long it is said who holds it."""
+_LOCKS, _LOOKS = Path("/proc/locks"), 3
+"""Where Linux lists all locks, and how often it is looked at: one may be left out while others
+come and go."""
 
 
 def process_name() -> str:
@@ -21,19 +24,20 @@ def holder(file: Path, byte: int = 0) -> str:
 
     Linux alone lists the locks; to open the file and ask would let go of SQLite's own on it.
     """
-    try:
-        status = file.stat()
-        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-        for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
-            _, kind, *words = line.split()
-            if kind == "->":  # it waits
+    for _ in range(_LOOKS):
+        try:
+            status = file.stat()
+            device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+            lines = _LOCKS.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            break
+        for words in map(str.split, lines):
+            if len(words) != 8 or words[1] == "->":  # let go this moment; or it waits
                 continue
-            _, mode, pid, where, start, end = words
+            mode, pid, where, start, end = words[3:]
             within = int(start) <= byte and (end == "EOF" or byte <= int(end))
             if mode == "WRITE" and where == device and within:
                 return f"process {pid} on {socket.gethostname()}{_frozen(pid)}"
-    except (OSError, ValueError):
-        pass
     return "another process"
 
 
