@@ -161,7 +161,7 @@ def test_a_stopped_process_loses_nothing(tmp_path: Path, number: signal.Signals)
 def test_several_processes_end_at_the_total(tmp_path: Path) -> None:
     whole, shared = tiny_job(tmp_path / "whole", 6), tiny_job(tmp_path / "shared", 6)
     work(whole)
-    processes = [start(shared, epoch_seconds=0.02) for _ in range(3)]
+    processes = [start(shared, epoch_seconds=0.2) for _ in range(3)]
     wait_until(lambda: (shared.run.location.folder / "study.db").exists() and _running(shared))
     processes[0].kill()
     for process in processes[1:]:
@@ -173,7 +173,7 @@ def test_several_processes_end_at_the_total(tmp_path: Path) -> None:
 def test_several_processes_promote_and_end_at_the_total(tmp_path: Path) -> None:
     """Though one is killed; of six, two go on from the first rung, each from its checkpoint."""
     shared = tiny_job(tmp_path, 6, pruner="asha")
-    processes = [start(shared, epoch_seconds=0.02, pruner="asha") for _ in range(2)]
+    processes = [start(shared, epoch_seconds=0.2, pruner="asha") for _ in range(2)]
     wait_until(lambda: (shared.run.location.folder / "study.db").exists() and _running(shared))
     processes[0].kill()
     assert processes[1].wait(90) == 0

@@ -213,7 +213,7 @@ def test_a_frozen_holder_is_named_and_waited_for(
 
 def test_a_worker_has_two_connections_at_most(shared: Job, server: Server, tmp_path: Path) -> None:
     open_study(shared.run)
-    machines = [machine(shared, tmp_path / name, 0.05) for name in ("one", "two")]
+    machines = [machine(shared, tmp_path / name, 0.1) for name in ("one", "two")]
     engine = sqlalchemy.create_engine(shared.run.location.url, isolation_level="AUTOCOMMIT")
     asked = "SELECT application_name, count(*) FROM pg_stat_activity GROUP BY 1"
     most = dict.fromkeys([f"process {one.pid} on {socket.gethostname()}" for one in machines], 0)
@@ -266,7 +266,7 @@ def test_a_pooler_may_stand_between(
         location = replace(shared.run.location, storage=pooler.url(shared.run.location.url))
         pooled = replace(shared, run=replace(shared.run, location=location))
         open_study(pooled.run)
-        machines = [machine(pooled, tmp_path / name, 0.05) for name in ("one", "two")]
+        machines = [machine(pooled, tmp_path / name, 0.1) for name in ("one", "two")]
         for process in machines:
             assert process.wait(200) == 0, process.said()
         assert values(pooled) == values(quiet)
