@@ -4,6 +4,7 @@ import pytest
 
 import hpo.fits.held_out
 from data.errors import DataUnavailable
+from model.training.trainer import EpochResult, Trainer
 from tests.hpo.support import tiny_dataset
 
 
@@ -17,3 +18,17 @@ def tiny_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hpo.fits.held_out, "load", lambda **_: tiny_dataset())
     monkeypatch.setattr(hpo.fits.held_out, "load_mnist", no_mnist)
     monkeypatch.setattr("hpo.training.resumable.CHECKPOINT_SECONDS", 0)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the seed of every epoch that is trained from here on."""
+    epochs: list[int] = []
+    epoch = Trainer._epoch
+
+    def counted(self: Trainer, number: int) -> EpochResult:
+        epochs.append(self.seed)
+        return epoch(self, number)
+
+    monkeypatch.setattr(Trainer, "_epoch", counted)
+    return epochs

@@ -46,20 +46,6 @@ def outcome(metrics: Metrics) -> list[object]:
     ]
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the seed of every epoch that is trained from here on."""
-    epochs: list[int] = []
-    epoch = Trainer._epoch
-
-    def counted(self: Trainer, number: int) -> EpochResult:
-        epochs.append(self.seed)
-        return epoch(self, number)
-
-    monkeypatch.setattr(Trainer, "_epoch", counted)
-    return epochs
-
-
 def test_fit_export_reload_predict(
     job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
 ) -> None:

@@ -30,20 +30,6 @@ from tests.model.support import SHAPES, drawing
 FILES = ("ensemble.json", "ensemble.onnx", MEMBERS)
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the seed of every epoch that is trained from here on."""
-    epochs: list[int] = []
-    epoch = Trainer._epoch
-
-    def counted(self: Trainer, number: int) -> EpochResult:
-        epochs.append(self.seed)
-        return epoch(self, number)
-
-    monkeypatch.setattr(Trainer, "_epoch", counted)
-    return epochs
-
-
 def searched(job: Job, trials: int = 1) -> Path:
     work(Job(run=job.run, total=trials))
     return job.run.location.folder / "final"
