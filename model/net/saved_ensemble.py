@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from data.files.atomic import remove, write_bytes
 from model.errors import ModelError
@@ -127,9 +127,19 @@ def load_answering(folder: Path, *, single: bool = False) -> SavedNet | SavedEns
     return load_net(folder)
 
 
+def _each_once(seeds: list[int]) -> list[int]:
+    if len({*seeds}) < len(seeds):
+        raise ValueError("a seed is listed twice, and would count double")
+    return seeds
+
+
 class _Record(Strict):
     format: str = Field(pattern=f"^{FORMAT}$")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, max_length=1000)
+    seeds: Annotated[
+        list[Annotated[int, Field(ge=0)]],
+        Field(min_length=1, max_length=1000),
+        AfterValidator(_each_once),
+    ]
     calibration: CalibrationRecord
     provenance: dict[str, Any]
 

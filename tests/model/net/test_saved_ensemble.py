@@ -96,6 +96,7 @@ def test_a_folder_that_is_none_is_one_message(tmp_path: Path) -> None:
         ("pipe", "pipe or device, not a file"),
         ("seeds=[]", r"seeds = \[\]"),
         ("seeds=[0, -1]", r"seeds.1 = -1"),
+        ("seeds=[0, 2, 0]", r"seeds = \[0, 2, 0\].* twice"),
         ('seeds=["../x"]', r"seeds.0 = '../x'"),
         ("calibration=null", "calibration = None"),
         ('calibration={"shift": 1, "scale": 0}', "greater than 0"),
