@@ -74,6 +74,10 @@ else:
     FinalBudget = _budget_section("FinalBudget", partial=True)
 
 
+_LATER = (("data", "drawer_names", "auto"), ("data", "validation", "koch"), ("search", "rungs", 4))
+"""Keys of later versions, with what a study of before them was run with."""
+
+
 class Search(_Section):
     """Which sampler proposes, which pruner stops, for how many trials."""
 
@@ -81,6 +85,7 @@ class Search(_Section):
     pruner: Annotated[str, _row_of(PRUNERS)] = "none"
     trials: Count = 200
     startup: int = Field(20, ge=1, le=10_000)
+    rungs: int = Field(4, ge=1, le=10)
     seed: int = Field(0, ge=0, lt=2**31)
 
 
@@ -127,7 +132,7 @@ class StudyConfig(_Section):
         The last is a trial's end. There are none where the pruner stops trials for good.
         """
         row = PRUNERS[self.search.pruner]
-        return row.rungs(self.budget.epochs) if row.rungs else ()
+        return row.rungs(self.budget.epochs, self.search.rungs) if row.rungs else ()
 
     def changed(self, **options: Any) -> "StudyConfig":
         """Return the config with a command's options in it; None leaves what is there.
@@ -155,9 +160,9 @@ class StudyConfig(_Section):
         if is_folder(self.data.dataset):
             sections["data"]["dataset"] = FOLDER
         # Left out at their defaults, since studies of earlier versions do not have them.
-        for key, default in (("drawer_names", "auto"), ("validation", "koch")):
-            if sections["data"][key] == default:
-                del sections["data"][key]
+        for section, key, default in _LATER:
+            if sections[section][key] == default:
+                del sections[section][key]
         # Left out where unset, so that a limit of a later version does not make a study another.
         flat = _flat(sections)
         for name, specification in read(self.parameters).items():

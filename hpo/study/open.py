@@ -45,7 +45,7 @@ def open_study(run: StudyRun) -> optuna.Study:
     with location.exclusive():
         storage = location.database()
         _refuse_renamed(storage, location)
-        search = config.search
+        search, epochs = config.search, config.budget.epochs
         with quiet():
             study = optuna.create_study(
                 storage=storage,
@@ -53,7 +53,7 @@ def open_study(run: StudyRun) -> optuna.Study:
                 direction="maximize",
                 load_if_exists=True,
                 sampler=make_sampler(search.sampler, search.startup, config.rungs()),
-                pruner=PRUNERS[search.pruner].make(config.budget.epochs, search.startup),
+                pruner=PRUNERS[search.pruner].make(epochs, search.startup, search.rungs),
             )
             study.set_metric_names([METRIC])
         record = StudyRecord.of(study)

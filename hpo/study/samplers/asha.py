@@ -16,12 +16,14 @@ from hpo.study.trials import is_paused, original_number, promoted_after_epoch
 
 REDUCTION = 3
 """One of so many goes on."""
-RUNGS = 4
 
 
-def rungs_of(epochs: int) -> tuple[int, ...]:
-    """Return the epochs of the rungs of a trial of so many, the last its end: 1 : 3 : 9 : 27."""
-    shares = (max(1, round(epochs / REDUCTION**k)) for k in reversed(range(RUNGS)))
+def rungs_of(epochs: int, count: int) -> tuple[int, ...]:
+    """Return the epochs of ``count`` rungs, the last a trial's end: 1 : 3 : 9 : 27 if it is 4.
+
+    Of a trial of few epochs there are fewer, since the lowest comes after one.
+    """
+    shares = (max(1, round(epochs / REDUCTION**k)) for k in reversed(range(count)))
     return tuple(dict.fromkeys(shares))
 
 

@@ -53,17 +53,18 @@ class PrunerRow:
     """One row of the table of pruners.
 
     Attributes:
-        make: from (a trial's maximum of epochs, start-up trials) to an Optuna pruner.
+        make: from (a trial's maximum of epochs, start-up trials, number of rungs) to an Optuna
+            pruner.
         summary: one line for help and documents.
         prunes: whether it ever stops a trial.
-        rungs: from a trial's maximum of epochs to those after which trials are paused, to be
-            promoted later; None for a pruner that stops them for good.
+        rungs: from (a trial's maximum of epochs, number of rungs) to those epochs after which
+            trials are paused, to be promoted later; None for a pruner that stops them for good.
     """
 
-    make: Callable[[int, int], "BasePruner"]
+    make: Callable[[int, int, int], "BasePruner"]
     summary: str
     prunes: bool = True
-    rungs: Callable[[int], tuple[int, ...]] | None = None
+    rungs: Callable[[int, int], tuple[int, ...]] | None = None
 
 
 def _gp(seed: int, startup: int) -> "BaseSampler":
@@ -100,19 +101,19 @@ def _random(seed: int, startup: int) -> "BaseSampler":
     return RandomSampler(seed=seed)
 
 
-def _none(epochs: int, startup: int) -> "BasePruner":
+def _none(epochs: int, startup: int, rungs: int) -> "BasePruner":
     from optuna.pruners import NopPruner
 
     return NopPruner()
 
 
-def _median(epochs: int, startup: int) -> "BasePruner":
+def _median(epochs: int, startup: int, rungs: int) -> "BasePruner":
     from optuna.pruners import MedianPruner
 
     return MedianPruner(n_startup_trials=startup, n_warmup_steps=max(1, epochs // 10))
 
 
-def _halving(epochs: int, startup: int) -> "BasePruner":
+def _halving(epochs: int, startup: int, rungs: int) -> "BasePruner":
     from optuna.pruners import SuccessiveHalvingPruner
 
     # Much earlier, what learns is not told from what does not: an untrained net, its weights drawn
@@ -120,22 +121,22 @@ def _halving(epochs: int, startup: int) -> "BasePruner":
     return SuccessiveHalvingPruner(min_resource=max(1, epochs // 9), reduction_factor=3)
 
 
-def _hyperband(epochs: int, startup: int) -> "BasePruner":
+def _hyperband(epochs: int, startup: int, rungs: int) -> "BasePruner":
     from optuna.pruners import HyperbandPruner
 
     return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
 
 
-def _asha_rungs(epochs: int) -> tuple[int, ...]:
+def _asha_rungs(epochs: int, rungs: int) -> tuple[int, ...]:
     from hpo.study.samplers.asha import rungs_of
 
-    return rungs_of(epochs)
+    return rungs_of(epochs, rungs)
 
 
-def _asha(epochs: int, startup: int) -> "BasePruner":
+def _asha(epochs: int, startup: int, rungs: int) -> "BasePruner":
     from hpo.study.samplers.asha import PromotionPruner
 
-    return PromotionPruner(_asha_rungs(epochs))
+    return PromotionPruner(_asha_rungs(epochs, rungs))
 
 
 SAMPLERS: Mapping[str, SamplerRow] = {
@@ -154,7 +155,7 @@ PRUNERS: Mapping[str, PrunerRow] = {
     "hyperband": PrunerRow(_hyperband, "stops most trials after few epochs, in brackets"),
     "asha": PrunerRow(
         _asha,
-        "pauses trials at a 27th, a ninth and a third of the epochs; the best third goes on",
+        "pauses trials at a third of the epochs, a ninth and so on; the best third goes on",
         rungs=_asha_rungs,
     ),
 }

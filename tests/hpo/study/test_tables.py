@@ -24,7 +24,7 @@ def sampler(seed, startup):
     used.append("sampler")
     return tables.SAMPLERS["random"].make(seed, startup)
 
-def pruner(epochs, startup):
+def pruner(epochs, startup, rungs):
     from optuna.pruners import ThresholdPruner
     used.append("pruner")
     return ThresholdPruner(lower=1.1)

@@ -2,14 +2,17 @@ import io
 import re
 from dataclasses import replace
 
+import numpy as np
 import optuna
 import pytest
 from rich.console import Console
 
 from hpo.search.workers.worker import Job
+from hpo.study.files import load
 from hpo.study.record import record_baseline, record_study
+from hpo.study.samplers.asha import epochs_in_all
 from hpo.terminal.summary import next_commands, print_plan, print_results
-from model.hyperparameters import Hyperparameters
+from model.hyperparameters import Architecture, Hyperparameters
 from model.training.cost import training_flops_per_pair
 from tests.hpo.support import tiny_config
 
@@ -84,3 +87,16 @@ def test_the_plan_has_the_search_space_and_the_nets(job: Job) -> None:
         assert name in said
     for net in ("trial 0", "smallest", "largest"):
         assert net in said
+
+
+def test_the_paper_s_search_is_a_job_of_one_night() -> None:
+    config = load("paper")
+    space, rungs = config.space(), config.rungs()
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    drawn = optuna.create_study(sampler=sampler)
+    costs = [training_flops_per_pair(space.suggest(drawn.ask()).architecture) for _ in range(100)]
+    first = training_flops_per_pair(Architecture())
+    # Of the paper's own net, and its validation, on an H100: studies/results/README.md.
+    seconds = 11.6 * float(np.mean(costs)) / first
+    assert epochs_in_all(200, rungs) * seconds / 3600 < 12
+    assert epochs_in_all(200, config.changed(pruner="none").rungs() or (200,)) == 40_000

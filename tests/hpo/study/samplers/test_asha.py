@@ -54,14 +54,15 @@ def at_rung(
     return made
 
 
-@given(st.integers(1, 10_000))
-def test_rungs_rise_to_the_end(epochs: int) -> None:
-    rungs = rungs_of(epochs)
+@given(st.integers(1, 10_000), st.integers(1, 10))
+def test_rungs_rise_to_the_end(epochs: int, count: int) -> None:
+    rungs = rungs_of(epochs, count)
     assert rungs[-1] == epochs
+    assert len(rungs) <= count
     assert list(rungs) == sorted(set(rungs))
     assert rungs[0] >= 1
     if epochs % 27 == 0:
-        assert rungs == (epochs // 27, epochs // 9, epochs // 3, epochs)
+        assert rungs_of(epochs, 4) == (epochs // 27, epochs // 9, epochs // 3, epochs)
 
 
 def test_epochs_in_all_are_those_of_a_search_in_which_a_third_goes_on() -> None:

@@ -49,7 +49,7 @@ def opened(storage: BaseStorage, sampler: str, pruner: str = "none") -> optuna.S
         direction="maximize",
         load_if_exists=True,
         sampler=make_sampler(sampler, 3),
-        pruner=PRUNERS[pruner].make(EPOCHS, 3),
+        pruner=PRUNERS[pruner].make(EPOCHS, 3, 2),
     )
 
 
