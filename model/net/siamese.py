@@ -27,6 +27,11 @@ class SiameseNet(nn.Module):
         """Whether embeddings are computed in bfloat16; they come out in float32 all the same."""
         self.conv1_as_product = False
         """Whether conv1 is computed as one matrix product, which pays on GPUs; the same numbers."""
+        self.fused = False
+        """Whether all of a pooled layer but cuDNN's convolution is one kernel (`model.net.fused`).
+
+        For GPUs with Triton, in place of `conv1_as_product`; the same numbers but for rounding.
+        """
         channels = (1, *architecture.filters)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(
@@ -108,9 +113,18 @@ class SiameseNet(nn.Module):
         for i, (convolution, normalisation) in enumerate(
             zip(self.convolutions, self.normalisations, strict=True)
         ):
+            pooled = i < self.architecture.poolings
+            if self.fused and pooled:
+                from model.net.fused import convolve_and_pool  # needs Triton
+
+                assert isinstance(convolution, nn.Conv2d)
+                relu = isinstance(normalisation, nn.Identity)
+                maps = convolve_and_pool(convolution, maps, relu)
+                maps = maps if relu else F.relu(normalisation(maps))
+                continue
             product = self.conv1_as_product and i == 0
             maps = as_product(convolution, maps) if product else convolution(maps)
-            if i < self.architecture.poolings:
+            if pooled:
                 # Pooling first is the same as ReLU first, since both keep order, and leaves a
                 # quarter of the work to what follows.
                 maps = F.max_pool2d(maps, 2)
