@@ -98,7 +98,7 @@ class _ConvPool(torch.autograd.Function):
         grid = splits, across, triton.cdiv(length, blocks["BLOCK_K"])
         _conv_pool_backward[grid](
             images, gradient, kept, weights, biases, *ctx.sizes, splits,
-            SIDE=ctx.side, STRIDE=ctx.stride, **blocks,
+            TURNS=triton.cdiv(most, splits), SIDE=ctx.side, STRIDE=ctx.stride, **blocks,
         )  # fmt: skip
         return None, weights.sum(0).T.reshape(ctx.shape), biases.sum(0), None, None
 
@@ -222,7 +222,7 @@ def _conv_pool_forward(  # type: ignore[no-untyped-def]
 @triton.jit
 def _conv_pool_backward(  # type: ignore[no-untyped-def]
     images, gradient, kept, weights, biases, places, rows, columns, height, width, filters, splits,
-    SIDE: tl.constexpr, STRIDE: tl.constexpr,
+    TURNS: tl.constexpr, SIDE: tl.constexpr, STRIDE: tl.constexpr,
     BLOCK_P: tl.constexpr, BLOCK_F: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
     LENGTH: tl.constexpr = SIDE * SIDE
@@ -232,8 +232,8 @@ def _conv_pool_backward(  # type: ignore[no-untyped-def]
     pixel = tl.where(k < LENGTH, k // SIDE * width + k % SIDE, 0)
     product = tl.zeros((BLOCK_K, BLOCK_F), tl.float32)
     total = tl.zeros((BLOCK_F,), tl.float32)
-    for block in range(split, tl.cdiv(places, BLOCK_P), splits):
-        p = block * BLOCK_P + tl.arange(0, BLOCK_P)
+    for turn in range(TURNS):
+        p = (turn * splits + split) * BLOCK_P + tl.arange(0, BLOCK_P)
         out = p.to(tl.int64)[:, None] * filters + f[None, :]
         known = (p < places)[:, None] & (f < filters)[None, :]
         g = tl.load(gradient + out, mask=known, other=0.0)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -53,12 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.part:
         _run(options.part, options.device, options.quick, options.blocks)
         return 0
-    told: dict[str, object] = {"versions": versions(), "parts": {}, "blocks": {}, "rows": []}
+    told: dict[str, Any] = {"versions": versions(), "parts": {}, "blocks": {}, "rows": []}
     failed = False
     for name in options.only or PARTS:
         outcome, lines = _child(name, options, told["blocks"])
         failed |= outcome["ended"] != "well"
-        told["parts"][name] = outcome  # type: ignore[index]
+        told["parts"][name] = outcome
         for line in lines:
             if "blocks" in line:
                 told["blocks"] = line["blocks"]
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 row = Row(**line)
                 print(row.line(), flush=True)
                 shown = {**asdict(row), "median": row.median, "met": row.met}
-                told["rows"].append(shown)  # type: ignore[attr-defined]
+                told["rows"].append(shown)
         print(f"{name:11} ended {outcome['ended']}, {outcome['seconds']:.0f} s", flush=True)
         if options.json:
             options.json.write_text(json.dumps(told, indent=1) + "\n")
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _child(
     name: str, options: argparse.Namespace, blocks: object
-) -> tuple[dict[str, object], list[dict[str, object]]]:
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return how a part ended, and what it had told by then."""
     limit = options.limit or PARTS[name][1]
     command = [sys.executable, "-m", "tests.benchmarks.gpu", "--part", name]

@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -68,6 +69,22 @@ def product(convolution: nn.Conv2d, maps: Tensor) -> Tensor:
     return F.relu(F.max_pool2d(as_product(convolution, maps), 2))
 
 
+def alone(convolution: nn.Conv2d, maps: Tensor) -> Tensor:
+    """Compute the convolution and its bias."""
+    result: Tensor = convolution(maps)
+    return result
+
+
+def searching(work: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Return the same with the fastest of cuDNN's algorithms, which its first call looks for."""
+
+    def searched() -> Tensor:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            return work()
+
+    return searched
+
+
 def fused(convolution: nn.Conv2d, maps: Tensor) -> Tensor:
     """Compute it in the fused kernels."""
     from model.net.fused import convolve_and_pool
@@ -92,7 +109,7 @@ class Layer:
         if channels > 1:
             low = torch.bfloat16 if self.device.type == "cuda" else torch.float32
             self.maps = self.maps.to(low).requires_grad_()
-        self.gradient: Tensor | None = None
+        self.ready: dict[torch.Size, Tensor] = {}
 
     def forward(self, compute: Pooled) -> Tensor:
         """Compute in what the layer is trained in."""
@@ -105,9 +122,9 @@ class Layer:
         self.convolution.zero_grad()
         self.maps.grad = None
         pooled = self.forward(compute)
-        if self.gradient is None:
-            self.gradient = torch.randn_like(pooled)
-        pooled.backward(self.gradient)
+        if pooled.shape not in self.ready:
+            self.ready[pooled.shape] = torch.randn_like(pooled)
+        pooled.backward(self.ready[pooled.shape])
         return pooled
 
     def gradients(self, compute: Pooled) -> list[Tensor]:
@@ -120,9 +137,9 @@ class Layer:
         """Return the same, computed in double precision on the same input."""
         convolution = copy.deepcopy(self.convolution).double()
         maps = self.maps.detach().double().requires_grad_(self.maps.requires_grad)
-        assert self.gradient is not None
         convolution.zero_grad()
-        plain(convolution, maps).backward(self.gradient.double())
+        pooled = plain(convolution, maps)
+        pooled.backward(self.ready[pooled.shape].double())
         gradients = [each.grad for each in (*convolution.parameters(), maps)]
         return [each for each in gradients if each is not None]
 
@@ -148,15 +165,28 @@ def kernels(context: Context) -> Iterator[Row | dict[str, Any]]:
                 if constant not in best:
                     yield from fastest(context, layer, name, constant, best)
             ways["fused"] = fused
-        with torch.no_grad():
-            forward = timed(
-                context, {way: lambda c=c, n=layer: n.forward(c) for way, c in ways.items()}
-            )
-        whole = timed(context, {way: lambda c=c, n=layer: n.both(c) for way, c in ways.items()})
-        for what, taken in (("forward", forward), ("forward and backward", whole)):
+        if name != "conv1":
+            yield from convolutions(context, layer, name, shape)
+        for what, compute in (("forward", layer.forward), ("forward and backward", layer.both)):
+            with torch.set_grad_enabled(compute == layer.both):
+                taken = timed(context, {way: partial(compute, each) for way, each in ways.items()})
             for way, values in taken.items():
                 yield Row("kernels", f"{name}, {way}: {what}", values, "us", note=note)
     yield {"blocks": best}
+
+
+def convolutions(
+    context: Context, layer: Layer, name: str, shape: tuple[int, int, int, int]
+) -> Iterator[Row]:
+    """Measure cuDNN's share: the arithmetic of a convolution, forward and backward."""
+    channels, filters, side, size = shape
+    whole = partial(layer.both, alone)
+    taken = timed(context, {"convolution alone": whole, "cuDNN searches": searching(whole)})
+    places = len(layer.maps) * (size - side + 1) ** 2
+    flops = 3 * 2 * places * filters * channels * side**2
+    for way, values in taken.items():
+        speed = [flops / each / 1e6 for each in values]
+        yield Row("kernels", f"{name}, {way}", speed, "TFLOP/s")
 
 
 def timed(context: Context, variants: dict[str, Callable[[], object]]) -> dict[str, list[float]]:

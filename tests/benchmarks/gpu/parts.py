@@ -67,14 +67,18 @@ def training(context: Context) -> Iterator[Row]:
     """Measure whole steps, plain and fused in turns, and what memory they take."""
     for name, hyperparameters in nets(context).items():
         steps, memory = {}, {}
-        for way, fused in variants(context).items():
+        ways = {way: (fused, False) for way, fused in variants(context).items()}
+        if context.device.type == "cuda":
+            ways |= {f"{way}, cuDNN searches": (fused, True) for way, (fused, _) in ways.items()}
+        for way, (fused, searches) in ways.items():
             made = trainer(context, hyperparameters, fused)
             if context.device.type == "cuda":
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
                 before = torch.cuda.memory_allocated()
-                for _ in range(5):  # the last of which is recorded
-                    made.step()
+                with torch.backends.cudnn.flags(enabled=True, benchmark=searches):
+                    for _ in range(5):  # the last of which is recorded
+                        made.step()
                 memory[way] = (torch.cuda.max_memory_allocated() - before) / 2**30
             steps[way] = often(context, made.step)
         pairs = made.hyperparameters.recipe.pairs_per_batch

@@ -264,7 +264,7 @@ def test_the_kernels_compile_for_an_h100(tmp_path: Path, monkeypatch: pytest.Mon
         **dict.fromkeys(("bias", "weights", "biases"), floats),
         "kept": byte,
     }
-    shape = {"SIDE": 10, "STRIDE": 1, "RELU": True}
+    shape = {"SIDE": 10, "STRIDE": 1, "RELU": True, "TURNS": 36}
     for kernel, blocks in (
         (fused._conv_pool_forward, fused.FORWARD),
         (fused._conv_pool_backward, fused.BACKWARD),
