@@ -2,8 +2,9 @@
 
 import copy
 import os
+import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -41,10 +42,20 @@ CANDIDATES = {
 }
 
 
+@cache
 def fused_runs(device: torch.device) -> bool:
-    """Return whether Triton's kernels run here, or are interpreted."""
+    """Return whether Triton's kernels run here, or are interpreted; say on stderr why not."""
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"
-    return find_spec("triton") is not None and (device.type == "cuda" or interpreted)
+    if find_spec("triton") is None or not (device.type == "cuda" or interpreted):
+        return False
+    try:
+        fused(
+            nn.Conv2d(1, 16, 3).to(device), torch.zeros(1, 1, 8, 8, device=device)
+        ).sum().backward()
+    except Exception as error:  # Triton compiles with the machine's own C compiler, if there is one
+        print(f"no fused kernels: {type(error).__name__}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def use_blocks(blocks: dict[str, dict[str, int]]) -> None:
@@ -125,7 +136,8 @@ class Layer:
         if pooled.shape not in self.ready:
             self.ready[pooled.shape] = torch.randn_like(pooled)
         pooled.backward(self.ready[pooled.shape])
-        return pooled
+        # A graph of gradients that outlived its recording would have the next one wait for it.
+        return pooled.detach()
 
     def gradients(self, compute: Pooled) -> list[Tensor]:
         """Return those of weight, bias and, where it has one, input."""

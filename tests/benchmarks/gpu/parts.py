@@ -184,10 +184,12 @@ def _stages(made: Trainer) -> Iterator[tuple[str, Callable[[], Tensor]]]:
             return episode_loss(scores, made.hyperparameters.recipe.loss).sum() / rows
 
     yield "score and loss", stage(compared, embeddings)[0]
-    for parameter in net.parameters():
-        parameter.grad = torch.zeros_like(parameter)
+    # Kept, since what is recorded writes to them.
+    gradients = [torch.zeros_like(parameter) for parameter in net.parameters()]
 
     def update() -> Tensor:
+        for parameter, gradient in zip(net.parameters(), gradients, strict=True):
+            parameter.grad = gradient
         made.optimiser.step()
         return images
 
@@ -213,8 +215,9 @@ def profile(context: Context) -> Iterator[Row]:
             kernels = {
                 event.key: getattr(event, time_of)
                 for event in profiler.key_averages()
-                # On a GPU the operators have their kernels' times, too.
-                if not cuda or event.device_type == torch.autograd.DeviceType.CUDA
+                # On a GPU operators and the optimiser's annotation have their kernels' times, too.
+                if not event.key.startswith("Optimizer.")
+                and (not cuda or event.device_type == torch.autograd.DeviceType.CUDA)
             }
             total = sum(kernels.values()) or 1
             note = f"{total / (5 if cuda else 1):,.0f} us a step, {len(kernels)} kinds of kernels"
