@@ -7,7 +7,7 @@ process of their own. It has no arithmetic in bfloat16, for which float16 stands
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +35,13 @@ runs = pytest.mark.skipif(
     not TRITON or (DEVICE == "cpu" and not INTERPRETED),
     reason="no GPU: these run in Triton's interpreter, by test_all_of_it_in_the_interpreter",
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_tf32() -> Iterator[None]:
+    """Else a GPU rounds the convolutions of float32 to eleven bits."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 @needs_triton
@@ -97,9 +104,11 @@ def both(
         convolution.bias.copy_(drawn(filters, most=3))
     maps = drawn(batch, channels, height, width, most=1).clamp(min=0) * how.get("scale", 1)
     gradient = drawn(batch, filters, rows, columns, most=2)
-    rest = (convolution, maps, how.get("relu", True), how.get("low", False), gradient)
-    expected = found(plain, *rest, "cpu")
-    return expected, found(convolve_and_pool, *rest, DEVICE)
+    low, relu = how.get("low", False), how.get("relu", True)
+    # Of small integers no type rounds the sums, but bfloat16 would those of the plain gradients.
+    rounded = low and not how.get("exact")
+    expected = found(plain, convolution, maps, relu, rounded, gradient, "cpu")
+    return expected, found(convolve_and_pool, convolution, maps, relu, low, gradient, DEVICE)
 
 
 @runs
@@ -146,7 +155,7 @@ def test_the_same_numbers_and_of_equals_the_first(
     ("channels", "filters", "side", "shape"),
     [(1, 64, 10, (3, 27, 22)), (1, 256, 4, (1, 9, 11)), (20, 24, 3, (2, 12, 9))],
 )
-def test_the_same_but_for_rounding(
+def test_rounding_costs_no_more_than_in_the_plain_path(
     channels: int,
     filters: int,
     side: int,
@@ -154,14 +163,17 @@ def test_the_same_but_for_rounding(
     low: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Rounded to few bits, two of a window may fall either way, in both paths."""
     from model.net import fused
 
     monkeypatch.setattr(fused, "SPLITS", 2)  # so that each adds up several blocks
-    expected, ours = both(channels, filters, side, 1, shape, low=low)
-    for one, other in zip(expected, ours, strict=True):
-        # Rounded to eleven bits, two of a window may fall the other way.
-        apart = (one - other).norm() / one.norm()
-        assert apart < (0.05 if low else 1e-5)
+    exact, ours = both(channels, filters, side, 1, shape)
+    plainly = [torch.zeros(())] * len(exact)
+    if low:
+        plainly, ours = both(channels, filters, side, 1, shape, low=True)
+    for one, plain, other in zip(exact, plainly, ours, strict=True):
+        allowed = 1.5 * (plain - one).norm() if low else 1e-5 * one.norm()
+        assert (other - one).norm() <= allowed
 
 
 @runs
