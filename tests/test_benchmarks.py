@@ -2,6 +2,7 @@ import csv
 import json
 import random
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
 from tests.benchmarks import fidelity, intervals, pictures, time_to_accuracy
 from tests.benchmarks.__main__ import BENCHMARKS, main
+from tests.benchmarks.gpu import __main__ as gpu
+from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import trials_of
 from tests.benchmarks.photographs import BOTH, CLEAN, answers
 from tests.hpo.support import tiny_config, tiny_dataset, tiny_job
@@ -39,6 +42,38 @@ def test_the_harness_runs_at_toy_size(tmp_path: Path, capsys: pytest.CaptureFixt
     for row in rows:
         assert row["values"], row["what"]
         assert row["what"] in printed
+
+
+@pytest.mark.parametrize("part", [name for name in gpu.PARTS if name != "kernels"])
+def test_what_is_measured_on_a_gpu_runs_at_toy_size(part: str) -> None:
+    work, _ = gpu.PARTS[part]
+    told = list(work(Context(torch.device("cpu"), "toy")))
+    assert all(each.values for each in told if isinstance(each, Row))
+    assert len(told) > 1
+
+
+@pytest.mark.skipif(not find_spec("triton"), reason="Triton is not installed")
+def test_the_kernels_are_measured_in_a_process_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "gpu.json"
+    asked = ["--device", "cpu", "--quick", "--only", "kernels", "--json", str(file)]
+    assert gpu.main(asked) == 0
+    told = json.loads(file.read_text())
+    assert told["parts"]["kernels"]["ended"] == "well"
+    rows = {row["what"]: row for row in told["rows"]}
+    for layer in ("conv1", "conv2"):
+        assert rows[f"{layer}, fused: error of gradients"]["met"] is True
+        assert rows[f"{layer}, fused: forward and backward"]["median"] > 0
+    assert told["blocks"].keys() == {"FORWARD", "BACKWARD", "POOL"}
+    assert told["versions"]["revision"]
+
+
+def test_a_part_that_takes_too_long_is_ended_and_said_so(tmp_path: Path) -> None:
+    file = tmp_path / "gpu.json"
+    asked = ["--device", "cpu", "--quick", "--only", "machine", "--limit", "0.1"]
+    assert gpu.main([*asked, "--json", str(file)]) == 1
+    told = json.loads(file.read_text())
+    assert told["parts"]["machine"]["ended"] == "by the limit of 0.1 s"
+    assert sum(limit for _, limit in gpu.PARTS.values()) <= 12 * 60
 
 
 def test_the_coverage_of_intervals_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,18 +89,18 @@ class Distortion:
         shear_x, shear_y = size[1:3] * self.shear
         scale_x, scale_y = 1 + size[3:5] * self.scale
         shift = size[5:7] * (2 * self.shift / REFERENCE_SIZE)
-        cosine, sine = angle.cos(), angle.sin()
         # rotation @ shear @ scale, multiplied out, and its inverse in closed form: an inverse from
         # a solver makes the host wait for a GPU, and raises where a strong distortion is singular.
-        a, b = (cosine - sine * shear_y) * scale_x, (cosine * shear_x - sine) * scale_y
-        c, d = (sine + cosine * shear_y) * scale_x, (sine * shear_x + cosine) * scale_y
+        cosine, sine = angle.cos(), angle.sin()
+        turned, across = torch.stack([cosine, sine]), torch.stack([sine, -cosine])
+        a, c = (turned - across * shear_y) * scale_x
+        b, d = (turned * shear_x - across) * scale_y
         determinant = (1 - shear_x * shear_y) * scale_x * scale_y
         determinant = torch.where(determinant.abs() < 1e-3, 1e-3, determinant)
-        inverse = torch.stack([d, -b, -c, a]) / determinant
-        offset_x = -(inverse[0] * shift[0] + inverse[1] * shift[1])
-        offset_y = -(inverse[2] * shift[0] + inverse[3] * shift[1])
-        rows = [inverse[0], inverse[1], offset_x, inverse[2], inverse[3], offset_y]
-        return torch.stack(rows, -1).view(batch, 2, 3)
+        inverse = (torch.stack([d, -b, -c, a]) / determinant).view(2, 2, batch)
+        moved = inverse * shift
+        offset = -(moved[:, 0] + moved[:, 1])
+        return torch.cat([inverse, offset[:, None]], 1).permute(2, 0, 1)
 
 
 def displacement(batch: int, size: int, elastic: float, generator: torch.Generator) -> Tensor:

@@ -66,18 +66,21 @@ class Sampler:
         self.generator.manual_seed(seed)
         self.position.zero_()
 
-    def _below(self, bound: Tensor) -> Tensor:
-        """Return uniform int64 in ``[0, bound)``, element by element."""
-        uniform = torch.rand(bound.shape, generator=self.generator, device=self.device)
-        # A product can round up to the bound itself.
-        return torch.minimum((uniform * bound).long(), bound - 1)
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator, device=self.device)
 
     def _two_drawings(self, character: Tensor) -> tuple[Tensor, Tensor]:
         """Return two distinct drawings of each character in ``character``."""
         count, start = self.drawing_count[character], self.drawing_start[character]
-        first = self._below(count)
-        second = (first + 1 + self._below(count - 1)) % count
+        first, step = _below(torch.stack([count, count - 1]), self._uniform(2, *count.shape))
+        second = (first + 1 + step) % count
         return self.order[start + first], self.order[start + second]
+
+
+def _below(bound: Tensor, uniform: Tensor) -> Tensor:
+    """Return what is uniform in [0, 1) as int64 in ``[0, bound)``, element by element."""
+    # A product can round up to the bound itself.
+    return torch.minimum((uniform * bound).long(), bound - 1)
 
 
 class PairSampler(Sampler):
@@ -94,11 +97,16 @@ class PairSampler(Sampler):
         same = place % 2 == 0
         alphabet = (place // 2) % len(self.character_count)
         count, start = self.character_count[alphabet], self.character_start[alphabet]
-        first = self._below(count)
-        other = (first + 1 + self._below(count - 1)) % count
-        a, twin = self._two_drawings(start + first)
-        stranger, _ = self._two_drawings(start + other)
-        return Pairs(a, torch.where(same, twin, stranger), same.float())
+        # All draws at once, and few operations on them: each is a kernel that a GPU has to start.
+        uniform = self._uniform(6, number)
+        first, step = _below(torch.stack([count, count - 1]), uniform[:2])
+        other = (first + 1 + step) % count
+        character = start + torch.stack([first, other])
+        (count, others), begin = self.drawing_count[character], self.drawing_start[character]
+        one, step, stranger = _below(torch.stack([count, count - 1, others]), uniform[2:5])
+        twin = (one + 1 + step) % count
+        second = torch.where(same, begin[0] + twin, begin[1] + stranger)
+        return Pairs(self.order[begin[0] + one], self.order[second], same.float())
 
 
 class EpisodeSampler(Sampler):
@@ -114,9 +122,10 @@ class EpisodeSampler(Sampler):
         characters = len(self.character_alphabet)
         if way > characters:
             raise DataError(f"an episode of {way} characters, but there are only {characters}")
-        key = torch.rand(episodes, characters, generator=self.generator, device=self.device)
+        key = self._uniform(episodes, characters)
         if not across:
-            chosen = self._below(torch.full((episodes,), characters, device=self.device))
+            bound = torch.full((episodes,), characters, device=self.device)
+            chosen = _below(bound, self._uniform(episodes))
             alphabet = self.character_alphabet[chosen]
             # Strangers sort behind all of the alphabet's own.
             key = key + (self.character_alphabet[None, :] != alphabet[:, None])

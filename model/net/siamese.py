@@ -27,6 +27,11 @@ class SiameseNet(nn.Module):
         """Whether embeddings are computed in bfloat16; they come out in float32 all the same."""
         self.conv1_as_product = False
         """Whether conv1 is computed as one matrix product, which pays on GPUs; the same numbers."""
+        self.fused = False
+        """Whether all of a pooled layer but cuDNN's convolution is one kernel (`model.net.fused`).
+
+        For GPUs with Triton, in place of `conv1_as_product`; the same numbers but for rounding.
+        """
         channels = (1, *architecture.filters)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(
@@ -105,19 +110,33 @@ class SiameseNet(nn.Module):
             kernel = self.architecture.kernel_sizes[0]
             images = F.pad(images, [(kernel - 1) // 2, kernel // 2] * 2)
         maps = images.contiguous(memory_format=torch.channels_last)
-        for i, (convolution, normalisation) in enumerate(
-            zip(self.convolutions, self.normalisations, strict=True)
-        ):
-            product = self.conv1_as_product and i == 0
-            maps = as_product(convolution, maps) if product else convolution(maps)
-            if i < self.architecture.poolings:
-                # Pooling first is the same as ReLU first, since both keep order, and leaves a
-                # quarter of the work to what follows.
-                maps = F.max_pool2d(maps, 2)
-            maps = F.relu(normalisation(maps))
+        for i in range(len(self.convolutions)):
+            maps = self.layer(i, maps)
         flat = F.dropout(maps.flatten(1), self.architecture.dropout, self.training)
         features: Tensor = self.fc(flat)
         return features
+
+    def layer(self, i: int, maps: Tensor) -> Tensor:
+        """Return what the ``i``-th convolution, from 0, makes of ``maps``, pooling and ReLU done.
+
+        Conv1's images are padded already.
+        """
+        convolution, normalisation = self.convolutions[i], self.normalisations[i]
+        assert isinstance(convolution, nn.Conv2d)
+        pooled = i < self.architecture.poolings
+        if self.fused and pooled:
+            from model.net.fused import convolve_and_pool  # needs Triton
+
+            relu = isinstance(normalisation, nn.Identity)
+            maps = convolve_and_pool(convolution, maps, relu)
+            return maps if relu else F.relu(normalisation(maps))
+        product = self.conv1_as_product and i == 0
+        maps = as_product(convolution, maps) if product else convolution(maps)
+        if pooled:
+            # Pooling first is the same as ReLU first, since both keep order, and leaves a quarter
+            # of the work to what follows.
+            maps = F.max_pool2d(maps, 2)
+        return F.relu(normalisation(maps))
 
     def score(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the logits ``[...]`` that embeddings ``[..., units]`` are of one character.
@@ -166,14 +185,13 @@ def _middle(inked: Tensor) -> Tensor:
     return (first + last + 1) / size - 1
 
 
-def as_product(convolution: nn.Module, images: Tensor) -> Tensor:
+def as_product(convolution: nn.Conv2d, images: Tensor) -> Tensor:
     """Return what a convolution of one channel gives, as one product with all patches.
 
     Images ``[B, 1, H, W]`` give ``[B, filters, H', W']`` in channels-last order. On a GPU
     convolutions of one channel are slow; a product is fast where a patch's length is a multiple
     of 8, so that zeros fill patches and weights up to one.
     """
-    assert isinstance(convolution, nn.Conv2d)
     side, stride = convolution.kernel_size[0], convolution.stride[0]
     wide = product_width(side)
     images = F.pad(images, [0, wide - side])

@@ -195,8 +195,7 @@ class Trainer:
     def step(self) -> Tensor:
         """Train on the next minibatch and return its mean loss, a scalar good until the next step.
 
-        On a GPU the first few steps run as they are; then one is recorded, and replayed from then
-        on.
+        On a GPU the first few steps run as they are; then one is recorded, and replayed ever after.
         """
         if self._replay is None and self.recordable and self._eager_steps >= EAGER_STEPS:
             generators = (self.sampler.generator, self.generator)
@@ -214,12 +213,8 @@ class Trainer:
             self.average.update()
         return loss
 
-    def accumulate_gradients(self) -> Tensor:
-        """Draw the next minibatch, add its gradients, and return its mean loss (a scalar).
-
-        A minibatch whose activations would not fit memory goes through the net in parts, whose
-        gradients add up to the same; batch normalisation needs it whole.
-        """
+    def minibatch(self) -> tuple[Tensor, Tensor | None]:
+        """Draw the next images, ``[rows, 2 * way, 1, H, H]``, and of pairs ``same`` ``[rows]``."""
         recipe = self.hyperparameters.recipe
         if isinstance(self.sampler, PairSampler):
             pairs = self.sampler.draw(recipe.pairs)
@@ -227,16 +222,23 @@ class Trainer:
         else:
             # [episodes, way, 2]: row by row like pairs, so that both kinds are cut alike.
             index, same = self.sampler.draw(recipe.episodes, recipe.way, recipe.across), None
-        rows, way = index.shape[:2]
         images = self.train_drawings.images(index.flatten())
         if recipe.splice:
             episodes = images.view(*index.shape, *images.shape[2:])
             images = splice(episodes, recipe.splice, self.generator).view_as(images)
-        images = self.distortion(images, self.generator, group=2 * way)
-        images = images.view(rows, way * 2, *images.shape[1:])
-        part = rows
-        if self.hyperparameters.architecture.normalisation == "none":
-            part = min(rows, max(1, self.pairs_that_fit // way))
+        images = self.distortion(images, self.generator, group=2 * index.shape[1])
+        return images.unflatten(0, (len(index), -1)), same
+
+    def accumulate_gradients(self) -> Tensor:
+        """Draw the next minibatch, add its gradients, and return its mean loss (a scalar).
+
+        A minibatch whose activations would not fit memory goes through the net in parts, whose
+        gradients add up to the same; batch normalisation needs it whole.
+        """
+        images, same = self.minibatch()
+        rows, way = images.shape[0], images.shape[1] // 2
+        whole = self.hyperparameters.architecture.normalisation == "batch"
+        part = rows if whole else min(rows, max(1, self.pairs_that_fit // way))
         total = torch.zeros((), device=self.device)
         for start in range(0, rows, part):
             twins = self.net.embed(images[start : start + part].flatten(0, 1)).unflatten(0, (-1, 2))
@@ -246,8 +248,9 @@ class Trainer:
                     self.net.score(first, second), same[start : start + part]
                 )
             else:
+                kind = self.hyperparameters.recipe.loss
                 first, second = first.unflatten(0, (-1, way)), second.unflatten(0, (-1, way))
-                loss = episode_loss(self.net.score(first[:, :, None], second[:, None]), recipe.loss)
+                loss = episode_loss(self.net.score(first[:, :, None], second[:, None]), kind)
             loss = loss * (min(part, rows - start) / rows)
             loss.backward()
             total += loss.detach()

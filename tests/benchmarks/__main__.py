@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     size = "toy" if options.toy else "quick" if options.quick else "full"
     context = Context(torch.device(options.device), size, options.net, options.arm)
-    machine = _machine(context.device)
-    print(f"{machine}; {context.source}; {context.rounds} rounds: median (least to most)")
+    here = machine(context.device)
+    print(f"{here}; {context.source}; {context.rounds} rounds: median (least to most)")
     rows = []
     for name in options.only or [name for name in BENCHMARKS if name not in BY_NAME_ONLY]:
         start = time.perf_counter()
@@ -64,12 +64,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         written = [{**vars(row), "median": row.median, "met": row.met} for row in rows]
         options.json.write_text(
-            json.dumps({"machine": machine, "data": context.source, "rows": written}, indent=1)
+            json.dumps({"machine": here, "data": context.source, "rows": written}, indent=1)
         )
     return 0
 
 
-def _machine(device: torch.device) -> str:
+def machine(device: torch.device) -> str:
+    """Return the day, the processor or card, and torch's version."""
     name = platform.processor() or platform.machine()
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)

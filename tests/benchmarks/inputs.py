@@ -31,6 +31,11 @@ def compact() -> Hyperparameters:
     return _first("compact")
 
 
+def beyond_70() -> Hyperparameters:
+    """Return the first configuration of the study of 70 px, with batch normalisation."""
+    return _first("beyond-70")
+
+
 def toy() -> Hyperparameters:
     """Return a net that trains in milliseconds."""
     return tiny_hyperparameters()
@@ -62,12 +67,16 @@ def load_drawings(small: bool = False) -> tuple[Drawings, str]:
 
 
 def trainer_of(
-    hyperparameters: Hyperparameters, drawings: Drawings, pairs: int, device: torch.device
+    hyperparameters: Hyperparameters,
+    drawings: Drawings,
+    pairs: int,
+    device: torch.device,
+    seed: int = 0,
 ) -> Trainer:
-    """Return a trainer whose minibatches have ``pairs`` pairs."""
+    """Return a trainer whose minibatches have ``pairs`` pairs, unless they are episodes."""
     hyperparameters = replace(hyperparameters, recipe=replace(hyperparameters.recipe, pairs=pairs))
     validation = Validation(trials_of(drawings, 20), PairSampler(drawings, 0).draw(64))
-    trainer = Trainer(hyperparameters, drawings, validation, Budget(), seed=0, device=device)
+    trainer = Trainer(hyperparameters, drawings, validation, Budget(), seed=seed, device=device)
     trainer.schedule.set(0)
     trainer.net.train()
     return trainer

@@ -20,10 +20,9 @@ from tests.benchmarks.inputs import trainer_of
 
 def pipeline(trainer: Trainer) -> tuple[Tensor, Tensor]:
     """Return what the pipeline makes for one step: images and ``same``."""
-    pairs = trainer.sampler.draw(trainer.hyperparameters.recipe.pairs)  # type: ignore[call-arg]
-    index = torch.stack([pairs.a, pairs.b], 1).flatten()  # type: ignore[union-attr]
-    images = trainer.distortion(trainer.train_drawings.images(index), trainer.generator)
-    return images, pairs.same  # type: ignore[union-attr]
+    images, same = trainer.minibatch()
+    assert same is not None
+    return images.flatten(0, 1), same
 
 
 def ready_step(trainer: Trainer, images: Tensor, same: Tensor) -> Tensor:
@@ -176,19 +175,48 @@ def limit(context: Context) -> Iterator[Row]:
 
 _WORKER = """
 import sys, time, torch
-from tests.benchmarks.inputs import compact, trainer_of
+from tests.benchmarks.inputs import compact, toy, trainer_of
 from tests.synthetic import synthetic
-torch.set_num_threads(int(sys.argv[1]))
-trainer = trainer_of(compact(), synthetic((22,) * 3, 6, 35), 128, torch.device("cpu"))
-trainer.step()
+threads, span, device, net = int(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:]
+torch.set_num_threads(threads)
+hyperparameters = {"compact": compact, "toy": toy}[net]()
+drawings = synthetic((22,) * 3, 6, hyperparameters.architecture.image_size)
+trainer = trainer_of(hyperparameters, drawings, 128, torch.device(device))
+together = 50 if device == "cuda" else 1
+def some():
+    for _ in range(together):
+        loss = trainer.step()
+    loss.item() # waits for the device
+some()
 print("ready", flush=True)
 sys.stdin.readline()
 start, steps = time.perf_counter(), 0
-while time.perf_counter() - start < float(sys.argv[2]):
-    trainer.step()
-    steps += 1
+while time.perf_counter() - start < span:
+    some()
+    steps += together
 print(128 * steps / (time.perf_counter() - start), flush=True)
 """
+
+
+def together(
+    number: int, threads: int, span: str, device: str = "cpu", net: str = "compact"
+) -> float:
+    """Return the pairs a second of so many processes that train at the same time, all in all."""
+    command = [sys.executable, "-c", _WORKER, str(threads), span, device, net]
+    started = [
+        subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(number)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return sum(float(process.communicate()[0]) for process in started)
 
 
 def processes(context: Context) -> Iterator[Row]:
@@ -196,24 +224,7 @@ def processes(context: Context) -> Iterator[Row]:
     span = "3" if context.size == "quick" else "10"
     totals: dict[str, list[float]] = {"1 process x 2 threads": [], "2 processes x 1 thread": []}
     for _ in range(min(context.rounds, 3)):
-        for (what, values), (number, threads) in zip(totals.items(), ((1, 2), (2, 1)), strict=True):
-            started = [
-                subprocess.Popen(
-                    [sys.executable, "-c", _WORKER, str(threads), span],
-                    cwd=ROOT,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-                for _ in range(number)
-            ]
-            for process in started:
-                assert process.stdout is not None
-                assert process.stdout.readline() == "ready\n", what
-            for process in started:
-                assert process.stdin is not None
-                process.stdin.write("\n")
-                process.stdin.flush()
-            values.append(sum(float(process.communicate()[0]) for process in started))
+        for values, (number, threads) in zip(totals.values(), ((1, 2), (2, 1)), strict=True):
+            values.append(together(number, threads, span))
     for what, values in totals.items():
         yield Row("limit", f"compact: {what}, both steps and pipeline", values, "pairs/s")

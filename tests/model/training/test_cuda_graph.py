@@ -93,6 +93,15 @@ def recording(
     return make
 
 
+def test_a_minibatch_takes_few_kernels() -> None:
+    """On a GPU each takes 1.5 microseconds or more, however little it does."""
+    trainer = tiny_trainer(WAYS["paper"])
+    with Tape() as recorder:
+        trainer.minibatch()
+    kernels = [func for func, *_ in recorder.calls if not func.is_view]
+    assert len(kernels) <= 95, kernels
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_recorded_run_equals_one_that_is_not(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rates, pairs and random draws all change from step to step and epoch to epoch."""
