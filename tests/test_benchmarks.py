@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 import hpo.training.data
 from hpo.results.costs import costed_trials
 from hpo.search.workers.worker import work
+from hpo.study.files import changed
 from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
 from model.net.saved import SavedNet
@@ -179,7 +180,9 @@ def test_a_target_is_met_or_missed_by_the_mean_of_its_seeds(
 ) -> None:
     for module in (hpo.training.data, time_to_accuracy):
         monkeypatch.setattr(module, "load", lambda **_: tiny_dataset())
-    monkeypatch.setattr(time_to_accuracy, "load_study", lambda _: tiny_config())
+    monkeypatch.setattr(
+        time_to_accuracy, "load_study", lambda _, settings: changed(tiny_config(), settings)
+    )
     file = tmp_path / "runs.json"
     asked = ["--target", "98", "--seeds", "2", "--pairs", "128", "--json", str(file)]
     assert time_to_accuracy.main(asked) == 1
@@ -190,4 +193,13 @@ def test_a_target_is_met_or_missed_by_the_mean_of_its_seeds(
     # Of the test alphabets nothing is asked where schedules are chosen.
     monkeypatch.setattr(time_to_accuracy, "benchmark", None)
     assert time_to_accuracy.main([*asked, "--validate"]) == 0
-    assert json.loads(file.read_text())["98"]["runs"][0]["accuracies"].keys() == {"validation"}
+    plain = json.loads(file.read_text())["98"]
+    assert plain["runs"][0]["accuracies"].keys() == {"validation"}
+    # A change is compared with the same command without it.
+    assert time_to_accuracy.main([*asked, "--validate", "--set", "recipe.rate_factor=0.01"]) == 0
+    slow = json.loads(file.read_text())["98"]
+    assert slow["settings"] == ["recipe.rate_factor=0.01"]
+    assert [r["accuracies"] for r in slow["runs"]] != [r["accuracies"] for r in plain["runs"]]
+    with pytest.raises(SystemExit):
+        time_to_accuracy.main([*asked, "--set", "recipe.rate=0.01"])
+    assert "did you mean" in capsys.readouterr().err

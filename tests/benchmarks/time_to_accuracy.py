@@ -18,6 +18,7 @@ from statistics import mean, stdev
 
 from data.sources.table import load
 from hpo.study.config import StudyConfig
+from hpo.study.errors import ConfigError
 from hpo.study.files import load as load_study
 from hpo.study.provenance import versions
 from hpo.study.run import StudyRun
@@ -30,10 +31,11 @@ from model.hyperparameters import Budget, Hyperparameters
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is trained for a target: a study's first configuration, for so many pairs."""
+    """What is trained for a target: a study's first configuration, changed, for so many pairs."""
 
     study: str
     pairs: int
+    settings: tuple[str, ...] = ()
 
 
 SCHEDULES = {92.0: Schedule("beyond-70-lake", 72_000), 98.0: Schedule("beyond-70-lake", 1_260_000)}
@@ -90,6 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", type=float, choices=SCHEDULES, action="append", default=[])
     parser.add_argument("--study", help="instead of the schedules' own: a name or a .toml file")
     parser.add_argument("--pairs", type=int, help="instead of the schedules' own")
+    parser.add_argument(
+        "--set",
+        action="append",
+        metavar="KEY=VALUE",
+        help="instead of the schedules' own; repeatable",
+    )
     parser.add_argument("--validate", action="store_true", help="ask no test alphabet")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the runs there too")
     options = parser.parse_args(arguments)
@@ -97,7 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = False
     for target in options.target or SCHEDULES:
         schedule = SCHEDULES[target]
-        config = load_study(options.study or schedule.study)
+        settings = schedule.settings if options.set is None else options.set
+        try:
+            config = load_study(options.study or schedule.study, settings)
+        except ConfigError as error:
+            parser.error(str(error))
         space = config.space()
         hyperparameters = space.hyperparameters(space.initial_configurations[0])
         inputs, tests = prepared(config, options.validate)
@@ -119,7 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             + ", ".join(f"{name} {_spread(each)}" for name, each in values.items()),
             flush=True,
         )
-        kept[f"{target:g}"] = {"study": config.name, "runs": [asdict(one) for one in runs]}
+        kept[f"{target:g}"] = {
+            "study": config.name,
+            "settings": list(settings),
+            "runs": [asdict(one) for one in runs],
+        }
     if options.json:
         kept["versions"] = versions()
         options.json.write_text(json.dumps(kept, indent=1) + "\n")
