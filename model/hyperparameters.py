@@ -51,6 +51,8 @@ class Architecture:
         dropout: probability of dropping each input of the fully connected layer.
         head: how two embeddings give a score, ``weighted_l1`` as in the paper.
         centred: whether each image is first shifted so that its ink lies in the middle.
+        turns: degrees by which an image is also turned, both ways, outside training: its embedding
+            is then the mean of the three; 0 for that of the image alone.
         initialisation: ``paper`` (section 3.2) or ``kaiming``.
     """
 
@@ -66,6 +68,7 @@ class Architecture:
     dropout: Annotated[float, Bounds(0, 0.95)] = 0.0
     head: Literal["weighted_l1", "weighted_l2", "cosine"] = "weighted_l1"
     centred: bool = False
+    turns: Annotated[float, Bounds(0, 45)] = 0.0
     initialisation: Literal["paper", "kaiming"] = "paper"
 
     def __post_init__(self) -> None:
@@ -170,7 +173,7 @@ class Recipe:
         return self.pairs if self.batch == "pairs" else self.episodes * self.way
 
 
-_LATER = ("zoom", "averaging")
+_LATER = (("architecture", "turns", 0.0), ("recipe", "zoom", 0.0), ("recipe", "averaging", 0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,16 +217,16 @@ class Hyperparameters:
         are found as well.
         """
         values = asdict(self)
-        for name in _LATER:
-            if values["recipe"][name] == getattr(Recipe(), name):
-                del values["recipe"][name]
+        for section, name, default in _LATER:
+            if values[section][name] == default:
+                del values[section][name]
         return values
 
     def written(self) -> str:
         """Return `repr` as it was before there were the fields that `identity` leaves out."""
         text = repr(self)
-        for name in _LATER:
-            text = text.replace(f", {name}={getattr(Recipe(), name)!r}", "")
+        for _, name, default in _LATER:
+            text = text.replace(f", {name}={default!r}", "")
         return text
 
 

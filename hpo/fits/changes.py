@@ -35,6 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "warp": ("recipe.warp",),
     "splices": ("recipe.splice",),
     "centred drawings": ("net.centred",),
+    "turned drawings": ("net.turns",),
 }
 
 

@@ -1,5 +1,7 @@
 """The siamese twin net (Koch et al. 2015, section 3.1)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -97,13 +99,18 @@ class SiameseNet(nn.Module):
         """Return the embeddings ``[B, units]`` of images ``[B, 1, H, W]`` (ink 1, paper 0)."""
         if self.architecture.centred:
             images = centred(images)
+        turns = 0.0 if self.training else self.architecture.turns
+        if turns:
+            images = torch.cat([images, turned(images, turns), turned(images, -turns)])
         if self.bf16:
             with torch.autocast(images.device.type, torch.bfloat16):
                 embedding = self._features(images)
         else:
             embedding = self._features(images)
         embedding = embedding.float()
-        return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
+        if self.architecture.embedding == "sigmoid":
+            embedding = embedding.sigmoid()
+        return embedding.unflatten(0, (3, -1)).mean(0) if turns else embedding
 
     def _features(self, images: Tensor) -> Tensor:
         if self.architecture.padding == "same":
@@ -175,6 +182,15 @@ def centred(images: Tensor) -> Tensor:
         [across[:, None, :].expand(-1, size, -1), down[:, :, None].expand(-1, -1, size)], -1
     )
     return F.grid_sample(images, grid, align_corners=False)
+
+
+def turned(images: Tensor, degrees: float) -> Tensor:
+    """Return images ``[B, 1, H, H]``, each turned about its middle, paper (0) at the edges."""
+    line = pixel_centres(images.shape[-1], images.device)
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    grid = torch.stack([cosine * x - sine * y, sine * x + cosine * y], -1)
+    return F.grid_sample(images, grid.expand(images.shape[0], -1, -1, -1), align_corners=False)
 
 
 def _middle(inked: Tensor) -> Tensor:

@@ -132,7 +132,8 @@ def estimate_seconds(
             fastest = min(fastest, _fastest(step, time.thread_time))
         finally:
             torch.set_num_threads(threads)
-    work = within_cost(budget, architecture).pairs_per_epoch + validated / _PASSES
+    passes = validated * (3 if architecture.turns else 1)
+    work = within_cost(budget, architecture).pairs_per_epoch + passes / _PASSES
     return fastest / pairs * work * budget.epochs
 
 

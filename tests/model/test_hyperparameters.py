@@ -11,15 +11,19 @@ from model.net.siamese import SiameseNet
 from tests.model.support import tiny_hyperparameters
 
 
-@pytest.mark.parametrize("later", ["zoom", "averaging"])
-def test_a_fit_kept_before_there_was_a_field_is_found(later: str) -> None:
+@pytest.mark.parametrize(("section", "later", "default"), _LATER)
+def test_a_fit_kept_before_there_was_a_field_is_found(
+    section: str, later: str, default: float
+) -> None:
     """Its key has no such field; a configuration that uses it has another key."""
-    known = asdict(tiny_hyperparameters())["recipe"]
-    assert tiny_hyperparameters().identity()["recipe"].keys() == known.keys() - set(_LATER)
-    assert later in _LATER
-    assert later not in tiny_hyperparameters().written()
-    assert f"{later}=0.2" in tiny_hyperparameters(**{later: 0.2}).written()
-    assert tiny_hyperparameters(**{later: 0.2}).identity()["recipe"][later] == 0.2
+    plain = tiny_hyperparameters()
+    used = replace(plain, **{section: replace(getattr(plain, section), **{later: 0.2})})
+    assert asdict(plain)[section][later] == default != 0.2
+    assert later not in plain.identity()[section]
+    assert later not in plain.written()
+    assert used.identity()[section][later] == 0.2
+    assert f"{later}=0.2" in used.written()
+    assert {name for _, name, _ in _LATER} == {"turns", "zoom", "averaging"}
 
 
 def test_the_papers_net_by_hand() -> None:

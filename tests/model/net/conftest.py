@@ -16,6 +16,7 @@ OTHER = Architecture(
     padding="same",
     dropout=0.5,
     centred=True,
+    turns=10.0,
 )
 
 

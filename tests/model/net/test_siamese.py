@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from model.hyperparameters import Architecture
-from model.net.siamese import SiameseNet, centred, parameter_count
+from model.net.siamese import SiameseNet, centred, parameter_count, turned
 from tests.model.support import TINY, random_images
 
 PAPER = Architecture()
@@ -278,3 +278,24 @@ def test_grey_is_not_ink() -> None:
     image = blot(13, 12)
     image[..., 0, 0] = 0.1
     assert torch.allclose(centred(image), image, atol=1e-5)
+
+
+def test_a_quarter_turn_is_exact_and_a_turn_back_is_near() -> None:
+    image = blot(11, 12)
+    assert torch.allclose(turned(image, 90), image.rot90(1, (2, 3)), atol=1e-5)
+    assert not torch.allclose(turned(image, 10), image, atol=0.2)
+    smooth = torch.nn.functional.avg_pool2d(image, 5, 1, 2)
+    assert torch.allclose(turned(turned(smooth, 10), -10), smooth, atol=0.05)
+
+
+def test_outside_training_an_embedding_is_the_mean_of_the_turns() -> None:
+    shape = replace(TINY, centred=True)
+    plain, net = net_of(shape), net_of(replace(shape, turns=10.0))
+    images = random_images(5, shape.image_size)
+    assert torch.equal(net.train().embed(images), plain.train().embed(images))
+    straight = centred(images)
+    views = (straight, turned(straight, 10), turned(straight, -10))
+    plain.architecture = replace(shape, centred=False)
+    expected = torch.stack([plain.eval().embed(view) for view in views]).mean(0)
+    assert torch.allclose(net.eval().embed(images), expected, atol=1e-6)
+    assert not torch.allclose(net.embed(images), plain.embed(straight), atol=1e-3)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from model.hyperparameters import Hyperparameters
 from model.training.trainer import Trainer
@@ -27,6 +28,12 @@ def test_every_searched_rate_changes_the_training(layer: str, rate: str) -> None
     assert any(not torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
+def seen_by(trainer: Trainer) -> tuple[Tensor, Tensor]:
+    """Return the output's weights, and the embeddings of some drawings outside training."""
+    net = trainer.evaluated.eval()
+    return net.output.weight, net.embed(trainer.train_drawings.images(torch.arange(8)))
+
+
 BATCHES = {"optimiser": "adamw", "schedule": "cosine", "batch": "episodes", "loss": "episode"}
 CHANGES: dict[str, Hyperparameters] = {
     "net.filters": tiny_hyperparameters(replace(TINY, filters=(4, 6, 6, 10)), **BATCHES),
@@ -39,6 +46,7 @@ CHANGES: dict[str, Hyperparameters] = {
     "net.embedding": tiny_hyperparameters(replace(TINY, embedding="identity"), **BATCHES),
     "net.dropout": tiny_hyperparameters(replace(TINY, dropout=0.3), **BATCHES),
     "net.centred": tiny_hyperparameters(replace(TINY, centred=True), **BATCHES),
+    "net.turns": tiny_hyperparameters(replace(TINY, turns=20.0), **BATCHES),
     "net.head": tiny_hyperparameters(replace(TINY, head="weighted_l2"), **BATCHES),
     "net.initialisation": tiny_hyperparameters(replace(TINY, initialisation="paper"), **BATCHES),
     "recipe.batch": tiny_hyperparameters(**{**BATCHES, "batch": "pairs", "loss": "pair"}),
@@ -68,7 +76,7 @@ def test_every_field_of_a_configuration_changes_the_training() -> None:
     ends = [
         (
             *(result.loss for result in trainer.history),
-            float(trainer.evaluated.output.weight.detach().double().sum()),
+            *(float(weights.detach().double().sum()) for weights in seen_by(trainer)),
         )
         for one in (tiny_hyperparameters(**BATCHES), *CHANGES.values())
         for trainer in [trained(tiny_trainer(one, epochs=2))]
