@@ -159,9 +159,11 @@ class StudyConfig(_Section):
         del sections["search"]["trials"]
         if is_folder(self.data.dataset):
             sections["data"]["dataset"] = FOLDER
+        if not self.rungs():
+            del sections["search"]["rungs"]  # nothing hangs on it
         # Left out at their defaults, since studies of earlier versions do not have them.
         for section, key, default in _LATER:
-            if sections[section][key] == default:
+            if sections[section].get(key) == default:
                 del sections[section][key]
         # Left out where unset, so that a limit of a later version does not make a study another.
         flat = _flat(sections)
@@ -204,6 +206,19 @@ def validated(raw: Mapping[str, Any], source: str = "") -> StudyConfig:
     except ConfigError as error:
         raise ConfigError(f"{where}{error}") from None
     return config
+
+
+def spelled_out(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an identity that may be another version's, to compare it with one of this version.
+
+    What it leaves out has its default, and what nothing hangs on is left out.
+    """
+    whole: dict[str, Any] = {f"{section}.{key}": default for section, key, default in _LATER}
+    whole |= {key: value for key, value in identity.items() if value is not None}
+    pruner = PRUNERS.get(whole.get("search.pruner", ""))
+    if pruner is not None and pruner.rungs is None:
+        del whole["search.rungs"]
+    return whole
 
 
 def of_identity(

@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial
 from pydantic import AfterValidator, Field
 
-from hpo.study.config import FOLDER, StudyConfig
+from hpo.study.config import FOLDER, StudyConfig, spelled_out
 from hpo.study.errors import StudyError, refuse_impossible
 from hpo.study.trials import TrialRecord, ranked
 
@@ -166,8 +166,7 @@ def refuse_other_config(record: StudyRecord, name: str, config: StudyConfig) -> 
 
     if record.config is None:
         return
-    known = {key: value for key, value in record.config.items() if value is not None}
-    now = config.identity()
+    known, now = spelled_out(record.config), spelled_out(config.identity())
     if is_folder(known.get("data.dataset", "auto")):
         known["data.dataset"] = FOLDER
     if known == now:

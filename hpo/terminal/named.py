@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hpo.study.config import StudyConfig, of_identity
+from hpo.study.config import StudyConfig, of_identity, spelled_out
 from hpo.study.files import available, changed, load
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
@@ -71,12 +71,13 @@ def find_config(study: str, location: StudyLocation, settings: Sequence[str] = (
     begun = of_identity(study, record.config, record.beside, record.description)
     if not known:
         return changed(begun, settings)
-    file = load(study, settings)
-    was, now = begun.identity(), file.identity()
+    was = spelled_out(begun.identity())
+    options = {name: was[key] for name, key in OPTIONS.items() if name != "dataset"}
+    file = load(study, settings).changed(**options)
+    now = spelled_out(file.identity())
     differ = [key for key in {**was, **now} if was.get(key) != now.get(key)]
-    if not set(differ) - set(OPTIONS.values()):
-        options = {name: was.get(key) for name, key in OPTIONS.items() if name != "dataset"}
-        return file.changed(**options)
+    if not set(differ) - {OPTIONS["dataset"]}:
+        return file
     if not settings:
         _log.warning("%s", _goes_on(study, differ, was, now))
     return changed(begun, settings)

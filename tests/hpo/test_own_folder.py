@@ -56,7 +56,7 @@ def test_other_content_is_refused(letters: Path, tmp_path: Path) -> None:
     assert remembered(location)["path"] == str(letters)
     with pytest.raises(StudyError, match=r'data\.dataset: was "folder", now "glyphs"'):
         run_study(at(on("glyphs", trials=2), location))
-    with pytest.raises(StudyError, match=r'data\.drawer_names: was not there, now "rank"'):
+    with pytest.raises(StudyError, match=r'data\.drawer_names: was "auto", now "rank"'):
         run_study(at(on(letters, drawer_names="rank"), location))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo.study.config import StudyConfig, of_identity
+from hpo.study.config import StudyConfig, of_identity, spelled_out
 from hpo.study.errors import ConfigError
 from hpo.study.files import available, load
 from hpo.study.samplers.table import SAMPLERS
@@ -148,6 +148,17 @@ def test_identity_holds_all_but_total_and_description() -> None:
     assert smoke.identity() == smoke.changed(validation="koch").identity()
     assert smoke.changed(validation="lake").identity()["data.validation"] == "lake"
     assert smoke.identity()["parameters.conv4.momentum"] == {"low": 0.0, "high": 0.99, "log": False}
+
+
+def test_rungs_make_a_study_another_only_where_trials_are_paused_at_them() -> None:
+    few, many = load("smoke"), load("smoke", ["search.rungs=5"])
+    assert few.identity() == many.identity()
+    assert few.changed(pruner="asha").identity() != many.changed(pruner="asha").identity()
+    assert spelled_out(few.changed(pruner="asha").identity())["search.rungs"] == 4
+    # As studies were written before.
+    assert spelled_out({"search.pruner": "none", "search.rungs": 5}) == spelled_out(
+        {"search.pruner": "none", "data.validation": None}
+    )
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -3,14 +3,15 @@ from pathlib import Path
 import pytest
 
 from hpo.study.config import StudyConfig
-from hpo.study.errors import ConfigError
+from hpo.study.errors import ConfigError, StudyError
 from hpo.study.files import load
-from hpo.study.open import open_study, remember_beside, remember_data
+from hpo.study.open import open_as_run, open_study, remember_beside, remember_data
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from hpo.terminal import named
 from hpo.terminal.named import existing_study, find_config, named_source, named_study
 from model.errors import DeviceError
+from tests import ROOT
 from tests.hpo.support import tiny_config
 
 
@@ -109,6 +110,30 @@ def test_the_database_counts_more_than_another_file_of_that_name(
     file = tmp_path / "smoke.toml"
     file.write_text('base = "smoke"\n')
     assert find_config(str(file), location).budget.epochs == 3
+
+
+def test_a_study_begun_before_its_file_had_rungs_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    location = begun(load("paper", ["search.pruner=none", "search.rungs=4"]), tmp_path)
+    file = str(ROOT / "studies" / "paper.toml")
+    for config in (find_config("paper", location), find_config(file, location)):
+        _, run = open_as_run(StudyRun(config=config, location=location))
+        assert run.config.search.pruner == "none"
+    open_study(StudyRun(config=config.changed(pruner="none"), location=location))
+    assert not caplog.messages
+    with pytest.raises(StudyError, match=r'search\.pruner: was "none", now "asha"'):
+        open_study(StudyRun(config=config, location=location))
+
+
+def test_a_study_keeps_the_rungs_that_it_was_begun_with(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    location = begun(load("paper", ["search.rungs=4"]), tmp_path)
+    assert find_config("paper", location).search.rungs == 4
+    assert "search.rungs = 4, not 5" in caplog.messages[0]
+    with pytest.raises(StudyError, match=r"search\.rungs: was 4, now 5"):
+        open_study(StudyRun(config=load("paper"), location=location))
 
 
 def test_a_file_may_change_what_is_not_the_study_s_identity(
