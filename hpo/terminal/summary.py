@@ -138,7 +138,7 @@ def _print_costs(console: Console, run: StudyRun) -> None:
         return
     number, rungs = config.search.trials, config.rungs()
     seconds, how = number * _mean_seconds(run, nets[-2:]), "without early stopping and pruning"
-    if rungs:
+    if len(rungs) > 1:
         seconds *= epochs_in_all(number, rungs) / (number * rungs[-1])
         how = f"the best third going on after each of epochs {', '.join(map(str, rungs[:-1]))}"
     console.print(f"Total: about {duration(seconds)} for {number} trials by one worker, {how}.")

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from hpo.search.workers.worker import Job
-from hpo.study.files import load
+from hpo.study.files import changed, load
 from hpo.study.record import record_baseline, record_study
 from hpo.study.samplers.asha import epochs_in_all
 from hpo.terminal.summary import next_commands, print_plan, print_results
@@ -87,6 +87,15 @@ def test_the_plan_has_the_search_space_and_the_nets(job: Job) -> None:
         assert name in said
     for net in ("trial 0", "smallest", "largest"):
         assert net in said
+
+
+@pytest.mark.parametrize("rungs", [1, 2])
+def test_the_plan_names_the_rungs_if_trials_are_paused(job: Job, rungs: int) -> None:
+    output = io.StringIO()
+    config = changed(tiny_config(pruner="asha"), [f"search.rungs={rungs}"])
+    print_plan(Console(file=output, width=200), replace(job.run, config=config))
+    assert ("after each of epochs 1." in output.getvalue()) is (rungs > 1)
+    assert ("without early stopping and pruning" in output.getvalue()) is (rungs == 1)
 
 
 def test_the_paper_s_search_is_a_job_of_one_night() -> None:
