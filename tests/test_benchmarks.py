@@ -200,6 +200,15 @@ def test_a_target_is_met_or_missed_by_the_mean_of_its_seeds(
     slow = json.loads(file.read_text())["98"]
     assert slow["settings"] == ["recipe.rate_factor=0.01"]
     assert [r["accuracies"] for r in slow["runs"]] != [r["accuracies"] for r in plain["runs"]]
+    for setting, words in (
+        ("recipe.rate=0.01", "did you mean"),
+        ("budget.momentum_epochs=2", "changes nothing here"),
+    ):
+        with pytest.raises(SystemExit):
+            time_to_accuracy.main([*asked, "--set", setting])
+        assert words in capsys.readouterr().err
+    bare = tiny_config().model_copy(update={"start": ()})
+    monkeypatch.setattr(time_to_accuracy, "load_study", lambda *_: bare)
     with pytest.raises(SystemExit):
-        time_to_accuracy.main([*asked, "--set", "recipe.rate=0.01"])
-    assert "did you mean" in capsys.readouterr().err
+        time_to_accuracy.main(asked)
+    assert "has no [[start]]" in capsys.readouterr().err

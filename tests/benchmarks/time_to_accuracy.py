@@ -101,6 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--validate", action="store_true", help="ask no test alphabet")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the runs there too")
     options = parser.parse_args(arguments)
+    for setting in options.set or ():
+        if setting.startswith(("budget.", "search.", "final.")):
+            parser.error(f"--set {setting} changes nothing here: --pairs says how long is trained")
     kept: dict[str, object] = {}
     missed = False
     for target in options.target or SCHEDULES:
@@ -111,6 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ConfigError as error:
             parser.error(str(error))
         space = config.space()
+        if not space.initial_configurations:
+            parser.error(f"study {config.name} has no [[start]] so, and that is what is trained")
         hyperparameters = space.hyperparameters(space.initial_configurations[0])
         inputs, tests = prepared(config, options.validate)
         runs = []
