@@ -100,17 +100,20 @@ class SiameseNet(nn.Module):
         if self.architecture.centred:
             images = centred(images)
         turns = 0.0 if self.training else self.architecture.turns
-        if turns:
-            images = torch.cat([images, turned(images, turns), turned(images, -turns)])
+        if not turns:
+            return self._embedded(images)
+        # One after another: together they would take three times the memory.
+        views = (images, turned(images, turns), turned(images, -turns))
+        return torch.stack([self._embedded(view) for view in views]).mean(0)
+
+    def _embedded(self, images: Tensor) -> Tensor:
         if self.bf16:
             with torch.autocast(images.device.type, torch.bfloat16):
                 embedding = self._features(images)
         else:
             embedding = self._features(images)
         embedding = embedding.float()
-        if self.architecture.embedding == "sigmoid":
-            embedding = embedding.sigmoid()
-        return embedding.unflatten(0, (3, -1)).mean(0) if turns else embedding
+        return embedding.sigmoid() if self.architecture.embedding == "sigmoid" else embedding
 
     def _features(self, images: Tensor) -> Tensor:
         if self.architecture.padding == "same":

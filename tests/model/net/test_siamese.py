@@ -288,6 +288,13 @@ def test_a_quarter_turn_is_exact_and_a_turn_back_is_near() -> None:
     assert torch.allclose(turned(turned(smooth, 10), -10), smooth, atol=0.05)
 
 
+def test_turns_take_no_more_memory_than_the_image_alone() -> None:
+    net, seen = net_of(replace(TINY, turns=10.0)).eval(), []
+    net.fc.register_forward_hook(lambda *told: seen.append(len(told[2])))
+    net.embed(random_images(5, TINY.image_size))
+    assert seen == [5, 5, 5]
+
+
 def test_outside_training_an_embedding_is_the_mean_of_the_turns() -> None:
     shape = replace(TINY, centred=True)
     plain, net = net_of(shape), net_of(replace(shape, turns=10.0))
