@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hpo.results.metrics import NET, Metrics
+import pytest
+
+from hpo.results.accuracy import NET, Accuracy, Protocol
+from hpo.results.answers import accuracies, load_answers
+from hpo.results.metrics import Metrics
 from hpo.study.provenance import is_uncommitted
 from tests import ROOT
 
@@ -18,6 +22,10 @@ OF_UNCOMMITTED_CODE = {
     "beyond-105/metrics.json",
 }
 """Of 2026-11-25, before this was asked for; the page of results says so. None may be added."""
+
+
+REVISION = "25f213ee7471"
+"""The commit of the headline's fits."""
 
 
 def revisions(value: Any) -> Iterator[str]:
@@ -77,37 +85,119 @@ def test_every_committed_fit_stands_in_the_list() -> None:
         assert row in page
 
 
-SHOWN = {"official runs": ("official_runs", 20), "all drawers": ("n_way", 20)}
-"""The columns of the README's table of results, and what they show."""
+SPLITS = {"koch": "Koch's split", "lake": "Lake's split"}
+HEADLINE = {
+    "koch": ("beyond-70/metrics.json",),
+    "lake": ("beyond-70-lake/metrics.json",),
+}
+"""The fits of the two tables of the page, by who validated: five seeds of one commit."""
+PUBLISHED: dict[str, tuple[str, dict[Protocol, str]]] = {
+    "koch": (
+        "Koch et al.",
+        {"official_runs": "92.0", "mnist": "70.3, its 1-NN 26.5", "verification": "93.42"},
+    ),
+    "lake": ("people; ARC", {"official_runs": "95.5; 98.5"}),
+}
+"""Who has figures by the split, and which, in percent."""
+TESTS: dict[Protocol, tuple[str, int | None]] = {
+    "official_runs": ("official runs, 20-way", 20),
+    "n_way": ("all drawers, 20-way", 20),
+    "verification": ("verification, pairs", None),
+    "mnist": ("MNIST, 10-way, no fine-tuning", 10),
+}
+
+
+def of(file: str) -> Metrics:
+    return Metrics.model_validate_json((RESULTS / file).read_bytes())
+
+
+def shown(accuracy: Accuracy | None, *, narrow: bool = False) -> str:
+    """Return the mean in percent and its interval, if ``narrow`` over the same alphabets alone."""
+    if accuracy is None:
+        return ""
+    low, high = accuracy.narrow()[:2] if narrow else (accuracy.low, accuracy.high)
+    return f"{100 * accuracy.mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def headline(split: str) -> Iterator[str]:
+    """Yield the rows of the page's table of one split."""
+    files, (others, published) = HEADLINE[split], PUBLISHED[split]
+    fits = [of(file) for file in files]
+    assert {fit.validation for fit in fits} == {split}
+    assert {fit.versions["revision"] for fit in fits} == {REVISION}
+    assert {len(fit.seeds) for fit in fits} == {5}
+    yield f"| {SPLITS[split]}, 5 seeds | {' | '.join(files)} | pixel 1-NN | {others} |"
+    yield f"| {' | '.join(['---'] * (len(files) + 3))} |"
+    for protocol, (title, way) in TESTS.items():
+        found = [fit.find(protocol, NET, way) for fit in fits]
+        first = found[0]
+        assert first is not None
+        over = f", {first.trials:,}"
+        pixels = fits[0].find(protocol, "pixel 1-NN", way)
+        cells = [shown(one) for one in found] + [
+            "" if pixels is None else f"{100 * pixels.mean:.2f}",
+            published.get(protocol, ""),
+        ]
+        yield f"| {title}{over} | {' | '.join(cells)} |"
+        if first.interval == "alphabets":
+            cells = [shown(one, narrow=True).split(" ", 1)[1] for one in found]
+            yield f"| over {first.narrow()[2]} alone | {' | '.join(cells)} | | |"
+        cells = [", ".join(f"{100 * v:.1f}" for v in one.values) for one in found if one]
+        yield f"| by seed | {' | '.join(cells)} | | |"
+    cells = [f"{fit.seeds[0].pairs_seen:,}" for fit in fits]
+    yield f"| pairs of a fit | {' | '.join(cells)} | | |"
+
+
+def test_the_headline_is_of_one_commit_and_stands_in_the_page() -> None:
+    """``python -m tests.test_results`` prints the tables."""
+    page = (RESULTS / "README.md").read_text(encoding="utf-8")
+    for split in HEADLINE:
+        assert "\n".join(headline(split)) in page
+
+
+@pytest.mark.parametrize("file", [file for files in HEADLINE.values() for file in files])
+def test_every_figure_of_the_headline_follows_from_its_answers(file: str) -> None:
+    figures = accuracies(load_answers((RESULTS / file).parent))
+    assert figures == list(of(file).figures)
+
+
+def test_what_the_page_says_of_each_alphabet_is_in_the_file() -> None:
+    page = (RESULTS / "README.md").read_text(encoding="utf-8")
+    names = {"Old_Church_Slavonic_(Cyrillic)": "Old Church Slavonic", "Ge_ez": "Ge'ez"}
+    told = [f for f in of("beyond-70/metrics.json").figures if f.alphabet and f.system == NET]
+    by_alphabet = [figure for figure in told if figure.way == 20]
+    assert len(by_alphabet) == 10
+    for figure in by_alphabet:
+        name = names.get(str(figure.alphabet), figure.alphabet)
+        assert re.search(rf"{100 * figure.mean:.1f}(?: %)? in\s{name}\b", page), figure.alphabet
 
 
 def test_the_readmes_figures_are_those_of_their_files() -> None:
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    header = next(line for line in lines if line.startswith("| | official runs"))
-    columns = [cell.strip() for cell in header.split("|")[2:-1]]
-    checked = 0
-    for line in lines:
-        linked = re.match(r"\| \[[^]]+\]\((\S+\.json)\)", line)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    split, checked = "", []
+    for line in text.splitlines():
+        split = next((key for key, title in SPLITS.items() if line.startswith(f"| {title}")), split)
+        linked = re.match(r"\| \[[^]]+\]\(studies/results/(\S+\.json)\)", line)
         if not linked:
             continue
-        metrics = Metrics.model_validate_json((ROOT / linked[1]).read_bytes())
-        assert metrics.validation == "koch"
-        assert len(metrics.seeds) == 3
-        for column, cell in zip(columns, line.split("|")[2:-1], strict=True):
-            if column in SHOWN:
-                accuracy = metrics.find(SHOWN[column][0], NET, SHOWN[column][1])  # type: ignore[arg-type]
-                assert accuracy is not None
-                mean, low, high = (100 * v for v in (accuracy.mean, accuracy.low, accuracy.high))
-                assert cell.strip() == f"{mean:.1f} [{low:.1f}, {high:.1f}]", linked[1]
-                checked += 1
-            elif column == "trained for":
-                minutes = sum(seed.seconds for seed in metrics.seeds) / 60 / len(metrics.seeds)
-                assert abs(float(cell.split()[0]) - minutes) < 5
-    assert checked == 6
-    # The sentence at the top is of the table's first row.
-    first = next(line for line in lines if "metrics.json" in line).split("|")[2].strip()
-    assert f"**{first.replace(' [', ' % [')} of these" in "\n".join(lines)
+        metrics = of(linked[1])
+        assert metrics.validation == split, linked[1]
+        official, drawers = metrics.find("official_runs", NET, 20), metrics.find("n_way", NET, 20)
+        assert line.split("|")[2].strip() == shown(official), linked[1]
+        assert line.split("|")[3].strip() == shown(drawers), linked[1]
+        assert line.split("|")[4].strip() == f"{metrics.seeds[0].pairs_seen:,}"
+        assert ("these ten alphabets" in line) == (
+            official is not None and official.interval == "trials"
+        )
+        assert ("3 seeds" in line) == (len(metrics.seeds) == 3)
+        checked.append(linked[1])
+    assert {file for files in HEADLINE.values() for file in files} <= set(checked)
+    # The sentence at the top is of the first row.
+    first = shown(of(checked[0]).find("official_runs", NET, 20))
+    assert f"**{first.replace(' [', ' % [')} of these" in text
 
 
 if __name__ == "__main__":
     print(*rows(), sep="\n")
+    for split in HEADLINE:
+        print("", *headline(split), sep="\n")
