@@ -22,7 +22,8 @@ import torch
 from hpo.study.provenance import versions
 from tests import ROOT
 from tests.benchmarks.gpu.kernels import kernels, use_blocks
-from tests.benchmarks.gpu.parts import losses, machine, profile, stages, training, workers
+from tests.benchmarks.gpu.parts import losses, machine, profile, training, workers
+from tests.benchmarks.gpu.stages import stages
 from tests.benchmarks.harness import Context, Row
 
 # Name -> what yields its rows, and the most seconds it may take. The kernels' fastest blocks are
