@@ -153,6 +153,7 @@ def test_the_headline_is_of_one_commit_and_stands_in_the_page() -> None:
     page = (RESULTS / "README.md").read_text(encoding="utf-8")
     for split in HEADLINE:
         assert "\n".join(headline(split)) in page
+        assert page.count(f"| {SPLITS[split]}, ") == 1, "an older table stands beside it"
 
 
 @pytest.mark.parametrize("file", [file for files in HEADLINE.values() for file in files])
