@@ -75,9 +75,10 @@ class FitPlan:
 def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = None) -> "Metrics":
     """Choose a trial, fit it over several seeds, test the fits, and write the results.
 
-    An interrupted fit is resumed; one that is complete is only shown. The choice sees validation
-    alphabets alone. The test alphabets are read after everything is trained. The study may still be
-    running. ``dataset`` is where its data is now, None for where it was last found.
+    An interrupted fit is resumed, a damaged one done again; one that is complete is only shown. The
+    choice sees validation alphabets alone. The test alphabets are read after everything is trained.
+    The study may still be running. ``dataset`` is where its data is now, None for where it was last
+    found.
 
     A fit with an ensemble is the same fit with more kept of it: asked for without one, it is only
     shown. One that was complete without is trained anew, except for the choice of the trial.
