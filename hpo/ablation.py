@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from hpo.fits.final import MINUTES, MOST_FITS
 from hpo.terminal import options
 from hpo.terminal.named import named_study
 
@@ -32,13 +33,15 @@ def main(
         typer.Option(
             "--minutes",
             metavar="M",
-            callback=options.number(0.001, 525_600),
+            callback=options.number(*MINUTES),
             help="Train each fit for about M minutes.",
         ),
     ] = 2.0,
     seeds: Annotated[
         int,
-        typer.Option("--seeds", metavar="N", min=1, max=1000, help="Fits of each configuration."),
+        typer.Option(
+            "--seeds", metavar="N", min=1, max=MOST_FITS, help="Fits of each configuration."
+        ),
     ] = 3,
     out: options.Out = options.OUT,
     storage: options.Storage = None,

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from hpo.terminal import options
 from hpo.terminal.commands import COMMANDS, SCRIPT
+from model.command import Command
 
 
 class _Commands(TyperGroup):
@@ -54,7 +55,7 @@ def _main(version: options.Version = False) -> None:
     """Hyperparameter search for one-shot image recognition with siamese nets."""
 
 
-@app.command("list", epilog=options.examples("siamese-hpo list --out studies"))
+@app.command("list", cls=Command, epilog=options.examples("siamese-hpo list --out studies"))
 def _list(out: options.Out = options.OUT, storage: options.Storage = None) -> None:
     """List the studies and the study files."""
     from hpo.terminal.listing import print_list

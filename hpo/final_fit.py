@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpo.fits.final import FitPlan, final_fit
+from hpo.fits.final import MINUTES, MOST_FITS, FitPlan, final_fit
 from hpo.study.run import StudyRun
 from hpo.terminal import options
 from hpo.terminal.named import named_study
@@ -70,7 +70,7 @@ def main(
     retrains: Annotated[
         int,
         typer.Option(
-            "--retrains", metavar="N", min=1, max=1000, help="Trainings of each, in a round."
+            "--retrains", metavar="N", min=1, max=MOST_FITS, help="Trainings of each, in a round."
         ),
     ] = 1,
     retrain_minutes: Annotated[
@@ -78,13 +78,14 @@ def main(
         typer.Option(
             "--retrain-minutes",
             metavar="M",
-            callback=options.number(0.001, 525_600),
+            callback=options.number(*MINUTES),
             help="Train each of the last round for about M minutes on this machine, since fast "
             "starters do not always win. Without it: a trial's budget.",
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", min=1, max=1000, help="Fits of the chosen one.")
+        int,
+        typer.Option("--seeds", metavar="N", min=1, max=MOST_FITS, help="Fits of the chosen one."),
     ] = 3,
     seed: Annotated[
         int,
@@ -97,7 +98,7 @@ def main(
         typer.Option(
             "--minutes",
             metavar="M",
-            callback=options.number(0.001, 525_600),
+            callback=options.number(*MINUTES),
             help="Train each fit for about M minutes on this machine, its epochs scaled. "
             "Without it: the study's \\[final] budget, else its \\[budget].",
         ),

@@ -14,9 +14,10 @@ from hpo.search.warm_start import Source, enqueue_from, proposals
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job
 from hpo.study.attempts import finished
-from hpo.study.errors import StudyError
+from hpo.study.errors import StudyError, refuse_outside
 from hpo.study.open import on_known_data, open_study, remember_beside
 from hpo.study.run import StudyRun
+from hpo.terminal.options import MOST_WORKERS
 from hpo.terminal.progress import StudyProgress, console
 from hpo.terminal.summary import data_line, print_plan, print_results
 
@@ -44,10 +45,12 @@ def run_study(
         on_epoch: a hook that is given each epoch of each trial, `hpo.search.hooks.TrialEpoch`.
 
     Raises:
+        ConfigError: there can be no such number of workers.
         StudyError: the study cannot be opened or resumed, what its workers made is not in it, or
             the hook cannot be sent to them.
         DataError: its data cannot be had.
     """
+    refuse_outside(1, MOST_WORKERS, workers=workers)
     asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location = run.config, run.location
     total, output = config.search.trials, console()

@@ -2,10 +2,28 @@
 
 import gc
 import io
+import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
+
+
+class Command(TyperCommand):
+    """A command that refuses empty words, such as an unset variable leaves.
+
+    An empty path would mean the folder that one is in, an empty address any.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the words that are left; an empty one is an error of usage."""
+        for before, word in zip(["", *args], args, strict=False):
+            if not word or re.fullmatch("--[a-z-]+=", word):
+                name = word.rstrip("=") or (before if before.startswith("--") else "an argument")
+                ctx.fail(f"{name} is empty; give it a value, or leave it out")
+        return super().parse_args(ctx, args)
 
 
 class CommandApp(typer.Typer):
@@ -15,6 +33,10 @@ class CommandApp(typer.Typer):
         super().__init__(
             add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
         )
+
+    def command(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
+        """Register a command, a `Command`."""
+        return super().command(*arguments, **{"cls": Command, **options})
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Run the command; what stdout's encoding lacks is written as ``\\uNNNN``."""

@@ -2,6 +2,7 @@ import csv
 import json
 import random
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from hpo.study.open import open_finished
 from hpo.study.storage.location import StudyLocation
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
-from tests.benchmarks import fidelity, intervals, pictures, time_to_accuracy
+from tests.benchmarks import fidelity, intervals, photographs, pictures, time_to_accuracy
 from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.gpu import __main__ as gpu
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import trials_of
 from tests.benchmarks.photographs import BOTH, CLEAN, answers
+from tests.benchmarks.replay import __main__ as replay
 from tests.hpo.support import tiny_config, tiny_dataset, tiny_job
 from tests.model.support import TINY
 from tests.photographs import SCENES
@@ -75,6 +77,32 @@ def test_a_part_that_takes_too_long_is_ended_and_said_so(tmp_path: Path) -> None
     told = json.loads(file.read_text())
     assert told["parts"]["machine"]["ended"] == "by the limit of 0.1 s"
     assert sum(limit for _, limit in gpu.PARTS.values()) <= 12 * 60
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        *((gpu.main, ["--limit", number]) for number in ("0", "-1", "nan")),
+        (time_to_accuracy.main, ["--pairs", "0"]),
+        (time_to_accuracy.main, ["--seeds", "0"]),
+        (photographs.main, ["--model", "x", "--queries", "0"]),
+        (intervals.main, ["--replications", "0"]),
+        (replay.main, ["x.csv", "--study", "x", "--out", "x", "--teraflops", "inf"]),
+        (replay.main, ["x.csv", "--study", "x", "--out", "x", "--teraflops", "1", "--seeds", "0"]),
+    ],
+)
+def test_nothing_is_no_number_left_out(
+    main: Callable[[list[str]], int], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "give a positive number" in capsys.readouterr().err
+
+
+def test_an_empty_study_is_not_the_schedule_s_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        time_to_accuracy.main(["--study", ""])
+    assert "cannot name a study" in capsys.readouterr().err
 
 
 def test_the_coverage_of_intervals_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpo.fits.final import MINUTES, MOST_FITS
 from hpo.results.ablation import PICTURE, RESULT, Step
 from hpo.results.accuracy import scopes
+from hpo.study.errors import refuse_outside
 from hpo.study.run import StudyRun
 
 
@@ -19,11 +21,19 @@ class AblationPlan:
         trial: the trial whose configuration comes last; None for the study's best.
         minutes: length of each fit, about.
         seeds: fits of each configuration.
+
+    Raises:
+        ConfigError: a number is none that can be.
     """
 
     trial: int | None = None
     minutes: float = 2.0
     seeds: int = 3
+
+    def __post_init__(self) -> None:
+        refuse_outside(0, 2**31 - 1, trial=self.trial)
+        refuse_outside(1, MOST_FITS, seeds=self.seeds)
+        refuse_outside(*MINUTES, minutes=self.minutes)
 
 
 def ablation(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo.study.errors import ConfigError, refuse_outside
 from hpo.study.run import StudyRun
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from hpo.results.metrics import Candidate, Metrics
     from hpo.terminal.fit_progress import FitProgress
     from model.hyperparameters import Budget
+
+MINUTES, MOST_FITS = (0.0001, 525_600), 1000
+"""The least and the most minutes of a training, and how often one may be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,9 @@ class FitPlan:
         minutes: length of each fit, about; None for the study's own final budget.
         background: Omniglot's background set to train on, None for the study's own.
         ensemble: keep the nets of all seeds that did not collapse, and test them as one, too.
+
+    Raises:
+        ConfigError: a number is none that can be.
     """
 
     top: int = 3
@@ -45,6 +52,13 @@ class FitPlan:
     minutes: float | None = None
     background: str | None = None
     ensemble: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_outside(1, 10**9, top=self.top)
+        refuse_outside(1, MOST_FITS, seeds=self.seeds, retrains=self.retrains)
+        refuse_outside(0, 2**31 - 1, seed=self.seed, trial=self.trial)
+        refuse_outside(*MINUTES, minutes=self.minutes)
+        refuse_outside(*MINUTES, retrain_minutes=self.retrain_minutes)
 
     @property
     def folder(self) -> str:
@@ -61,9 +75,10 @@ class FitPlan:
 def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = None) -> "Metrics":
     """Choose a trial, fit it over several seeds, test the fits, and write the results.
 
-    An interrupted fit is resumed; one that is complete is only shown. The choice sees validation
-    alphabets alone. The test alphabets are read after everything is trained. The study may still be
-    running. ``dataset`` is where its data is now, None for where it was last found.
+    An interrupted fit is resumed, a damaged one done again; one that is complete is only shown. The
+    choice sees validation alphabets alone. The test alphabets are read after everything is trained.
+    The study may still be running. ``dataset`` is where its data is now, None for where it was last
+    found.
 
     A fit with an ensemble is the same fit with more kept of it: asked for without one, it is only
     shown. One that was complete without is trained anew, except for the choice of the trial.
@@ -79,7 +94,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     from hpo.fits.result import print_figures, print_next
     from hpo.fits.selection import configuration, rounds
     from hpo.results.fits import complete, replaced
-    from hpo.study.errors import ConfigError, StudyError
+    from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
     from hpo.study.record import complete_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock

@@ -1,20 +1,18 @@
 """The sections on the final fits: accuracies, published results beside ours, the gallery."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from data.errors import DataError
-from data.files.archives import read_zip
 from hpo.reporting import tables
 from hpo.reporting.document import Block, Fold, Heading, PictureFolder, Text
 from hpo.results import published
 from hpo.results.accuracy import scopes
-from hpo.results.fits import SavedFit, n_way, of_alphabets, with_ensembles
-from hpo.results.metrics import GALLERY, Gallery, GalleryTrial, Metrics, Protocol
+from hpo.results.fits import SavedFit, load_ink, n_way, of_alphabets, with_ensembles
+from hpo.results.metrics import GALLERY, GalleryTrial, Metrics, Protocol
 from hpo.results.plots import gallery
 from hpo.results.plots import n_way as nway
+from hpo.study.errors import StudyError
 from model.baselines import BASELINES
 from model.net.saved import WEIGHTS
 
@@ -162,8 +160,9 @@ def net_gallery(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block
     fit = fits[0]
     shown = fit.metrics.gallery
     blocks: list[Block] = [Text(f"From {fit.label}, seed {fit.metrics.kept_seed}.")]
-    ink = _ink(fit)
-    if ink is None:
+    try:
+        ink = load_ink(fit.folder, shown)
+    except StudyError:
         blocks.append(
             Text(f"The drawings, `{GALLERY}`, are missing or damaged; run the final fit again.")
         )
@@ -180,7 +179,11 @@ def net_gallery(fits: Sequence[SavedFit], pictures: PictureFolder) -> list[Block
             blocks.append(Text("No query was misclassified."))
     weights = _first_weights(fit)
     if weights is None:
-        blocks.append(Text(f"The net's weights, `{WEIGHTS}`, are missing or damaged."))
+        blocks.append(
+            Text(
+                f"The net's weights, `{WEIGHTS}`, are missing or damaged; run the final fit again."
+            )
+        )
     else:
         count, side = weights.shape[0], weights.shape[-1]
         caption = f"{count} kernels of {side} x {side} pixels; light pixels are positive weights."
@@ -218,28 +221,6 @@ def _trials(
     )
     picture = gallery.trials(shown, ink)
     return pictures.add(picture, "one-shot-trials", "Example one-shot trials", caption)
-
-
-def _ink(fit: SavedFit) -> np.ndarray | None:
-    """Return the drawings of a fit's gallery, None where they are not there or not these."""
-    path = fit.folder / GALLERY
-    try:
-        content = next(data for name, data in read_zip(path) if name == "ink.npy")
-        ink: np.ndarray = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (DataError, StopIteration, ValueError, EOFError, MemoryError, OverflowError):
-        return None
-    right = ink.dtype == np.uint8 and ink.ndim == 3 and ink.size > 0
-    return ink if right and _points_into(fit.metrics.gallery, len(ink)) else None
-
-
-def _points_into(shown: Gallery, drawings: int) -> bool:
-    indices = [i for trial in shown.trials for i in (trial.query, *trial.support)]
-    indices += [i for one in shown.confusions for i in (one.asked_drawing, one.answered_drawing)]
-    return all(0 <= i < drawings for i in indices) and all(
-        min(trial.answer, trial.chosen) >= 0
-        and max(trial.answer, trial.chosen) < len(trial.support) == len(trial.scores)
-        for trial in shown.trials
-    )
 
 
 def _first_weights(fit: SavedFit) -> np.ndarray | None:

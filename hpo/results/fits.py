@@ -1,13 +1,20 @@
 """The final fits in a study's folder."""
 
+import io
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from data.errors import DataError
+from data.files.archives import read_zip
 from hpo.results.accuracy import ENSEMBLE, NET, Accuracy, Protocol
-from hpo.results.metrics import METRICS, Metrics, load_metrics
+from hpo.results.answers import load_answers
+from hpo.results.metrics import GALLERY, METRICS, Gallery, Metrics, load_metrics
 from hpo.results.published import comparable
 from hpo.study.errors import ConfigError, StudyError
 from hpo.study.space.search_space import SearchSpace
@@ -140,12 +147,53 @@ def complete(folder: Path, digest: str) -> Metrics | None:
     """
     try:
         metrics = load_metrics(folder)
-        kept = [load_net(folder).provenance]
-        if metrics.ensemble is not None:
-            kept.append(load_ensemble(folder).provenance)
+        kept = _read_all(folder, metrics)
     except (ModelError, StudyError):
         return None
     return metrics if all(one.get("fit") == digest for one in kept) else None
+
+
+def load_ink(folder: Path, shown: Gallery) -> np.ndarray:
+    """Return the drawings ``[M, H, W]``, uint8, of the gallery in a ``final`` folder.
+
+    Raises:
+        StudyError: they are not there, or not these.
+    """
+    path = folder / GALLERY
+    try:
+        content = next(data for name, data in read_zip(path) if name == "ink.npy")
+        ink: np.ndarray = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except (DataError, StopIteration, ValueError, EOFError, MemoryError, OverflowError):
+        raise StudyError(f"{path} is missing or damaged") from None
+    right = ink.dtype == np.uint8 and ink.ndim == 3 and ink.size > 0
+    if not (right and _points_into(shown, len(ink))):
+        raise StudyError(f"{path} is damaged: it is not of the metrics beside it")
+    return ink
+
+
+def _points_into(shown: Gallery, drawings: int) -> bool:
+    indices = [i for trial in shown.trials for i in (trial.query, *trial.support)]
+    indices += [i for one in shown.confusions for i in (one.asked_drawing, one.answered_drawing)]
+    return all(0 <= i < drawings for i in indices) and all(
+        min(trial.answer, trial.chosen) >= 0
+        and max(trial.answer, trial.chosen) < len(trial.support) == len(trial.scores)
+        for trial in shown.trials
+    )
+
+
+def _read_all(folder: Path, metrics: Metrics) -> list[Mapping[str, Any]]:
+    """Read what a fit of these metrics has beside them; return where its nets come from.
+
+    Raises:
+        ModelError: a net is missing or damaged; says which file.
+        StudyError: something else is.
+    """
+    kept = [load_net(folder).provenance]
+    if metrics.ensemble is not None:
+        kept.append(load_ensemble(folder).provenance)
+    load_answers(folder)
+    load_ink(folder, metrics.gallery)
+    return kept
 
 
 def replaced(folder: Path, known: Metrics | None) -> str:
@@ -159,12 +207,21 @@ def replaced(folder: Path, known: Metrics | None) -> str:
             f"{known.kept_seed} was kept, so all {len(known.seeds)} seeds are trained again; what "
             "it holds is replaced at the end."
         )
+    if not os.path.exists(folder / METRICS):
+        return ""
     try:
         other = load_metrics(folder)
-    except StudyError:
-        return ""
-    joined = f" and their {other.ensemble.title}" if other.ensemble else ""
-    return (
-        f"{folder} holds another fit, of trial {other.trial} with {len(other.seeds)} seeds"
-        f"{joined}. It is replaced at the end."
-    )
+    except StudyError as error:
+        return f"{str(error).removesuffix('; fit again')}. It is replaced at the end."
+    what = f"of trial {other.trial} with {len(other.seeds)} seeds"
+    if other.ensemble:
+        what += f" and their {other.ensemble.title}"
+    try:
+        _read_all(folder, other)
+    except (ModelError, StudyError) as error:
+        why = str(error).removesuffix("; fit again")
+        return (
+            f"{folder} holds a damaged fit, {what}: {why}. All seeds are trained again; what it "
+            "holds is replaced at the end."
+        )
+    return f"{folder} holds another fit, {what}. It is replaced at the end."

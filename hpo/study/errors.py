@@ -18,6 +18,17 @@ class ConfigError(StudyError):
     """A study file, or an option, that says something it must not."""
 
 
+def refuse_outside(low: float, high: float, **numbers: float | None) -> None:
+    """Refuse numbers that are not from ``low`` to ``high``; None is none.
+
+    Raises:
+        ConfigError: one is not; says its name.
+    """
+    for name, number in numbers.items():
+        if number is not None and not low <= number <= high:
+            raise ConfigError(f"{name} = {number!r}: it must be from {low:,} to {high:,}")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean "<the nearest>"?``, or nothing where no known name is near."""
     close = difflib.get_close_matches(name, list(known), n=1)

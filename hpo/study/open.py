@@ -160,7 +160,7 @@ def open_as_run(run: StudyRun, dataset: str | None = None) -> tuple[optuna.Study
     study = open_finished(run.location)
     record = StudyRecord.of(study)
     known = dict(record.config or {})
-    known["data.dataset"] = dataset or _last_found(record, run.location)
+    known["data.dataset"] = _last_found(record, run.location) if dataset is None else dataset
     config = run.config.changed(**{name: known.get(key) for name, key in OPTIONS.items()})
     run = replace(run, config=config)
     if not run.location.is_read_only():

@@ -37,25 +37,21 @@ def convolve_and_pool(convolution: nn.Conv2d, maps: Tensor, relu: bool) -> Tenso
     which bfloat16 does not round. Of equal values in a window the first has the gradient.
 
     Args:
-        convolution: of one channel and no padding, or of several and of stride 1.
-        maps: ``[B, C, H, W]`` on a GPU. Where it has one channel, it needs no gradient.
+        convolution: of any shape, with a bias.
+        maps: ``[B, C, H, W]`` on a GPU.
         relu: whether ReLU follows.
 
     Returns:
         ``[B, filters, H' // 2, W' // 2]`` in channels-last order, in autocast's type if it is on.
-
-    Raises:
-        ValueError: images of one channel need a gradient, which is not computed here.
     """
     weight, bias = convolution.weight, convolution.bias
-    if convolution.in_channels > 1:
+    # conv1's kernel pads nothing and computes no gradient of its images: what follows a layer of
+    # one filter has one channel, too, but may need both.
+    images = convolution.in_channels == 1 and not maps.requires_grad
+    if not images or convolution.padding not in ("valid", (0, 0)):
         maps = convolution._conv_forward(maps, weight, None)
         pooled: Tensor = _BiasPool.apply(maps, bias, relu)
         return pooled
-    if maps.requires_grad:
-        raise ValueError(
-            "images that need a gradient cannot go through the fused conv1: set net.fused = False"
-        )
     kind = maps.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else maps.dtype
     pooled = _ConvPool.apply(maps.to(dtype), weight, bias, convolution.stride[0], relu)

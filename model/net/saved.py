@@ -157,10 +157,7 @@ def read_record(path: Path, kind: type[_Record]) -> _Record:
     try:
         return kind.model_validate_json(read_regular(path))
     except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}; --model names a folder that "
-            "the final fit wrote, such as studies/NAME/final"
-        ) from None
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValidationError as error:
         problems = error.errors(include_url=False)
     first = problems[0]

@@ -15,6 +15,7 @@ from model.errors import ModelError
 from model.net.calibration import Calibration
 from model.net.ensemble import Ensemble
 from model.net.saved import (
+    CONFIG,
     CalibrationRecord,
     SavedNet,
     Strict,
@@ -119,12 +120,19 @@ def load_answering(folder: Path, *, single: bool = False) -> SavedNet | SavedEns
         single: the net, whether or not there is an ensemble.
 
     Raises:
-        ModelError: a file is missing, damaged, or not one of these; says which.
+        ModelError: a file is missing, damaged, or not one of these; says which, and what to do.
     """
     # Not Path.exists, which raises where a folder cannot be looked into.
-    if not single and os.path.exists(folder / ENSEMBLE):
-        return load_ensemble(folder)
-    return load_net(folder)
+    joined = not single and os.path.exists(folder / ENSEMBLE)
+    try:
+        return load_ensemble(folder) if joined else load_net(folder)
+    except ModelError as error:
+        hint = "run the final fit again"
+        if joined:
+            hint += ", or ask its single net with --single"
+        elif not os.path.exists(folder / CONFIG):
+            hint = "--model names a folder that the final fit wrote, such as studies/NAME/final"
+        raise ModelError(f"{error}; {hint}") from None
 
 
 def _each_once(seeds: list[int]) -> list[int]:

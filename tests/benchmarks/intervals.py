@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from model.evaluation.intervals import alphabet_interval, interval
+from tests.benchmarks import positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ def coverage(
 def main(arguments: list[str] | None = None) -> int:
     """Print the table, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.intervals")
-    parser.add_argument("--replications", type=int, default=2000, help="of each cell")
+    parser.add_argument("--replications", type=positive(int), default=2000, help="of each cell")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
     print("coverage of nominal 95 % intervals, %, and their mean width in points")

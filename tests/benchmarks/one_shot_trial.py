@@ -15,7 +15,9 @@ PICTURE = ROOT / "studies" / "results" / "one-shot-trial.png"
 
 def main(
     data_root: Annotated[Path | None, typer.Option(help="Where Omniglot lies.")] = None,
-    trial: Annotated[int, typer.Option(help="Of the 400 of the official runs, from 0.")] = 130,
+    trial: Annotated[
+        int, typer.Option(help="Of the 400 of the official runs, from 0.", min=0, max=399)
+    ] = 130,
     file: Annotated[Path, typer.Option(help="Where to write it.")] = PICTURE,
 ) -> None:
     """Draw the query and the 20 candidates of a trial of the official runs, the answer framed."""

@@ -18,6 +18,7 @@ from data.batches.one_shot import OneShotTrials
 from data.images.ink import read_ink
 from data.sources.table import load
 from model.net.saved import SavedNet, load_net
+from tests.benchmarks import positive
 from tests.benchmarks.inputs import omniglot_root, trials_of
 from tests.photographs import SCENES, SHADOW, photograph, saved
 
@@ -29,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.photographs")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="a final/ folder")
-    parser.add_argument("--queries", type=int, default=100, help="in each row, 20 of each support")
+    parser.add_argument(
+        "--queries", type=positive(int), default=100, help="in each row, 20 of each support"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
     options = parser.parse_args(arguments)
     net = load_net(options.model)

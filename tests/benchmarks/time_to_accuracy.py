@@ -27,6 +27,7 @@ from hpo.training.data import StudyData, final_inputs, load_dataset, study_data
 from model.evaluation.protocols import Benchmark, benchmark
 from model.evaluation.scores import accuracy, credit, one_shot_scores
 from model.hyperparameters import Budget, Hyperparameters
+from tests.benchmarks import positive
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,10 @@ def run(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line a seed and one of their means, and return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.time_to_accuracy")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=positive(int), default=10)
     parser.add_argument("--target", type=float, choices=SCHEDULES, action="append", default=[])
     parser.add_argument("--study", help="instead of the schedules' own: a name or a .toml file")
-    parser.add_argument("--pairs", type=int, help="instead of the schedules' own")
+    parser.add_argument("--pairs", type=positive(int), help="instead of the schedules' own")
     parser.add_argument(
         "--set",
         action="append",
@@ -110,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         schedule = SCHEDULES[target]
         settings = schedule.settings if options.set is None else options.set
         try:
-            config = load_study(options.study or schedule.study, settings)
+            named = schedule.study if options.study is None else options.study
+            config = load_study(named, settings)
         except ConfigError as error:
             parser.error(str(error))
         space = config.space()

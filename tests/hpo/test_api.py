@@ -62,6 +62,27 @@ def test_a_fit_is_the_command_s(study: hpo.Study, monkeypatch: pytest.MonkeyPatc
     assert asked == [(study._run, FitPlan(seeds=2, ensemble=True), None)]
 
 
+@pytest.mark.parametrize(
+    "plan",
+    [
+        *({name: 0} for name in ("top", "retrains", "seeds", "minutes", "retrain_minutes")),
+        *({name: -1} for name in ("seed", "trial")),
+        {"minutes": float("nan")},
+    ],
+    ids=str,
+)
+def test_a_plan_that_cannot_be_is_refused(study: hpo.Study, plan: dict[str, float]) -> None:
+    (name,) = plan
+    with pytest.raises(ConfigError, match=rf"^{name} = .*: it must be from"):
+        study.fit(**plan)
+
+
+def test_no_workers_are_refused(study: hpo.Study) -> None:
+    with pytest.raises(ConfigError, match="workers = 0: it must be from 1 to 1,000"):
+        study.run(workers=0)
+    assert not study.location.folder.exists()
+
+
 def test_a_wrong_name_is_said() -> None:
     with pytest.raises(ConfigError, match="trails cannot be changed"):
         hpo.Study("smoke", trails=3)

@@ -46,6 +46,21 @@ def test_help_is_shown_in_ascii(module: str) -> None:
     assert b"Examples" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "empty"), [(["--name", ""], "--name"), (["--name="], "--name"), ([""], "an argument")]
+)
+def test_an_empty_word_is_refused(words: list[str], empty: str) -> None:
+    app = CommandApp()
+
+    @app.command()
+    def main(word: str = "", name: str = "") -> None: ...
+
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert f"{empty} is empty; give it a value, or leave it out" in done.output
+    assert CliRunner().invoke(app, ["--name=x=", "--word", "="]).exit_code == 0
+
+
 def test_a_command_of_the_application_is_plain_and_shows_its_examples() -> None:
     app = CommandApp()
 

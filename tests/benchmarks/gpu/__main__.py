@@ -21,6 +21,7 @@ import torch
 
 from hpo.study.provenance import versions
 from tests import ROOT
+from tests.benchmarks import positive
 from tests.benchmarks.gpu.kernels import kernels, use_blocks
 from tests.benchmarks.gpu.parts import losses, machine, profile, training, workers
 from tests.benchmarks.gpu.stages import stages
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda", help="cuda, or cpu with --quick")
     parser.add_argument("--quick", action="store_true", help="toy nets: a test of the script")
     parser.add_argument("--only", choices=PARTS, action="append", help="may be repeated")
-    parser.add_argument("--limit", type=float, help="seconds for each part, not its own")
+    parser.add_argument("--limit", type=positive(float), help="seconds for each part, not its own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it there too")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--blocks", type=json.loads, default={}, help=argparse.SUPPRESS)
@@ -81,7 +82,7 @@ def _child(
     name: str, options: argparse.Namespace, blocks: object
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return how a part ended, and what it had told by then."""
-    limit = options.limit or PARTS[name][1]
+    limit = PARTS[name][1] if options.limit is None else options.limit
     command = [sys.executable, "-m", "tests.benchmarks.gpu", "--part", name]
     command += ["--device", options.device, "--blocks", json.dumps(blocks)]
     command += ["--quick"] if options.quick else []

@@ -22,6 +22,7 @@ from data.files.atomic import write_bytes
 from hpo.results.plots.style import save
 from hpo.study.errors import ConfigError
 from hpo.study.files import load
+from tests.benchmarks import positive
 from tests.benchmarks.replay.ledger import Ledger
 from tests.benchmarks.replay.results import plot, reaching
 from tests.benchmarks.replay.searchers.table import GROUPS, REFERENCE, SEARCHERS, refuse_missing
@@ -49,8 +50,10 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser
         metavar="KEY=VALUE",
         help="as for run_study.py: the budget that the table was measured with",
     )
-    parser.add_argument("--seeds", type=int, default=10, help="of each searcher (default: 10)")
-    parser.add_argument("--teraflops", type=float, required=True, help="of each search")
+    parser.add_argument(
+        "--seeds", type=positive(int), default=10, help="of each searcher (default: 10)"
+    )
+    parser.add_argument("--teraflops", type=positive(float), required=True, help="of each search")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the results")
     parser.add_argument(
         "--searcher",
@@ -68,10 +71,6 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser
         "--surrogate", choices=SURROGATES, help="default: the one with the smaller error"
     )
     asked = parser.parse_args(arguments)
-    if asked.seeds < 1:
-        parser.error(f"--seeds {asked.seeds}: give at least 1")
-    if not 0 < asked.teraflops < math.inf:
-        parser.error(f"--teraflops {asked.teraflops:g}: give a positive number")
     return parser, asked
 
 

@@ -6,6 +6,14 @@ import pytest
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.results.ablation import PICTURE, RESULT, Step
 from hpo.search.workers.worker import Job, work
+from hpo.study.errors import ConfigError
+
+
+@pytest.mark.parametrize("plan", [{"seeds": 0}, {"minutes": 0}, {"trial": -1}], ids=str)
+def test_a_plan_that_cannot_be_is_refused(plan: dict[str, int]) -> None:
+    (name,) = plan
+    with pytest.raises(ConfigError, match=rf"^{name} = .*: it must be from"):
+        AblationPlan(**plan)
 
 
 def test_every_step_is_fitted_tested_and_not_done_again(

@@ -13,6 +13,7 @@ import hpo.fits.held_out
 from hpo.fits.final import FitPlan, final_fit
 from hpo.results.accuracy import ENSEMBLE, NET
 from hpo.results.answers import accuracies, load_answers
+from hpo.results.fits import complete, replaced
 from hpo.results.metrics import Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError
@@ -220,6 +221,56 @@ def test_one_too_large_for_a_file_is_kept_all_the_same(
     assert (folder / "siamese.onnx").exists()
     assert not (folder / "ensemble.onnx").exists()
     assert load_ensemble(folder).seeds == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "gallery.npz", "ensemble/seed-1/model.safetensors"]
+)
+def test_a_damaged_fit_is_named_and_done_again(
+    job: Job, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, ensemble = searched(job), name.startswith("ensemble")
+    whole = fit(job, 2, ensemble=ensemble)
+    file = folder / name
+    good = file.read_bytes()
+    file.write_bytes(good[: len(good) // 2])
+    said(capsys)
+    again = fit(job, 2, ensemble=ensemble)
+    joined = " and their ensemble of 2" * ensemble
+    told = said(capsys)
+    assert f"{folder} holds a damaged fit, of trial 0 with 2 seeds{joined}: {file} is" in told
+    assert "All seeds are trained again" in told
+    assert (again.figures, again.ensemble) == (whole.figures, whole.ensemble)
+    assert file.read_bytes() == good
+    fit(job, 2, ensemble=ensemble)
+    assert "Fitted already" in said(capsys)
+
+
+def test_every_file_that_is_damaged_is_named(job: Job) -> None:
+    folder = searched(job)
+    fit(job, 2)
+    digest = load_net(folder).provenance["fit"]
+    assert complete(folder, digest) is not None
+    member = f"{MEMBERS}/seed-1"
+    for name, words in (
+        ("model.safetensors", "is damaged or no safetensors file"),
+        ("config.json", "is damaged: it is not JSON"),
+        ("answers.npz", "is damaged"),
+        ("gallery.npz", "is missing or damaged"),
+        ("metrics.json", "is damaged or of another version"),
+        ("ensemble.json", "is damaged: it is not JSON"),
+        (f"{member}/model.safetensors", "is damaged or no safetensors file"),
+        (f"{member}/config.json", "is damaged: it is not JSON"),
+    ):
+        file = folder / name
+        good = file.read_bytes()
+        file.write_bytes(good[: len(good) // 2])
+        assert complete(folder, digest) is None, name
+        told = replaced(folder, None)
+        assert f"{file} {words}" in told
+        assert "replaced at the end" in told
+        assert "another fit" not in told
+        file.write_bytes(good)
 
 
 def test_a_single_net_is_refused_as_an_ensemble(job: Job) -> None:

@@ -167,12 +167,16 @@ def test_what_is_replaced_is_named(tmp_path: Path) -> None:
     folder = location.folder / "final"
     assert replaced(folder, None) == ""
     plain = fake_fit(location, "final", trial=3)
+    assert "holds a damaged fit, of trial 3 with 3 seeds: " in replaced(folder, None)
+    save_net(folder, SavedNet(net=SiameseNet(TINY), provenance={"fit": "abc"}))
     assert "holds another fit, of trial 3 with 3 seeds. It is" in replaced(folder, None)
     same = replaced(folder, plain)
     assert "this fit without an ensemble" in same
     assert "only that of seed 11 was kept, so all 3 seeds are trained again" in same
     (folder / METRICS).write_text("{}")
+    assert "metrics.json is damaged or of another version" in replaced(folder, None)
+    (folder / METRICS).unlink()
     assert replaced(folder, None) == ""
     fake_fit(location, "final-trial-3", trial=3, ensemble=True)
     said = replaced(location.folder / "final-trial-3", None)
-    assert "with 3 seeds and their ensemble of 3. It is" in said
+    assert "damaged fit, of trial 3 with 3 seeds and their ensemble of 3: " in said

@@ -7,8 +7,8 @@ import sqlalchemy
 
 from hpo.search.workers.worker import Job
 from hpo.study.config import StudyConfig
-from hpo.study.errors import StudyError
-from hpo.study.open import METRIC, open_finished, open_study, remember_data
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.open import METRIC, open_as_run, open_finished, open_study, remember_data
 from hpo.study.provenance import versions
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
@@ -53,6 +53,14 @@ def test_other_data_is_refused(job: Job) -> None:
     remember_data(study, job.run, "one", "a" * 64)
     with pytest.raises(StudyError, match=r"was one \(aaaaaaaaaaaa\), now two \(bbbbbbbbbbbb\)"):
         remember_data(study, job.run, "two", "b" * 64)
+
+
+def test_no_name_of_data_is_not_data_last_found(job: Job) -> None:
+    study = open_study(job.run)
+    remember_data(study, job.run, "one", "a" * 64)
+    assert open_as_run(job.run)[1].config.data == job.run.config.data
+    with pytest.raises(ConfigError, match=r"data\.dataset = ''"):
+        open_as_run(job.run, "")
 
 
 def test_a_foreign_study_is_not_touched(job: Job) -> None:

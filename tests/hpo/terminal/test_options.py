@@ -1,12 +1,15 @@
+from importlib import import_module
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import run_study
 from data.errors import DataError
-from hpo import ablation, final_fit
+from hpo import ablation, cli, final_fit
 from hpo.study.errors import ConfigError, StudyError
 from hpo.terminal import options
+from hpo.terminal.commands import COMMANDS
 from model.errors import DeviceError
 
 
@@ -49,3 +52,18 @@ def test_numbers_are_finite_and_bounded(command: typer.Typer, option: str) -> No
     done = CliRunner().invoke(command, ["--study", "smoke", *option.split()])
     assert done.exit_code == 2, done.output
     assert "out of range" in done.output
+
+
+@pytest.mark.parametrize("module", [row.module for row in COMMANDS.values()])
+@pytest.mark.parametrize("words", [["--out", ""], ["--data-root="], ["--set", "x=1", ""]])
+def test_an_empty_word_is_no_option_left_out(module: str, words: list[str]) -> None:
+    """Else an unset variable would be the folder that one is in."""
+    done = CliRunner().invoke(import_module(module).app, words)
+    assert done.exit_code == 2
+    name = words[0].rstrip("=") if len(words) < 3 else "an argument"
+    assert f"{name} is empty; give it a value, or leave it out" in done.output
+
+
+def test_nor_is_it_in_the_list_of_studies() -> None:
+    done = CliRunner().invoke(cli.app, ["list", "--out", ""])
+    assert (done.exit_code, "--out is empty" in done.output) == (2, True)

@@ -210,12 +210,25 @@ def test_a_net_that_diverged_is_seen_to(channels: int) -> None:
 
 
 @runs
-def test_images_have_no_gradient() -> None:
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("needs_gradient", [False, True])
+def test_maps_of_one_channel_need_not_be_images(padding: str, needs_gradient: bool) -> None:
+    """Those of a layer of one filter need a gradient in training, and may be padded."""
     from model.net.fused import convolve_and_pool
 
-    images = torch.rand(1, 1, 9, 9, device=DEVICE, requires_grad=True)
-    with pytest.raises(ValueError, match=r"fused conv1: set net\.fused = False"):
-        convolve_and_pool(nn.Conv2d(1, 4, 3).to(DEVICE), images, True)
+    convolution = nn.Conv2d(1, 4, 3, padding=padding).to(DEVICE)
+    maps = torch.rand(2, 1, 9, 10, device=DEVICE)
+    results = []
+    for compute in (plain, convolve_and_pool):
+        convolution.zero_grad()
+        given = maps.clone().requires_grad_(needs_gradient)
+        pooled = compute(convolution, given, True)
+        pooled.square().sum().backward()
+        assert (given.grad is not None) is needs_gradient
+        results.append([pooled, convolution.weight.grad.clone(), given.grad])
+    for one, other in zip(*results, strict=True):
+        if one is not None:
+            assert torch.allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 @runs
@@ -227,19 +240,24 @@ def test_images_have_no_gradient() -> None:
         {"padding": "same", "poolings": 3},
         {"stride": 2, "image_size": 32, "centred": True},
         {"poolings": 0},
+        {"poolings": 2, "filters": (1, 1, 6, 8), "kernel_sizes": (3, 2, 2, 2)},
+        {"poolings": 3, "filters": (1, 6, 1, 8), "padding": "same", "turns": 5.0},
     ],
     ids=str,
 )
 def test_a_fused_net_is_the_same_net(changes: dict[str, Any]) -> None:
     architecture: Architecture = replace(TINY, **changes)
+    images = random_images(5, architecture.image_size)
     results = []
     for fused, device in ((False, "cpu"), (True, DEVICE)):
         net = SiameseNet(architecture, torch.Generator().manual_seed(0)).to(device)
         net.fused = fused
-        embeddings = net.embed(random_images(5, architecture.image_size).to(device))
+        embeddings = net.embed(images.to(device))
         assert embeddings.shape == (5, TINY.units)
         embeddings.square().sum().backward()
-        results.append([embeddings, *(parameter.grad for parameter in net.parameters())])
+        with torch.no_grad():
+            answered = net.eval().embed(images.to(device))
+        results.append([embeddings, answered, *(parameter.grad for parameter in net.parameters())])
     for one, other in zip(*results, strict=True):
         if one is None:
             assert other is None

@@ -75,14 +75,17 @@ def test_the_ensemble_answers_where_there_is_one(tmp_path: Path) -> None:
     assert isinstance(load_answering(tmp_path, single=True), SavedNet)
     # A damaged one is no reason to answer with another net than usual.
     (tmp_path / ENSEMBLE).write_text("{")
-    with pytest.raises(ModelError, match=r"ensemble\.json is damaged"):
+    with pytest.raises(ModelError, match=r"json is damaged.*fit again, or .* with --single"):
         load_answering(tmp_path)
     assert isinstance(load_answering(tmp_path, single=True), SavedNet)
+    (tmp_path / WEIGHTS).write_bytes(b"{")
+    with pytest.raises(ModelError, match=r"safetensors is damaged.*; run the final fit again$"):
+        load_answering(tmp_path, single=True)
 
 
 def test_a_folder_that_is_none_is_one_message(tmp_path: Path) -> None:
     for name in ("none", "x" * 5000):
-        with pytest.raises(ModelError, match="cannot be read"):
+        with pytest.raises(ModelError, match=r"cannot be read.*--model names a folder"):
             load_answering(tmp_path / name)
 
 
