@@ -21,6 +21,7 @@ from hpo.search.workers.worker import work
 from hpo.study.errors import ConfigError
 from hpo.study.files import load
 from hpo.study.open import open_finished
+from hpo.study.provenance import versions
 from hpo.study.storage.location import StudyLocation
 from tests.benchmarks import fidelity
 from tests.benchmarks.replay.__main__ import main
@@ -247,6 +248,7 @@ def test_the_command_writes_a_plot_and_all_of_it_and_does_what_is_missing(
     assert kept["reach"]["searchers"]["optuna"]["ratio"] == 1
     optuna_run = next(run for run in kept["runs"] if run["searcher"] == "optuna")
     assert optuna_run["package"] == f"optuna {optuna.__version__}"
+    assert optuna_run["revision"] == versions()["revision"]
     with Image.open(out / "replay.png") as image:
         assert image.width == 1200
     with pytest.raises(SystemExit):

@@ -57,6 +57,25 @@ def test_results_of_uncommitted_code_are_refused(tmp_path: Path) -> None:
     assert of_uncommitted_code(tmp_path) == {"new/metrics.json"}
 
 
+OF_NO_COMMIT = {
+    "beyond/ablation.json",
+    "benchmarks-cpu.json",
+    "benchmarks-h200.json",
+    "photographs.json",
+    "samplers-cpu.json",
+    "samplers-cpu-quick.json",
+}
+"""Of 2026-11-25 to 27, before all files said it; the page of results says so."""
+
+
+def test_every_file_says_its_commit() -> None:
+    files = {file.relative_to(RESULTS).as_posix(): file for file in RESULTS.rglob("*.json")}
+    silent = {
+        name for name, file in files.items() if not any(revisions(json.loads(file.read_text())))
+    }
+    assert silent == OF_NO_COMMIT
+
+
 def test_the_page_of_results_names_them() -> None:
     page = (RESULTS / "README.md").read_text(encoding="utf-8")
     for name in OF_UNCOMMITTED_CODE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpo.fits.final import MINUTES, MOST_FITS
-from hpo.results.ablation import PICTURE, RESULT, Step
+from hpo.results.ablation import PICTURE, RESULT, Ablation, Step
 from hpo.results.accuracy import scopes
 from hpo.study.errors import refuse_outside
 from hpo.study.run import StudyRun
@@ -61,6 +61,7 @@ def ablation(
     from hpo.results.plots.style import save
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
+    from hpo.study.provenance import versions
     from hpo.study.record import complete_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
     from hpo.terminal.fit_progress import FitProgress
@@ -83,6 +84,11 @@ def ablation(
     configuration(end, space)  # refused here, before anything is trained
     start = space.initial_configurations[0]
     made = one_change_at_a_time(space, start, end.params)
+    if len(made) == 1:
+        raise StudyError(
+            f"trial {end.number} is the first [[start]] of study {location.name} itself, so that "
+            "no change lies between them; --trial names another"
+        )
     steps = [*made, *one_change_undone(space, start, end.params)]
     folder, output = location.folder / f"ablation-{end.number}", console()
     with reading(output) as read:
@@ -132,8 +138,8 @@ def ablation(
                     figures=[f for f in accuracies(answers) if f.alphabet is None],
                 )
             )
-        text = json.dumps([step.model_dump() for step in results], indent=1)
-        write_bytes(folder / RESULT, text.encode())
+        result = Ablation(study=location.name, trial=end.number, versions=versions(), steps=results)
+        write_bytes(folder / RESULT, result.model_dump_json(indent=1).encode())
         save(ladder(results), folder / PICTURE)
     output.print(table(results))
     output.print(f"Written to {folder}")

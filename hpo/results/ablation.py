@@ -42,3 +42,21 @@ class Step(BaseModel):
         if self.undone:
             return f"all but {self.change}"
         return self.change if self.change == START else f"+ {self.change}"
+
+
+class Ablation(BaseModel):
+    """The content of ``ablation.json``.
+
+    Attributes:
+        study: its name.
+        trial: the trial whose configuration comes last.
+        versions: of the packages that the result depends on.
+        steps: in the order of the table.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study: str
+    trial: int
+    versions: dict[str, str]
+    steps: list[Step]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from hpo.study.provenance import versions
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.pipeline import evaluation, hourly, pipeline
 from tests.benchmarks.precision import precision
@@ -64,7 +65,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         written = [{**vars(row), "median": row.median, "met": row.met} for row in rows]
         options.json.write_text(
-            json.dumps({"machine": here, "data": context.source, "rows": written}, indent=1)
+            json.dumps(
+                {
+                    "machine": here,
+                    "data": context.source,
+                    "versions": versions(),
+                    "rows": written,
+                },
+                indent=1,
+            )
         )
     return 0
 

@@ -17,6 +17,7 @@ import torch
 from data.batches.one_shot import OneShotTrials
 from data.images.ink import read_ink
 from data.sources.table import load
+from hpo.study.provenance import versions
 from model.net.saved import SavedNet, load_net
 from tests.benchmarks import positive
 from tests.benchmarks.inputs import omniglot_root, trials_of
@@ -44,7 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
         accuracy[row] = 100 * float(np.mean(answers(net, trials, row)))
         print(f"{row:24} {accuracy[row]:5.1f} %", flush=True)
     if options.json:
-        made = {"queries": len(trials), "way": trials.way, "accuracy": accuracy}
+        made = {
+            "versions": versions(),
+            "queries": len(trials),
+            "way": trials.way,
+            "accuracy": accuracy,
+        }
         options.json.write_text(json.dumps(made, indent=1) + "\n")
     return 0
 

@@ -22,6 +22,7 @@ from data.files.atomic import write_bytes
 from hpo.results.plots.style import save
 from hpo.study.errors import ConfigError
 from hpo.study.files import load
+from hpo.study.provenance import versions
 from tests.benchmarks import positive
 from tests.benchmarks.replay.ledger import Ledger
 from tests.benchmarks.replay.results import plot, reaching
@@ -170,6 +171,7 @@ def _run(name: str, seed: int, surrogate: Surrogate, teraflops: float) -> dict[s
     return {
         "searcher": name,
         "seed": seed,
+        "revision": versions()["revision"],
         "package": f"{searcher.package} {searcher.version}",
         "summary": searcher.summary,
         "pays": searcher.pays,

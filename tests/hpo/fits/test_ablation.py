@@ -1,12 +1,12 @@
-import json
 from dataclasses import replace
 
 import pytest
 
 from hpo.fits.ablation import AblationPlan, ablation
-from hpo.results.ablation import PICTURE, RESULT, Step
+from hpo.results.ablation import PICTURE, RESULT, Ablation
 from hpo.search.workers.worker import Job, work
-from hpo.study.errors import ConfigError
+from hpo.study.errors import ConfigError, StudyError
+from hpo.study.provenance import versions
 
 
 @pytest.mark.parametrize("plan", [{"seeds": 0}, {"minutes": 0}, {"trial": -1}], ids=str)
@@ -38,8 +38,9 @@ def test_every_step_is_fitted_tested_and_not_done_again(
         assert {figure.protocol for figure in step.figures} >= {"n_way"}
         assert all(len(figure.values) == 2 for figure in step.figures)
     folder = job.run.location.folder / "ablation-1"
-    written = json.loads((folder / RESULT).read_text())
-    assert [Step.model_validate(row) for row in written] == steps
+    written = Ablation.model_validate_json((folder / RESULT).read_bytes())
+    assert (written.study, written.trial, written.steps) == (job.run.location.name, 1, steps)
+    assert written.versions == versions()
     assert (folder / PICTURE).stat().st_size > 5_000
 
     def no_epoch(*_: object) -> None:
@@ -47,3 +48,9 @@ def test_every_step_is_fitted_tested_and_not_done_again(
 
     monkeypatch.setattr("model.training.trainer.Trainer._epoch", no_epoch)
     assert ablation(job.run, plan) == steps
+
+
+def test_a_trial_that_is_the_start_leaves_nothing_to_compare(job: Job) -> None:
+    work(replace(job, total=1))
+    with pytest.raises(StudyError, match=r"^trial 0 is the first \[\[start\]\] of study"):
+        ablation(job.run, AblationPlan(trial=0, minutes=0.0005, seeds=1))
