@@ -84,11 +84,6 @@ def ablation(
     configuration(end, space)  # refused here, before anything is trained
     start = space.initial_configurations[0]
     made = one_change_at_a_time(space, start, end.params)
-    if len(made) == 1:
-        raise StudyError(
-            f"trial {end.number} is the first [[start]] of study {location.name} itself, so that "
-            "no change lies between them; --trial names another"
-        )
     steps = [*made, *one_change_undone(space, start, end.params)]
     folder, output = location.folder / f"ablation-{end.number}", console()
     with reading(output) as read:
@@ -97,6 +92,12 @@ def ablation(
     fitter = Fitter(inputs, known_identity(study, config), Checkpoints(folder / "checkpoints"))
     fresh = fresh_trials(run, 0)
     results: list[Step] = []
+    if len(made) == 1:
+        output.print(
+            f"Trial {end.number} is the first [[start]] of study {location.name} itself, so "
+            "there is no change to fit, only the start; --trial names another",
+            markup=False,
+        )
 
     def fits(label: str, values: Mapping[str, Any]) -> list[TrainedNet]:
         hyperparameters = space.hyperparameters(values)

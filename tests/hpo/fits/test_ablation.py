@@ -5,7 +5,7 @@ import pytest
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.results.ablation import PICTURE, RESULT, Ablation
 from hpo.search.workers.worker import Job, work
-from hpo.study.errors import ConfigError, StudyError
+from hpo.study.errors import ConfigError
 from hpo.study.provenance import versions
 
 
@@ -50,7 +50,12 @@ def test_every_step_is_fitted_tested_and_not_done_again(
     assert ablation(job.run, plan) == steps
 
 
-def test_a_trial_that_is_the_start_leaves_nothing_to_compare(job: Job) -> None:
+def test_a_trial_that_is_the_start_leaves_nothing_to_compare(
+    job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
     work(replace(job, total=1))
-    with pytest.raises(StudyError, match=r"^trial 0 is the first \[\[start\]\] of study"):
-        ablation(job.run, AblationPlan(trial=0, minutes=0.0005, seeds=1))
+    (step,) = ablation(job.run, AblationPlan(trial=0, minutes=0.0005, seeds=1))
+    assert step.change == "start"
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Trial 0 is the first [[start]] of study" in said
+    assert "--trial names another" in said
