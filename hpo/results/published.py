@@ -37,7 +37,8 @@ ERRORS = (
 """Errors of other systems on the official runs, all background alphabets."""
 
 ERRORS_SMALL = (("BPL", 4.2), ("simple convnet", 23.2), ("prototypical net", 30.1))
-"""Likewise, with only the five alphabets of a small background set."""
+"""Likewise, with only the five alphabets of a small background set: of which of the two, or
+whether of both, is not known to us."""
 
 N_WAY_SYSTEM = "open reimplementation of Koch's net"
 N_WAY = {2: 97.4, 5: 88.6, 10: 83.7, 15: 77.2, 20: 70.8}

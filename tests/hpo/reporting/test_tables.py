@@ -52,6 +52,7 @@ def test_published_results_are_exact_with_and_without_a_fit(fits: list[SavedFit]
         assert cells([mnist(of)], "1-NN", "26.5 %")
         for name, error in (*published.ERRORS, *published.ERRORS_SMALL):
             assert cells(errors(of), name, f"{error} %")
+        assert "small1, small2 or both, is not known" in errors(of)[1].caption
         for way, accuracy in ((2, 97.4), (5, 88.6), (10, 83.7), (15, 77.2), (20, 70.8)):
             name = "open reimplementation of Koch's net"
             (row,) = cells([within_alphabets(of)], name, f"{way} (really {way + 1})")
