@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.study.config import StudyConfig
-from hpo.study.errors import ConfigError, StudyError
+from hpo.study.errors import ConfigError, StudyError, refuse_empty
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import DEFAULT_OUT, StudyLocation
 from hpo.terminal.named import existing_study, find_config
@@ -80,6 +80,7 @@ class Study:
         known = ("trials", "dataset", "drawer_names", "sampler", "pruner", "seed")
         if unknown := sorted(changes.keys() - set(known)):
             raise ConfigError(f"{unknown[0]} cannot be changed; give {', '.join(known)}")
+        refuse_empty(out=out, data_root=data_root)
         location = existing_study(study, Path(out), storage)
         config = find_config(study, location, settings).changed(**changes)
         self._run = StudyRun(
@@ -223,6 +224,7 @@ class Study:
 
 
 def _place(source: Study | Path | str | None) -> StudyLocation | Path | None:
+    refuse_empty(source=source)
     if isinstance(source, Study):
         return source.location
     return None if source is None else Path(source)

@@ -129,7 +129,9 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     # The nets are the same with an ensemble of them and without.
     planned = {name: value for name, value in asdict(plan).items() if name != "ensemble"}
     parts = [identity, inputs.digest, planned, asdict(config.final_budget()), configurations]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(
+        json.dumps(parts, sort_keys=True, default=lambda number: number.item()).encode()
+    ).hexdigest()
     known = complete(folder, digest)
     lacking = known is not None and plan.ensemble and known.ensemble is None
     if known is not None and not (lacking and sum(not s.collapsed for s in known.seeds) > 1):

@@ -4,6 +4,7 @@ import difflib
 import reprlib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,15 +19,32 @@ class ConfigError(StudyError):
     """A study file, or an option, that says something it must not."""
 
 
-def refuse_outside(low: float, high: float, **numbers: float | None) -> None:
-    """Refuse numbers that are not from ``low`` to ``high``; None is none.
+def refuse_outside(low: float, high: float, **values: Any) -> None:
+    """Refuse what is no number from ``low`` to ``high``, whole if ``low`` is; None is none.
 
     Raises:
         ConfigError: one is not; says its name.
     """
-    for name, number in numbers.items():
-        if number is not None and not low <= number <= high:
-            raise ConfigError(f"{name} = {number!r}: it must be from {low:,} to {high:,}")
+    kind: Any
+    kind, what = (Integral, "whole number") if isinstance(low, int) else (Real, "number")
+    for name, value in values.items():
+        if value is None:
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ConfigError(f"{name} = {value!r}: it must be a {what}")
+        if not low <= value <= high:
+            raise ConfigError(f"{name} = {value!r}: it must be from {low:,} to {high:,}")
+
+
+def refuse_empty(**words: object) -> None:
+    """Refuse empty text, such as an unset variable leaves; as a path it means the current folder.
+
+    Raises:
+        ConfigError: one is empty; says its name.
+    """
+    for name, word in words.items():
+        if word == "":
+            raise ConfigError(f"{name} is empty; give it a value, or leave it out")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

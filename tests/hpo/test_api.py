@@ -83,6 +83,17 @@ def test_no_workers_are_refused(study: hpo.Study) -> None:
     assert not study.location.folder.exists()
 
 
+@pytest.mark.parametrize("name", ["out", "data_root"])
+def test_an_empty_path_is_not_the_current_folder(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} is empty"):
+        hpo.Study("smoke", **{name: ""})  # type: ignore[arg-type]
+
+
+def test_an_empty_source_is_not_the_current_folder(study: hpo.Study) -> None:
+    with pytest.raises(ConfigError, match=r"^source is empty"):
+        study.run(source="")
+
+
 def test_a_wrong_name_is_said() -> None:
     with pytest.raises(ConfigError, match="trails cannot be changed"):
         hpo.Study("smoke", trails=3)

@@ -1,8 +1,10 @@
 import os
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from model.command import CommandApp, examples
@@ -47,18 +49,33 @@ def test_help_is_shown_in_ascii(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "empty"), [(["--name", ""], "--name"), (["--name="], "--name"), ([""], "an argument")]
+    ("words", "empty"),
+    [
+        (["--name", ""], "--name"),
+        (["--name="], "--name"),
+        (["--more", "x", "--more="], "--more"),
+        (["a", ""], "an argument"),
+        (["--", ""], "an argument"),
+    ],
 )
 def test_an_empty_word_is_refused(words: list[str], empty: str) -> None:
     app = CommandApp()
 
     @app.command()
-    def main(word: str = "", name: str = "") -> None: ...
+    def main(
+        files: Annotated[list[str] | None, typer.Argument()] = None,
+        word: str = "",
+        name: str = "",
+        more: Annotated[list[str] | None, typer.Option()] = None,
+    ) -> None:
+        print(files, word, name)
 
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 2
     assert f"{empty} is empty; give it a value, or leave it out" in done.output
-    assert CliRunner().invoke(app, ["--name=x=", "--word", "="]).exit_code == 0
+    for words in (["--name=x=", "--word", "="], ["--name", "--word="], ["--", "--word="]):
+        done = CliRunner().invoke(app, words)
+        assert (done.exit_code, words[-1] in done.output) == (0, True)
 
 
 def test_a_command_of_the_application_is_plain_and_shows_its_examples() -> None:

@@ -237,7 +237,7 @@ def test_a_seed_that_diverges_at_once_is_not_the_one_kept(
 def test_minutes_become_epochs(job: Job) -> None:
     work(replace(job, total=1))
     started = time.monotonic()
-    metrics = fit(job, FitPlan(trial=0, seeds=1, minutes=0.0001))
+    metrics = fit(job, FitPlan(trial=np.int64(0), seeds=1, minutes=0.0001))  # type: ignore[arg-type]
     assert time.monotonic() - started < 30
     assert metrics.seeds[0].epochs >= 1
 

@@ -1,6 +1,13 @@
+import numpy as np
 import pytest
 
-from hpo.study.errors import ConfigError, StudyError, did_you_mean, refuse_outside
+from hpo.study.errors import (
+    ConfigError,
+    StudyError,
+    did_you_mean,
+    refuse_empty,
+    refuse_outside,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,8 +23,29 @@ def test_a_wrong_file_is_caught_with_all_else_that_a_study_cannot_run_for() -> N
         raise ConfigError("why")
 
 
-@pytest.mark.parametrize("number", [0, -1, 1001, float("nan")])
+@pytest.mark.parametrize("number", [0, -1, 1001])
 def test_a_number_out_of_range_is_refused_by_its_name(number: float) -> None:
     refuse_outside(1, 1000, seeds=1, retrains=1000, trial=None)
     with pytest.raises(ConfigError, match=rf"seeds = {number}: it must be from 1 to 1,000"):
         refuse_outside(1, 1000, trial=5, seeds=number)
+
+
+@pytest.mark.parametrize("value", [2.5, "3", True, float("nan")], ids=str)
+def test_what_is_no_whole_number_is_refused_by_its_name(value: object) -> None:
+    refuse_outside(1, 1000, seeds=np.int64(3))
+    with pytest.raises(ConfigError, match=r"^seeds = .*: it must be a whole number$"):
+        refuse_outside(1, 1000, seeds=value)
+
+
+def test_what_is_no_number_is_refused_by_its_name() -> None:
+    refuse_outside(0.1, 9, minutes=np.float32(1), length=2)
+    with pytest.raises(ConfigError, match=r"^minutes = '1': it must be a number$"):
+        refuse_outside(0.1, 9, minutes="1")
+    with pytest.raises(ConfigError, match=r"^minutes = nan: it must be from"):
+        refuse_outside(0.1, 9, minutes=float("nan"))
+
+
+def test_empty_text_is_refused_by_its_name() -> None:
+    refuse_empty(out="x", root=None)
+    with pytest.raises(ConfigError, match=r"^root is empty; give it a value, or leave it out$"):
+        refuse_empty(out="x", root="")
