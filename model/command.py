@@ -18,14 +18,13 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Return the words that are left; an empty one is an error of usage."""
-        values, rest, parameters = self.make_parser(ctx).parse_args(list(args))
-        named = [(one.opts[0], values[one.name]) for one in parameters]
-        for name, value in [*named, ("", rest)]:
-            if not ctx.resilient_parsing and "" in (
-                value if isinstance(value, (list, tuple)) else [value]
-            ):
-                name = name if name.startswith("-") else "an argument"
-                ctx.fail(f"{name} is empty; give it a value, or leave it out")
+        if not ctx.resilient_parsing:  # as for completion, which an empty word begins
+            values, rest, parameters = self.make_parser(ctx).parse_args(list(args))
+            named = [(one.opts[0], values[one.name]) for one in parameters]
+            for name, value in [*named, ("", rest)]:
+                if "" in (value if isinstance(value, (list, tuple)) else [value]):
+                    name = name if name.startswith("-") else "an argument"
+                    ctx.fail(f"{name} is empty; give it a value, or leave it out")
         return super().parse_args(ctx, args)
 
 

@@ -57,8 +57,7 @@ class FitPlan:
         refuse_outside(1, 10**9, top=self.top)
         refuse_outside(1, MOST_FITS, seeds=self.seeds, retrains=self.retrains)
         refuse_outside(0, 2**31 - 1, seed=self.seed, trial=self.trial)
-        refuse_outside(*MINUTES, minutes=self.minutes)
-        refuse_outside(*MINUTES, retrain_minutes=self.retrain_minutes)
+        refuse_outside(*MINUTES, minutes=self.minutes, retrain_minutes=self.retrain_minutes)
 
     @property
     def folder(self) -> str:
