@@ -188,8 +188,19 @@ def test_the_table_of_fidelity_holds_every_epoch_and_parameter(
             reported, abs=1e-5
         )
     # From the file alone it prints the same.
-    assert fidelity.main([str(file)]) == 0
+    picture = tmp_path / "table.png"
+    assert fidelity.main([str(file), "--plot", str(picture)]) == 0
     assert capsys.readouterr().out == printed
+    assert Image.open(picture).width > 1000
+    # Studies of one space make one table.
+    other = tiny_job(tmp_path / "other", 2).run
+    work(tiny_job(tmp_path / "other", 2))
+    both = fidelity.rows_of(StudyLocation("tiny", tmp_path), other.location)
+    assert [row["seed"] for row in both[:4]] == [int(row["seed"]) for row in rows]
+    assert len(both) == 6
+    with pytest.raises(SystemExit):
+        fidelity.main([str(tmp_path / "none.csv")])
+    assert "none.csv" in capsys.readouterr().err
 
 
 def test_a_rung_is_worth_what_its_order_says_of_the_end() -> None:

@@ -1,4 +1,4 @@
-"""How far a low rung can be trusted: ``python -m tests.benchmarks.fidelity table.csv STUDY``.
+"""How far a low rung can be trusted: ``python -m tests.benchmarks.fidelity table.csv STUDY ...``.
 
 The study trains configurations drawn at random to their end, each epoch validated::
 
@@ -6,7 +6,8 @@ The study trains configurations drawn at random to their end, each epoch validat
         --set budget.teraflops=150 --set budget.patience=27 --set budget.seconds=7200
 
 From its database this writes a CSV with a row for each configuration, or reads one that is there,
-and prints Spearman's rank correlation between each epoch and the end. The columns of the CSV:
+and prints Spearman's rank correlation between each epoch and the end; ``--plot`` draws it. Several
+studies become one table, such as one of a whole space and one of its promising part. The columns:
 ``seed``, every parameter, ``pairs_per_epoch``, ``teraflops_per_epoch``, and
 ``accuracy_1``, ``accuracy_2``, ..., one-shot validation accuracy after each epoch in [0, 1]; a
 training that diverged or collapsed keeps its last value.
@@ -19,17 +20,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from hpo.results.costs import costed_trials
+from hpo.results.plots.style import GREY, SERIES, axes, percent_axis, save, styled
+from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
-from hpo.study.samplers.asha import REDUCTION
+from hpo.study.samplers.asha import REDUCTION, rungs_of
 from hpo.study.storage.location import StudyLocation
+from tests.benchmarks import positive
 
 
-def rows_of(location: StudyLocation) -> list[dict[str, object]]:
-    """Return a row for each configuration that the study has trained to its end."""
-    trials = [trial for trial in costed_trials(open_finished(location)) if trial.is_complete]
+def rows_of(*locations: StudyLocation) -> list[dict[str, object]]:
+    """Return a row for each configuration that the studies have trained to its end."""
+    trials = [
+        trial
+        for location in locations
+        for trial in costed_trials(open_finished(location))
+        if trial.is_complete
+    ]
     names = sorted({name for trial in trials for name in trial.params})
     epochs = max((len(trial.history) for trial in trials), default=0)
     rows = []
@@ -97,23 +107,59 @@ def kept(values: np.ndarray) -> list[tuple[int, float]]:
     return found
 
 
+@styled()
+def plot(values: np.ndarray, count: int) -> Figure:
+    """Plot the rank correlation with the end, and ``count`` rungs' accuracies against the end's."""
+    figure, [[ranks, points]] = axes(1, 2, height=3.6)
+    best = np.maximum.accumulate(values, axis=1)
+    epochs, whole, half = zip(*correlations(values), strict=True)
+    ranks.plot(epochs, whole, color=SERIES[0].colour, label="all configurations")
+    ranks.plot(epochs, half, "--", color=SERIES[1].colour, label="the better half")
+    rungs = rungs_of(values.shape[1], count)
+    ranks.set_xscale("log")
+    ranks.set_xticks(rungs, [f"{rung}" for rung in rungs])
+    ranks.minorticks_off()
+    ranks.set(xlabel="epoch", ylabel="rank correlation with the end", ylim=(None, 1.02))
+    ranks.legend(loc="lower right")
+    for rung, look in zip(rungs[:-1], SERIES, strict=False):
+        # Through a rung's accuracies alone: what was learned later is the distance to the diagonal.
+        at = best[:, rung - 1], best[:, -1]
+        points.plot(*at, look.marker, color=look.colour, markersize=4, label=f"epoch {rung}")
+    ends = [0, best.max()]
+    points.plot(ends, ends, color=GREY, linewidth=1, linestyle=(0, (1, 3)))
+    points.set(xlabel="best accuracy at a rung", ylabel="at the end")
+    points.legend(loc="lower right")
+    for axis in (points.xaxis, points.yaxis):
+        percent_axis(axis)
+    return figure
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the CSV, if a study is named, and print its table."""
+    """Write the CSV, if a study is named, print its table, and draw the plot."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.fidelity")
     parser.add_argument("csv", type=Path)
-    parser.add_argument("study", nargs="?", help="the study's name")
+    parser.add_argument("study", nargs="*", help="a study's name, or several of one space")
     parser.add_argument("--out", type=Path, default=Path("studies"), help="the folder of studies")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the table, too")
+    parser.add_argument(
+        "--rungs", type=positive(int), default=4, help="that are drawn (default: 4)"
+    )
     asked = parser.parse_args(arguments)
-    if asked.study is not None:
-        rows = rows_of(StudyLocation(asked.study, asked.out))
-        if not rows:
-            parser.error(f"study {asked.study} has no complete trial")
-        write(rows, asked.csv)
-    values = accuracies(asked.csv)
+    try:
+        if asked.study:
+            rows = rows_of(*(StudyLocation(name, asked.out) for name in asked.study))
+            if not rows:
+                parser.error(f"{', '.join(asked.study)}: no trial is complete")
+            write(rows, asked.csv)
+        values = accuracies(asked.csv)
+    except (OSError, StudyError) as error:
+        parser.error(str(error))
     print(f"{len(values)} configurations, {values.shape[1]} epochs")
     print("epoch  correlation with the end  of the better half  lost by the best third")
     for (epoch, whole, half), (_, lost) in zip(correlations(values), kept(values), strict=True):
         print(f"{epoch:5}  {whole:24.2f}  {half:18.2f}  {100 * lost:15.1f} points")
+    if asked.plot:
+        save(plot(values, asked.rungs), asked.plot)
     return 0
 
 
