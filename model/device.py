@@ -3,6 +3,15 @@
 from model.errors import DeviceError
 
 
+def described(device: str) -> str:
+    """Return the device in words, such as ``CPU, 2 threads``: a GPU's name, or a CPU's threads."""
+    import torch
+
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
 def device_named(name: str) -> str:
     """Return the device that ``--device`` names, ``auto`` resolved.
 

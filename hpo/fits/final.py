@@ -12,6 +12,7 @@ from hpo.study.run import StudyRun
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+    from rich.console import Console
 
     from hpo.fits.fitter import Fitter, TrainedNet
     from hpo.results.metrics import Candidate, Metrics
@@ -138,6 +139,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         output.print(f"Fitted already, in {folder}")
         if lacking:
             output.print("It has no ensemble: fewer than two of its seeds did not collapse.")
+        _export_again(folder, metrics, 1 / config.validation.way, output)
     else:
         if said := replaced(folder, known):
             output.print(said)
@@ -159,6 +161,22 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     print_figures(output, metrics)
     print_next(output, run, folder)
     return metrics
+
+
+def _export_again(folder: Path, metrics: "Metrics", chance: float, output: "Console") -> None:
+    """Write those files again that others use, as far as they are missing or damaged."""
+    from hpo.fits.result import export
+    from hpo.results.fits import damaged_exports
+
+    names = damaged_exports(folder, metrics)
+    if not names:
+        return
+    try:
+        export(folder, metrics, chance, names)
+    except OSError as error:
+        output.print(f"Missing or damaged, and cannot be written: {', '.join(names)} ({error})")
+    else:
+        output.print(f"Missing or damaged, and written again: {', '.join(names)}")
 
 
 def _fit(

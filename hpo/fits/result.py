@@ -1,12 +1,11 @@
 """Testing a final fit, once, and writing the files of its folder."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from optuna.trial import FrozenTrial
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +19,7 @@ from hpo.fits.held_out import load_benchmark
 from hpo.results import published
 from hpo.results.accuracy import ENSEMBLE, NET, Accuracy
 from hpo.results.answers import accuracies, save_answers
+from hpo.results.fits import CURVE, ENSEMBLE_ONNX, ONNX, exports
 from hpo.results.metrics import (
     METRICS,
     Candidate,
@@ -35,20 +35,20 @@ from hpo.terminal.commands import command, study_command
 from hpo.terminal.fit_progress import FitProgress
 from hpo.training.data import StudyData
 from model.baselines import BASELINES
-from model.errors import ModelError
+from model.device import described
 from model.evaluation.protocols import Verification
 from model.evaluation.scores import one_shot_accuracy
+from model.net.calibration import IDENTITY
 from model.net.ensemble import Ensemble
 from model.net.export import export_onnx
-from model.net.saved import SavedNet, save_net
+from model.net.saved import SavedNet, load_net, save_net
 from model.net.saved_ensemble import (
     SavedEnsemble,
+    load_ensemble,
     remove_ensemble,
     save_ensemble,
 )
 from model.net.siamese import parameter_count
-
-ONNX, ENSEMBLE_ONNX = "siamese.onnx", "ensemble.onnx"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,7 +122,7 @@ class FinalFit:
             validation=config.data.validation,
             image_size=config.data.image_size,
             net_parameters=parameter_count(nets[best].architecture),
-            device=_device_name(device),
+            device=described(device),
             minutes=self.seconds / 60,
             kept_seed=self.fits[best].seed,
             seeds=[
@@ -151,17 +151,14 @@ class FinalFit:
         }
         saved = SavedNet(net=nets[best], calibration=calibration, provenance=provenance)
         save_net(folder, saved)
-        export_onnx(nets[best], folder / ONNX, calibration)
         if joined:
-            self._save_ensemble(*joined, provenance, folder, progress)
+            self._save_ensemble(*joined, provenance, folder)
         ink.save(folder)
         save_answers(answers, folder)
-        draw_curve(
-            metrics.seeds,
-            folder,
-            f"Study {metrics.study}, trial {metrics.trial}",
-            1 / self.inputs.validation.trials.way,
-        )
+        names = exports(metrics)
+        if joined and ENSEMBLE_ONNX not in names:
+            progress.say(f"warning: {ENSEMBLE_ONNX} is not written: it would be larger than 2 GiB")
+        export(folder, metrics, 1 / self.inputs.validation.trials.way, names)
         save_metrics(metrics, folder)
         return metrics
 
@@ -186,17 +183,30 @@ class FinalFit:
         fit: EnsembleFit,
         provenance: dict[str, Any],
         folder: Path,
-        progress: FitProgress,
     ) -> None:
         common = {key: value for key, value in provenance.items() if key not in ("seed", "epoch")}
         saved = SavedEnsemble(
             net=net, seeds=fit.seeds, calibration=fit.calibration, provenance=common
         )
         save_ensemble(folder, saved)
-        try:
-            export_onnx(net, folder / ENSEMBLE_ONNX, fit.calibration)
-        except ModelError as error:
-            progress.say(f"warning: {error}")
+
+
+def export(folder: Path, metrics: Metrics, chance: float, names: Iterable[str]) -> None:
+    """Write those files of `exports` from the nets in ``folder`` and its metrics.
+
+    ``chance`` is the accuracy of guessing on the validation trials, for the picture.
+
+    Raises:
+        ModelError: a net is missing or damaged.
+        OSError: the folder cannot be written.
+    """
+    for name in names:
+        if name == CURVE:
+            title = f"Study {metrics.study}, trial {metrics.trial}"
+            draw_curve(metrics.seeds, folder / name, title, chance)
+        else:
+            saved = load_net(folder) if name == ONNX else load_ensemble(folder)
+            export_onnx(saved.net, folder / name, saved.calibration or IDENTITY)
 
 
 def print_figures(console: Console, metrics: Metrics) -> None:
@@ -287,9 +297,3 @@ def _seed_fit(fit: TrainedNet, accuracy: float | None, verified: Verification) -
         collapsed=fit.collapsed,
         retry_of=fit.retry_of,
     )
-
-
-def _device_name(device: str) -> str:
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"

@@ -9,12 +9,12 @@ from hpo.reporting.document import Block, Code, Heading, Table, Text, markdown
 from hpo.reporting.tables import between, percent
 from hpo.results import published
 from hpo.results.accuracy import ENSEMBLE, NET, Accuracy
+from hpo.results.fits import ENSEMBLE_ONNX, ONNX, exports
 from hpo.results.markdown import code
 from hpo.results.metrics import EnsembleFit, Metrics, SeedFit
 from hpo.study.provenance import is_uncommitted
 from hpo.terminal.progress import duration
 from model.baselines import BASELINES
-from model.net.export import exportable
 
 CARD, _KOCH = "README.md", "Koch's net"
 
@@ -53,7 +53,7 @@ def card(metrics: Metrics, folder: str) -> list[Block]:
     size = metrics.image_size
     kept = _kept(metrics)
     level = 0.5 if kept is None else kept.verification_threshold
-    file = "ensemble.onnx" if _has_joined_file(metrics) else "siamese.onnx"
+    file = ENSEMBLE_ONNX if ENSEMBLE_ONNX in exports(metrics) else ONNX
     return [
         Heading(1, f"{metrics.study}, trial {metrics.trial}: a net for one-shot recognition"),
         Text(
@@ -129,18 +129,13 @@ def _ensemble(joined: EnsembleFit, metrics: Metrics) -> Iterator[Block]:
         "ensemble of other seeds would do."
     )
     file = "there is none of the ensemble, which is too large for one"
-    if _has_joined_file(metrics):
+    if ENSEMBLE_ONNX in exports(metrics):
         file = "`ensemble.onnx` is the ensemble, with the same inputs and output"
     yield Text(
         "The ensemble answers below, and in `python -m model.predict`. The net of seed "
         f"{metrics.kept_seed} alone is asked with `Classifier(..., single=True)`, or `--single`; "
         f"`siamese.onnx` is that net, {file}."
     )
-
-
-def _has_joined_file(metrics: Metrics) -> bool:
-    joined = metrics.ensemble
-    return joined is not None and exportable(len(joined.seeds) * metrics.net_parameters)
 
 
 def _test(figure: Accuracy) -> str:

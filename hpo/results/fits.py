@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from data.errors import DataError
 from data.files.archives import read_zip
+from data.files.regular import refuse_special
 from hpo.results.accuracy import ENSEMBLE, NET, Accuracy, Protocol
 from hpo.results.answers import load_answers
 from hpo.results.metrics import GALLERY, METRICS, Gallery, Metrics, load_metrics
@@ -20,8 +22,12 @@ from hpo.study.errors import ConfigError, StudyError
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from model.errors import ModelError
+from model.net.export import exportable
 from model.net.saved import load_net
 from model.net.saved_ensemble import load_ensemble
+
+ONNX, ENSEMBLE_ONNX, CURVE = "siamese.onnx", "ensemble.onnx", "training_curve.png"
+"""What is made of the net that was kept, of the ensemble, and of the histories."""
 
 _log = logging.getLogger(__name__)
 
@@ -194,6 +200,38 @@ def _read_all(folder: Path, metrics: Metrics) -> list[Mapping[str, Any]]:
     load_answers(folder)
     load_ink(folder, metrics.gallery)
     return kept
+
+
+def exports(metrics: Metrics) -> list[str]:
+    """Return the names of the files that are made of such a fit for others.
+
+    Each can be made again from the rest of the folder, so a fit is complete without.
+    """
+    names, joined = [ONNX, CURVE], metrics.ensemble
+    if joined is not None and exportable(len(joined.seeds) * metrics.net_parameters):
+        names.append(ENSEMBLE_ONNX)
+    return names
+
+
+def damaged_exports(folder: Path, metrics: Metrics) -> list[str]:
+    """Return the names of those files that are missing, or are not what their names say."""
+    return [name for name in exports(metrics) if not _intact(folder / name)]
+
+
+def _intact(path: Path) -> bool:
+    try:
+        refuse_special(path)
+        if path.suffix == ".png":
+            with Image.open(path) as picture:
+                picture.load()
+        else:
+            import onnx
+
+            onnx.checker.check_model(path.read_bytes())
+    # Each library raises its own, of what it found first.
+    except Exception:
+        return False
+    return True
 
 
 def replaced(folder: Path, known: Metrics | None) -> str:

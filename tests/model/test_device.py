@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.device import device_named
+from model.device import described, device_named
 from model.errors import DeviceError
 
 
@@ -21,6 +21,12 @@ def test_a_gpu_that_is_not_there_is_refused(count: int, monkeypatch: pytest.Monk
         else:
             with pytest.raises(DeviceError, match=f"--device {name}: .* {count} CUDA GPUs"):
                 device_named(name)
+
+
+def test_a_device_is_described_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert described("cpu") == f"CPU, {torch.get_num_threads()} threads"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the card {device}")
+    assert described("cuda:1") == "the card cuda:1"
 
 
 @pytest.mark.parametrize("name", ["gpu", "mps", "meta", "", "cuda:x", "CPU"])

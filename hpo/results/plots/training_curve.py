@@ -7,15 +7,13 @@ from typing import Any
 
 from hpo.results.metrics import SeedFit
 
-CURVE = "training_curve.png"
 
-
-def draw_curve(seeds: Sequence[SeedFit], folder: Path, title: str, chance: float) -> None:
-    """Write ``training_curve.png``: loss and accuracy of every seed against the pairs seen.
+def draw_curve(seeds: Sequence[SeedFit], path: Path, title: str, chance: float) -> None:
+    """Write a picture of the loss and accuracy of every seed against the pairs seen.
 
     Args:
         seeds: the fits.
-        folder: of the picture.
+        path: of the picture.
         title: above the picture.
         chance: accuracy of guessing on the validation trials.
     """
@@ -44,7 +42,7 @@ def draw_curve(seeds: Sequence[SeedFit], folder: Path, title: str, chance: float
         percent_axis(accuracy.yaxis)
         accuracy.xaxis.set_major_formatter(lambda pairs, _: _count(pairs))
         legend(figure, loss, columns=3)
-    save(figure, folder / CURVE)
+    save(figure, path)
 
 
 def _count(pairs: float) -> str:

@@ -6,7 +6,7 @@ from PIL import Image
 
 import hpo.results.plots.style
 from hpo.results.metrics import SeedFit
-from hpo.results.plots.training_curve import CURVE, draw_curve
+from hpo.results.plots.training_curve import draw_curve
 
 
 def seed_fit(seed: int, epochs: int) -> SeedFit:
@@ -35,9 +35,9 @@ def test_every_seed_has_its_line(
         save(figure, path)
 
     monkeypatch.setattr(hpo.results.plots.style, "save", kept)
-    draw_curve([seed_fit(i, epochs) for i in range(9)], tmp_path, "Study x", 0.05)
-    assert [path.name for path in tmp_path.iterdir()] == [CURVE]
-    with Image.open(tmp_path / CURVE) as picture:
+    draw_curve([seed_fit(i, epochs) for i in range(9)], tmp_path / "c.png", "Study x", 0.05)
+    assert [path.name for path in tmp_path.iterdir()] == ["c.png"]
+    with Image.open(tmp_path / "c.png") as picture:
         assert picture.format == "PNG"
     loss, accuracy = drawn[0].axes
     labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
