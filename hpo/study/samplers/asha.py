@@ -3,6 +3,9 @@
 A trial is paused at each rung, and the best third there goes on, from its own checkpoint, as
 another trial of the same configuration. Optuna's `SuccessiveHalvingPruner` decides once, when a
 trial comes to a rung: the first few always go on, and who was stopped never does.
+
+One thing is ours: who is `behind` the best that had a third of its training does not go on. Where
+hardly a configuration learns, a third of them is filled up with those that do not.
 """
 
 import math
@@ -52,8 +55,10 @@ class PromotionPruner(BasePruner):
         if epoch not in self.rungs[:-1] or epoch <= (promoted_after_epoch(trial) or 0):
             return False
         # The trial as it stands comes last, and so counts instead of itself.
-        order = standings([*study.get_trials(deepcopy=False), trial], epoch)
-        return original_number(trial) not in order[: len(order) // REDUCTION]
+        trials = [*study.get_trials(deepcopy=False), trial]
+        order = standings(trials, epoch)
+        has_place = original_number(trial) in order[: len(order) // REDUCTION]
+        return not has_place or behind(trial, epoch, trials, self.rungs)
 
 
 def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
@@ -75,21 +80,33 @@ def value_at(trial: FrozenTrial, epoch: int) -> float:
     return max(filter(math.isfinite, reported), default=0.0)
 
 
+def behind(
+    trial: FrozenTrial, epoch: int, trials: Iterable[FrozenTrial], rungs: Sequence[int]
+) -> bool:
+    """Return whether a trial after ``epoch`` has less than any had one rung before."""
+    before = max((rung for rung in rungs if rung < epoch), default=epoch // REDUCTION)
+    reached = (value_at(each, before) for each in trials if (each.last_step or 0) >= before > 0)
+    return value_at(trial, epoch) < max(reached, default=0.0)
+
+
 def to_promote(
     trials: Sequence[FrozenTrial], rungs: Sequence[int], *, settled: bool
 ) -> FrozenTrial | None:
     """Return the paused trial whose configuration is to go on next, None if there is none.
 
     Higher rungs come first. Once all is ``settled``, nothing runs and no configuration is to
-    come, the best goes on though fewer than three came to its rung, so that one reaches the end.
+    come, the best goes on though fewer than three came to its rung, or it is `behind`, so that one
+    reaches the end.
     """
     latest = {original_number(trial): trial for trial in trials}
     for epoch in reversed(rungs[:-1]):
         order = standings(trials, epoch)
         places = max(len(order) // REDUCTION, int(settled))
-        for number in order[:places]:
+        for place, number in enumerate(order[:places]):
             trial = latest[number]
-            if is_paused(trial) and trial.last_step == epoch:
+            if not (is_paused(trial) and trial.last_step == epoch):
+                continue
+            if (settled and place == 0) or not behind(trial, epoch, trials, rungs):
                 return trial
     return None
 

@@ -16,6 +16,7 @@ from hpo.study.attempts import finished, latest_attempts
 from hpo.study.open import open_finished, open_study
 from hpo.study.samplers.asha import (
     PromotionPruner,
+    behind,
     epochs_in_all,
     may_go_on,
     rungs_of,
@@ -129,6 +130,41 @@ def test_what_has_gone_on_runs_or_fell_is_not_promoted() -> None:
         assert to_promote([*low, going_on], RUNGS, settled=False) is None
     low[2].user_attrs.clear()  # diverged
     assert to_promote(low, RUNGS, settled=False) is None
+
+
+def test_who_is_behind_the_best_at_the_rung_before_does_not_go_on(study: optuna.Study) -> None:
+    """A third is always someone's, also where all but one learn nothing."""
+    trials = [at_rung(0, 0.5, 0.6, 0.7), *(at_rung(n, 0.3, 0.3, 0.4) for n in range(1, 6))]
+    third = at_rung(6, 0.3, 0.3, 0.45)
+    trials.append(third)
+    assert standings(trials, 3)[:2] == [0, 6]
+    assert behind(third, 3, trials, RUNGS)
+    assert not behind(trials[0], 3, trials, RUNGS)
+    going_on = at_rung(7, 0.5, 0.6, 0.7, state=TrialState.RUNNING, of=0)
+    assert to_promote([*trials, going_on], RUNGS, settled=False) is None
+    # It is not, if it has what the best had: less training may do.
+    level = at_rung(6, 0.3, 0.3, 0.5)
+    assert to_promote([*trials[:6], level, going_on], RUNGS, settled=False) is level
+    # When nothing else is left, it is the one that reaches the end.
+    fallen = at_rung(7, 0.5, 0.6, state=TrialState.FAIL, of=0)
+    only = at_rung(1, 0.3, 0.3, 0.4)
+    assert to_promote([fallen, only], RUNGS, settled=False) is None
+    assert to_promote([fallen, only], RUNGS, settled=True) is only
+    # At the lowest rung it is the third of its epochs that counts, and after one there is none.
+    low = (3, 9)
+    assert behind(at_rung(1, 0.1, 0.1, 0.4), 3, trials, low)
+    assert not behind(at_rung(1, 0.4), 1, trials, RUNGS)
+    # The pruner pauses it there, though it is the third of nine.
+    for trial in trials:
+        study.add_trial(trial)
+    asked = study.ask()
+    for epoch, value in enumerate((0.6, 0.45, 0.45), 1):
+        asked.report(value, epoch)
+    assert not asked.should_prune()
+    asked = study.ask()
+    for epoch, value in enumerate((0.3, 0.5, 0.5), 1):
+        asked.report(value, epoch)
+    assert asked.should_prune()
 
 
 def test_when_all_is_settled_one_goes_on_to_the_end() -> None:
