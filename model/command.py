@@ -22,7 +22,8 @@ class Command(TyperCommand):
             values, rest, parameters = self.make_parser(ctx).parse_args(list(args))
             named = [(one.opts[0], values[one.name]) for one in parameters]
             for name, value in [*named, ("", rest)]:
-                if "" in (value if isinstance(value, (list, tuple)) else [value]):
+                words = value if isinstance(value, (list, tuple)) else [value]
+                if any(isinstance(word, str) and not word.strip() for word in words):
                     name = name if name.startswith("-") else "an argument"
                     ctx.fail(f"{name} is empty; give it a value, or leave it out")
         return super().parse_args(ctx, args)

@@ -99,6 +99,12 @@ def test_nothing_is_no_number_left_out(
     assert "give a positive number" in capsys.readouterr().err
 
 
+def test_no_query_of_a_support_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        photographs.main(["--model", "x", "--queries", "30"])
+    assert "--queries 30: each support is asked 20" in capsys.readouterr().err
+
+
 def test_an_empty_study_is_not_the_schedule_s_own(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         time_to_accuracy.main(["--study", ""])

@@ -37,13 +37,13 @@ def refuse_outside(low: float, high: float, **values: Any) -> None:
 
 
 def refuse_empty(**words: object) -> None:
-    """Refuse empty text, such as an unset variable leaves; as a path it means the current folder.
+    """Refuse empty or blank text, such as an unset variable leaves: a path would be some other.
 
     Raises:
         ConfigError: one is empty; says its name.
     """
     for name, word in words.items():
-        if word == "":
+        if isinstance(word, str) and not word.strip():
             raise ConfigError(f"{name} is empty; give it a value, or leave it out")
 
 

@@ -36,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
     options = parser.parse_args(arguments)
+    if options.queries % 20:
+        parser.error(f"--queries {options.queries}: each support is asked 20, so give a multiple")
     net = load_net(options.model)
     dataset = load("omniglot", omniglot_root(), download=False)
     drawings = dataset.drawings.of_alphabets(dataset.alphabets["test"][:ALPHABETS])

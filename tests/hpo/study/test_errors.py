@@ -49,3 +49,5 @@ def test_empty_text_is_refused_by_its_name() -> None:
     refuse_empty(out="x", root=None)
     with pytest.raises(ConfigError, match=r"^root is empty; give it a value, or leave it out$"):
         refuse_empty(out="x", root="")
+    with pytest.raises(ConfigError, match=r"^root is empty"):
+        refuse_empty(root=" \t")

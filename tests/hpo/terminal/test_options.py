@@ -55,7 +55,7 @@ def test_numbers_are_finite_and_bounded(command: typer.Typer, option: str) -> No
 
 
 @pytest.mark.parametrize("module", [row.module for row in COMMANDS.values()])
-@pytest.mark.parametrize("words", [["--out", ""], ["--data-root="], [""]])
+@pytest.mark.parametrize("words", [["--out", ""], ["--data-root="], [""], ["--out", " "]])
 def test_an_empty_word_is_no_option_left_out(module: str, words: list[str]) -> None:
     """Else an unset variable would be the folder that one is in."""
     app = import_module(module).app
