@@ -54,7 +54,8 @@ def main(
             "--trial",
             metavar="N",
             min=0,
-            help="Fit trial N, into final-trial-N. Without it: the best of --top, into final.",
+            help="Fit trial N, into final-trial-N; the study's initial configurations are its "
+            "first, and need no search. Without it: the best of --top, into final.",
         ),
     ] = None,
     top: Annotated[

@@ -35,7 +35,8 @@ class FitPlan:
             budget. Those of a round before take a third of it.
         seeds: fits of the chosen trial.
         seed: the first of their seeds.
-        trial: fit this trial, without choosing.
+        trial: fit this trial, without choosing. The study's initial configurations are its first
+            trials, and can be fitted before any has been run.
         minutes: length of each fit, about; None for the study's own final budget.
         background: Omniglot's background set to train on, None for the study's own.
         ensemble: keep the nets of all seeds that did not collapse, and test them as one, too.
@@ -95,7 +96,14 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     from hpo.fits.selection import configuration, rounds
     from hpo.results.fits import complete, replaced
     from hpo.study.errors import StudyError
-    from hpo.study.open import known_identity, open_as_run, remember_data
+    from hpo.study.open import (
+        known_identity,
+        open_as_run,
+        open_study,
+        read_record,
+        remember_beside,
+        remember_data,
+    )
     from hpo.study.record import complete_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
     from hpo.terminal.fit_progress import FitProgress
@@ -106,11 +114,15 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     plan = plan or FitPlan()
     if plan.ensemble and plan.seeds < 2:
         raise ConfigError("an ensemble is of at least two nets; give --seeds 2 or more")
+    starts = run.config.space().initial_configurations
+    if plan.trial in range(len(starts)) and read_record(run.location) is None:
+        new = replace(run, config=run.config.changed(dataset=dataset))
+        remember_beside(open_study(new), new)
     study, run = open_as_run(run, dataset)
     if plan.trial is None:
         trials = complete_trials(study)[: plan.top]
     else:
-        trials = [trial_numbered(study, plan.trial)]
+        trials = [trial_numbered(study, plan.trial, starts)]
     # The study itself stays tied to its own background, if another one is trained on.
     run = replace(run, config=run.config.changed(background=plan.background))
     folder, output = run.location.folder / plan.folder, console()

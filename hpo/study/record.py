@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import AfterValidator, Field
 
 from hpo.study.config import FOLDER, StudyConfig, spelled_out
@@ -142,13 +142,31 @@ def _by_number(study: optuna.Study) -> list[FrozenTrial]:
     return trials
 
 
-def trial_numbered(study: optuna.Study, number: int) -> FrozenTrial:
-    """Return a trial whose configuration is known.
+def trial_numbered(
+    study: optuna.Study, number: int, starts: Sequence[Mapping[str, Any]] = ()
+) -> FrozenTrial:
+    """Return a trial whose configuration is known, as that of a start is before it has been tried.
+
+    ``starts`` are the study's initial configurations, by the numbers that their trials will have.
 
     Raises:
         StudyError: there is none of this number.
     """
     trials = _by_number(study)
+    if number < len(starts) and not (number < len(trials) and trials[number].params):
+        return FrozenTrial(
+            number=number,
+            state=TrialState.WAITING,
+            value=None,
+            datetime_start=None,
+            datetime_complete=None,
+            params=dict(starts[number]),
+            distributions={},
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+            trial_id=-1,
+        )
     if not 0 <= number < len(trials):
         raise StudyError(f"there is no trial {number}; the study has {len(trials)}, from 0")
     if not trials[number].params:

@@ -12,6 +12,7 @@ import hpo.final_fit
 import hpo.fits.held_out
 import hpo.search.own_data
 import hpo.training.data
+from data.errors import DataError
 from hpo.api import Study
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.fits.final import FitPlan, final_fit
@@ -116,6 +117,19 @@ def test_a_final_fit_finds_a_moved_folder_by_its_option(
     assert "Koch" not in report
     assert "reimplementation" not in report
     assert "ours, " in report
+
+
+def test_a_fit_of_a_start_begins_the_study_on_its_folder(letters: Path, tmp_path: Path) -> None:
+    location, plan = StudyLocation("tiny", tmp_path / "out"), FitPlan(trial=0, seeds=1)
+    config = tiny_config(trials=1)
+    with pytest.raises(DataError):
+        final_fit(at(config, location), plan, dataset=str(tmp_path / "lettres"))
+    metrics = final_fit(at(config, location), plan, dataset=str(letters))
+    assert metrics.data["source"] == "folder"
+    assert remembered(location)["path"] == str(letters)
+    assert run_study(at(config, location), given=False)
+    with pytest.raises(StudyError, match=r'data\.dataset: was "folder", now "glyphs"'):
+        run_study(at(on("glyphs"), location))
 
 
 def test_a_mistyped_folder_leaves_no_study_that_misses_it(tmp_path: Path) -> None:

@@ -60,6 +60,19 @@ def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> Non
         trial_numbered(study, 0)
 
 
+def test_a_start_is_known_before_it_has_been_tried(study: optuna.Study) -> None:
+    starts = [{"x": 0.25}, {"x": 0.75}]
+    assert [trial_numbered(study, n, starts).params for n in (0, 1)] == starts
+    with pytest.raises(StudyError, match="no trial 2; the study has 0"):
+        trial_numbered(study, 2, starts)
+    study.enqueue_trial({"x": 0.25})
+    assert trial_numbered(study, 0, starts).params == starts[0]
+    # What a trial has tried counts, whoever enqueued it.
+    space = {"x": optuna.distributions.FloatDistribution(0, 1)}
+    study.add_trial(create_trial(value=0.4, params={"x": 0.5}, distributions=space))
+    assert trial_numbered(study, 1, starts).params == {"x": 0.5}
+
+
 @pytest.fixture
 def study() -> optuna.Study:
     return optuna.create_study(direction="maximize")
