@@ -129,9 +129,9 @@ class Study:
         Raises:
             StudyError: there is none yet.
         """
-        from hpo.study.record import complete_trials
+        from hpo.study.record import best_trials
 
-        return complete_trials(self.optuna)[0]
+        return best_trials(self.optuna)[0]
 
     @property
     def trials(self) -> "list[dict[str, Any]]":

@@ -62,7 +62,7 @@ def ablation(
     from hpo.study.errors import StudyError
     from hpo.study.open import known_identity, open_as_run, remember_data
     from hpo.study.provenance import versions
-    from hpo.study.record import complete_trials, trial_numbered
+    from hpo.study.record import best_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
     from hpo.terminal.fit_progress import FitProgress
     from hpo.terminal.progress import console, reading
@@ -80,7 +80,7 @@ def ablation(
             f"study {location.name} has no [[start]] for the ablation to begin with; add one"
         )
     number = plan.trial
-    end = complete_trials(study)[0] if number is None else trial_numbered(study, number)
+    end = best_trials(study)[0] if number is None else trial_numbered(study, number)
     configuration(end, space)  # refused here, before anything is trained
     start = space.initial_configurations[0]
     made = one_change_at_a_time(space, start, end.params)

@@ -104,7 +104,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         remember_beside,
         remember_data,
     )
-    from hpo.study.record import complete_trials, trial_numbered
+    from hpo.study.record import best_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
     from hpo.terminal.fit_progress import FitProgress
     from hpo.terminal.progress import console, reading
@@ -120,7 +120,7 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         remember_beside(open_study(new), new)
     study, run = open_as_run(run, dataset)
     if plan.trial is None:
-        trials = complete_trials(study)[: plan.top]
+        trials = best_trials(study)[: plan.top]
     else:
         trials = [trial_numbered(study, plan.trial, starts)]
     # The study itself stays tied to its own background, if another one is trained on.

@@ -12,10 +12,10 @@ from hpo.reporting.document import Table
 from hpo.study.config import FOLDER, StudyConfig, of_identity, validated
 from hpo.study.errors import ConfigError
 from hpo.study.files import written_start
-from hpo.study.record import StudyRecord
+from hpo.study.record import StudyRecord, candidates
 from hpo.study.space.catalogue import catalogue, toml
 from hpo.study.space.domains import Choices, Fixed, Range, known_names
-from hpo.study.trials import TrialRecord, ranked
+from hpo.study.trials import TrialRecord
 
 _NEAR = 0.02
 """Fraction of a range, on its own scale, that counts as its bound."""
@@ -85,7 +85,7 @@ def narrowed(trials: Sequence[TrialRecord], record: StudyRecord, study: str) -> 
         config = of_identity(study, record.config, record.beside, record.description)
     except ConfigError:
         return ""  # of another version
-    known = [trial for trial in ranked(trials) if _may_try(config, trial)]
+    known = [trial for trial in candidates(trials) if _may_try(config, trial)]
     top = known[: max(_FEWEST_TRIALS, math.ceil(_TENTH * len(trials)))]
     if len(top) < _FEWEST_TRIALS:
         return ""

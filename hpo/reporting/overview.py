@@ -13,9 +13,9 @@ from hpo.results.markdown import code
 from hpo.results.metrics import Accuracy
 from hpo.study.attempts import finished_of
 from hpo.study.provenance import is_uncommitted
-from hpo.study.record import StudyRecord
+from hpo.study.record import StudyRecord, candidates
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import TrialRecord, ranked
+from hpo.study.trials import TrialRecord
 from hpo.terminal.commands import study_command
 from model.baselines import BASELINES
 from model.evaluation.intervals import interval
@@ -68,11 +68,12 @@ def _verdict(
         ]
         texts += [f"{f.label[:1].upper()}{f.label[1:]}: {in_words(a)}." for f, a in tested[1:]]
         return Verdict(line, texts)
-    complete = ranked(trials)
-    if not complete:
+    chosen = candidates(trials)
+    if not chosen:
         run = study_command("run", location, anywhere=True)
         return Verdict("No trial is complete yet", [f"Run the study with {code(run)}."])
-    best = complete[0]
+    best = chosen[0]
+    where = f", paused after epoch {best.epochs}" if best.paused else ""
     accuracy = best.accuracy or 0.0
     asked = (record.config or {}).get("validation.trials")
     line, said = f"{percent(accuracy)} one-shot validation accuracy, not tested yet", ""
@@ -82,14 +83,14 @@ def _verdict(
         line += ", not tested yet"
         said = "95 % interval over other trials of these alphabets; "
         said += f"{asked:,} trials, 1 seed"
-        if len(complete) > 1:
-            said += f"; the best of {len(complete)}, and so biased upwards"
+        if len(chosen) > 1:
+            said += f"; the best of {len(chosen)}, and so biased upwards"
         said += ". "
     fit_it = study_command("fit", location, anywhere=True)
     return Verdict(
         line,
         [
-            f"Best trial in the search: {best.number}, on validation alphabets. {said}",
+            f"Best trial in the search: {best.number}{where}, on validation alphabets. {said}",
             f"Fit and test it with {code(fit_it)}.",
         ],
     )
@@ -152,7 +153,7 @@ def next_steps(
         lines.append((line("run"), f"Resume the search, {finished}{of} trials so far"))
     # A fit on another background set than the study's (`final-<alphabets>`) counts for neither.
     own = [fit for fit in fits if fit.folder.name in ("final", f"final-trial-{fit.metrics.trial}")]
-    if ranked(trials) and not any(fit.folder.name == "final" for fit in own):
+    if candidates(trials) and not any(fit.folder.name == "final" for fit in own):
         lines.append((line("fit"), "Retrain the best at full length, and test the winner"))
     if initial is not None and not any(fit.metrics.trial == initial.number for fit in own):
         number = f" --trial {initial.number}"

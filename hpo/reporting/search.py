@@ -16,6 +16,7 @@ from hpo.results.plots import history as plots
 from hpo.results.plots import slices
 from hpo.results.plots.style import STATE_WORDS
 from hpo.study.attempts import latest_attempts, reason
+from hpo.study.record import candidates
 from hpo.study.space.catalogue import catalogue
 from hpo.study.trials import FINISHED, TrialRecord, ranked
 from hpo.terminal.progress import duration
@@ -40,7 +41,7 @@ def progress(
     pictures: PictureFolder,
 ) -> list[Block]:
     """Return the section on how the best trial was found; nothing if none is complete."""
-    if not ranked(trials):
+    if curve(trials) is None:
         return []
     return [
         Heading(2, "How it was found"),
@@ -59,12 +60,12 @@ def search(
     if not trials:
         return [Text("The study has no trials yet.")]
     scored = [trial for trial in trials if trial.state in FINISHED and trial.accuracy is not None]
-    complete, basis = ranked(trials), _basis(config)
+    chosen, complete, basis = candidates(trials), ranked(trials), _basis(config)
     outcomes = Fold("Trial outcomes", _outcomes(trials, pictures))
-    if not complete:
+    if not chosen:
         return [Text("No trial is complete yet, so there is no best one."), outcomes]
-    best: list[Block] = [_best(complete, config)]
-    if len(complete) >= _ENOUGH and (narrow := at_a_bound(complete[:_TOP])):
+    best: list[Block] = [_best(chosen, config)]
+    if len(chosen) >= _ENOUGH and (narrow := at_a_bound(chosen[:_TOP])):
         best.append(narrow)
     important, importance_blocks = _importances(study, complete, pictures)
     caption = f"Failed trials are left out; pruned trials show their best epoch. {basis}"
@@ -80,14 +81,14 @@ def search(
     ]
 
 
-def _best(complete: Sequence[TrialRecord], config: Mapping[str, object]) -> Table:
+def _best(chosen: Sequence[TrialRecord], config: Mapping[str, object]) -> Table:
     trials = config.get("validation.trials")
     basis = _basis({})
     if isinstance(trials, int):
         basis = f"Of {trials:,} trials and 1 seed each; intervals over other trials of these "
         basis += "alphabets."
     lines = []
-    for trial in complete[:_TOP]:
+    for trial in chosen[:_TOP]:
         accuracy = trial.accuracy or 0.0
         over = "unknown"
         if isinstance(trials, int):
@@ -95,12 +96,14 @@ def _best(complete: Sequence[TrialRecord], config: Mapping[str, object]) -> Tabl
             over = between(low, high)
         parameters = f"{trial.parameters:,}" if trial.parameters is not None else "unknown"
         cells = (percent(accuracy), over, parameters, duration(trial.seconds))
-        lines.append((f"trial {trial.number}", *cells))
+        paused = f", paused after epoch {trial.epochs}" if trial.paused else ""
+        lines.append((f"trial {trial.number}{paused}", *cells))
     way = config.get("validation.way", "N")
+    what = "complete or paused" if any(trial.paused for trial in chosen) else "complete"
     return Table(
         ("configuration", "accuracy", "95 % interval", "parameters", "time"),
         lines,
-        f"The top {len(lines)} of {len(complete)} complete trials by {way}-way one-shot accuracy "
+        f"The top {len(lines)} of {len(chosen)} {what} trials by {way}-way one-shot accuracy "
         f"on validation alphabets. {basis} The maximum of many noisy scores is biased upwards; a "
         "final fit is scored on fresh trials.",
     )

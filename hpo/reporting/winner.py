@@ -7,10 +7,11 @@ from hpo.reporting.document import Beside, Block, Fold, Heading, Strong, Table, 
 from hpo.reporting.tables import between, percent
 from hpo.results.fits import SavedFit, kind
 from hpo.study.files import written_start
+from hpo.study.record import candidates
 from hpo.study.space.catalogue import Value, catalogue, known_values
 from hpo.study.space.domains import Fixed
 from hpo.study.space.search_space import SearchSpace
-from hpo.study.trials import TrialRecord, ranked
+from hpo.study.trials import TrialRecord
 
 _COLUMNS = (
     ("filters or units", ("filters", "units")),
@@ -24,7 +25,7 @@ _COLUMNS = (
 def winning_trial(trials: Sequence[TrialRecord], fits: Sequence[SavedFit]) -> TrialRecord | None:
     """Return the trial that the final fit chose; without one the best; None if there is neither."""
     chosen = {fit.metrics.trial for fit in fits if fit.metrics.title == "best"}
-    return next((t for t in trials if t.number in chosen), next(iter(ranked(trials)), None))
+    return next((t for t in trials if t.number in chosen), next(iter(candidates(trials)), None))
 
 
 def initial_trial(
@@ -53,7 +54,7 @@ def winner_section(
         return []
     start = initial_trial(trials, space, winner) or trials[0]
     said = f"{percent(winner.accuracy or 0.0)} of its validation trials right in the search. "
-    if (best := ranked(trials)) and best[0].number != winner.number:
+    if (best := candidates(trials)) and best[0].number != winner.number:
         said += f"The final fit retrained it and chose it over trial {best[0].number}, the best of "
         said += f"the search ({percent(best[0].accuracy or 0.0)}). "
     before = None

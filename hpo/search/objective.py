@@ -99,7 +99,7 @@ class Objective:
             return pruned
 
         pruned = training.run(on_epoch)
-        if pruned and self._promotes and not pruned.diverged:
+        if pruned and self._promotes and not (pruned.diverged or pruned.collapsed):
             training.save()
             record_paused(trial)
         record_result(trial, trainer.history)
@@ -119,13 +119,16 @@ class Objective:
         """Report an epoch; return whether the trial is to be pruned after it.
 
         Without a pruner, a diverged trial is complete, with the accuracy of its best epoch, which
-        is chance if it never learnt. So is a collapsed one, with any pruner.
+        is chance if it never learnt. So is a collapsed one, unless the pruner promotes: complete
+        are then those that came to the end, and no others.
         """
         trial.report(result.one_shot_accuracy, result.epoch)
         # A finished trial keeps its value, whatever others have. A diverged one has none to speak
         # of; if it were complete, a sampler that learns from pruned trials too would rank it above
         # all of them.
         if result.diverged and PRUNERS[self.config.search.pruner].prunes:
+            return True
+        if result.collapsed and self._promotes:
             return True
         return not trainer.finished() and trial.should_prune()
 

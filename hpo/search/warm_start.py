@@ -15,12 +15,13 @@ from hpo.study.attempts import configurations_begun
 from hpo.study.errors import StudyError
 from hpo.study.files import starts
 from hpo.study.open import open_finished
-from hpo.study.record import StudyRecord, complete_trials, record_study
+from hpo.study.record import StudyRecord, best_trials, record_study
 from hpo.study.run import StudyRun
 from hpo.study.space.catalogue import Value, catalogue, known_values, toml
 from hpo.study.space.domains import Range
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
+from hpo.study.trials import TrialRecord
 
 TAKEN = 5
 """How many of the source study's best configurations are tried."""
@@ -129,8 +130,8 @@ def _configurations(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     other = open_finished(source)
     fixed = _fixed(StudyRecord.of(other).config or {})
-    for trial in complete_trials(other)[:TAKEN]:
-        label = f"trial {trial.number} of {source.name} ({trial.value:.1%})"
+    for trial in best_trials(other)[:TAKEN]:
+        label = f"trial {trial.number} of {source.name} ({TrialRecord.of(trial).accuracy:.1%})"
         yield label, {**fixed, **known_values(trial.params)}
 
 

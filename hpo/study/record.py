@@ -2,7 +2,7 @@
 
 import json
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from hpo.study.config import FOLDER, StudyConfig, spelled_out
 from hpo.study.errors import StudyError, refuse_impossible
-from hpo.study.trials import TrialRecord, ranked
+from hpo.study.trials import Record, TrialRecord, ranked
 
 BASELINE = "pixel 1-NN"
 """The baseline that is scored on a study's own validation trials, and the key of its accuracy."""
@@ -112,15 +112,30 @@ def record_baseline(study: optuna.Study, accuracy: float) -> None:
     record_study(study, baseline=accuracy)
 
 
-def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the complete trials, the best first, no configuration twice.
+def candidates(trials: Iterable[Record]) -> list[Record]:
+    """Return a trial of each configuration that may be chosen, the best first.
+
+    The complete ones, as `ranked`, and then those that are paused: the highest rung first, on each
+    the best first. One that diverged or collapsed after its rung is not among them.
+    """
+    known = list(trials)
+    over = {t.original_number for t in known if t.is_complete or t.diverged or t.collapsed}
+    paused = {t.original_number: t for t in known if t.paused and t.original_number not in over}
+    rising = sorted(
+        paused.values(), key=lambda trial: (-trial.epochs, -(trial.accuracy or 0.0), trial.number)
+    )
+    return [*ranked(known), *rising]
+
+
+def best_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the `candidates` of a study, the best first, no configuration twice.
 
     Raises:
         StudyError: there is none.
     """
     trials = _by_number(study)
     known = [TrialRecord.of(trial) for trial in trials]
-    best = [trials[each.number] for each in ranked(known)]
+    best = [trials[each.number] for each in candidates(known)]
     if not best:
         reasons = {each.failure for each in known if each.failure}
         why = f" (failed: {sorted(reasons)[0]})" if reasons else ""

@@ -62,7 +62,8 @@ class TrialRecord:
         seconds: of training and validation; of a trial that failed with an error, all of its time;
             0 otherwise, for a retry from the checkpoint of a dead process counts them all.
         diverged: whether its training diverged.
-        collapsed: whether it fell back to chance and was ended; it counts with its best epoch.
+        collapsed: whether it fell back to chance and was ended; if it is complete, it counts with
+            its best epoch.
         failure: the error that it failed with; None if it did not fail, or if its process died.
         stopped: whether its process was asked to stop, by Ctrl-C or SIGTERM.
         refused: whether it was enqueued with a value outside the search space, and so never run.

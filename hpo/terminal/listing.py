@@ -110,7 +110,8 @@ def _read(location: StudyLocation) -> Iterator[ListedStudy]:
     from optuna.trial import TrialState
 
     from hpo.study.attempts import finished_of
-    from hpo.study.trials import ranked, records
+    from hpo.study.record import candidates
+    from hpo.study.trials import records
 
     storage = location.read_only()
     with location.explained():
@@ -123,7 +124,7 @@ def _read(location: StudyLocation) -> Iterator[ListedStudy]:
                 continue
             trials = records(study)
             states = Counter(trial.state for trial in trials)
-            best = next(iter(ranked(trials)), None)
+            best = next(iter(candidates(trials)), None)
             times = [time for t in trials for time in (t.started, t.ended) if time]
             yield ListedStudy(
                 name=name,

@@ -19,8 +19,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from hpo.study.attempts import finished_of, latest_attempts
 from hpo.study.errors import StudyError
+from hpo.study.record import candidates
 from hpo.study.storage.retry import no_retry
-from hpo.study.trials import FINISHED, TrialRecord
+from hpo.study.trials import FINISHED, TrialRecord, is_paused
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 30.0
@@ -244,10 +245,14 @@ def console() -> Console:
 
 def _best(trials: Sequence[FrozenTrial]) -> str:
     complete = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
-    if not complete:
+    if complete:
+        first = max(complete, key=lambda trial: trial.value or 0.0)
+        return f"best {first.value:.1%} (trial {first.number})"
+    if not any(map(is_paused, trials)):
         return ""
-    best = max(complete, key=lambda trial: trial.value or 0.0)
-    return f"best {best.value:.1%} (trial {best.number})"
+    for best in candidates(TrialRecord.of(trial) for trial in trials):
+        return f"best {best.accuracy:.1%} (trial {best.number}, epoch {best.epochs})"
+    return ""
 
 
 def _trials(study: optuna.Study) -> list[FrozenTrial]:

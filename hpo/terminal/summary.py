@@ -8,13 +8,13 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from hpo.study.record import BASELINE, StudyRecord
+from hpo.study.record import BASELINE, StudyRecord, candidates
 from hpo.study.run import StudyRun
 from hpo.study.samplers.asha import epochs_in_all
 from hpo.study.space.catalogue import Value
 from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
-from hpo.study.trials import ranked, records
+from hpo.study.trials import records
 from hpo.terminal.commands import study_command
 from hpo.terminal.progress import duration, durations
 from model.evaluation.intervals import interval
@@ -33,14 +33,13 @@ def print_results(
     location: StudyLocation,
     data_root: Path | None = None,
 ) -> None:
-    """Print the best five trials and the next commands; nothing if no trial is complete."""
-    complete = ranked(records(study))
-    if not complete:
+    """Print the best five trials and the next commands; nothing if there is none to choose."""
+    chosen = candidates(records(study))
+    if not chosen:
         return
-    best = complete[:5]
-    table = Table(
-        title=f"Study {location.name}: top {len(best)} of {len(complete)} complete trials"
-    )
+    best = chosen[:5]
+    what = "complete or paused" if any(trial.paused for trial in chosen) else "complete"
+    table = Table(title=f"Study {location.name}: top {len(best)} of {len(chosen)} {what} trials")
     for heading in ("trial", "one-shot, % [95 %]", "verification", "epoch", "parameters", "time"):
         table.add_column(heading, justify="right")
     record = StudyRecord.of(study)
@@ -50,7 +49,7 @@ def print_results(
             str(trial.number),
             _with_interval(trial.accuracy or 0.0, asked),
             _or_dash(trial.verification_accuracy, ".1%"),
-            _or_dash(trial.best_epoch, ""),
+            _or_dash(trial.best_epoch, "") + f" of {trial.epochs}" * trial.paused,
             _or_dash(trial.parameters, ","),
             duration(trial.seconds),
         )

@@ -65,13 +65,17 @@ def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
     """Return the original numbers of the configurations that came to ``epoch``, the best first.
 
     What counts is the best value of any epoch up to it; of equals the earlier one is the better.
+    One that has diverged or collapsed since leaves its place to others.
     """
     best: dict[int, float] = {}
+    lost = set()
     for trial in trials:
+        if _is_lost(trial):
+            lost.add(original_number(trial))
         if (trial.last_step or 0) >= epoch:
             # Of a retry and what it retries, the values are the same.
             best[original_number(trial)] = value_at(trial, epoch)
-    return sorted(best, key=lambda number: (-best[number], number))
+    return sorted(best.keys() - lost, key=lambda number: (-best[number], number))
 
 
 def value_at(trial: FrozenTrial, epoch: int) -> float:
@@ -80,12 +84,21 @@ def value_at(trial: FrozenTrial, epoch: int) -> float:
     return max(filter(math.isfinite, reported), default=0.0)
 
 
+def _is_lost(trial: FrozenTrial) -> bool:
+    """Return whether the training of a trial diverged or collapsed."""
+    return bool(trial.user_attrs.get("diverged") or trial.user_attrs.get("collapsed"))
+
+
 def behind(
     trial: FrozenTrial, epoch: int, trials: Iterable[FrozenTrial], rungs: Sequence[int]
 ) -> bool:
     """Return whether a trial after ``epoch`` has less than any had one rung before."""
     before = max((rung for rung in rungs if rung < epoch), default=epoch // REDUCTION)
-    reached = (value_at(each, before) for each in trials if (each.last_step or 0) >= before > 0)
+    reached = (
+        value_at(each, before)
+        for each in trials
+        if (each.last_step or 0) >= before > 0 and not _is_lost(each)
+    )
     return value_at(trial, epoch) < max(reached, default=0.0)
 
 
@@ -131,17 +144,22 @@ def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna
 
     Their values there are those of complete trials, and nothing is left of lower rungs, where
     what starts fast is best, nor of higher ones, where few are (as BOHB does: Falkner et al. 2018).
-    Configurations that run now are running.
+    But one that diverged or collapsed, at any epoch, has the least value of them: the learning
+    rates and momenta that are just too large start fastest. Configurations that run now are
+    running.
     """
     trials = study.get_trials(deepcopy=False)
     latest = {original_number(trial): trial for trial in trials}
     epoch = next((e for e in reversed(rungs) if len(standings(trials, e)) >= startup), rungs[0])
     there = {original_number(t): t for t in trials if (t.last_step or 0) >= epoch}
+    values = {number: value_at(there[number], epoch) for number in standings(trials, epoch)}
+    least = min(values.values(), default=0.0)
+    values |= {number: least for number, trial in latest.items() if _is_lost(trial)}
     seen = []
     for number, trial in latest.items():
-        if number in there:
+        if number in values:
             known = create_trial(
-                value=value_at(there[number], epoch),
+                value=values[number],
                 params=trial.params,
                 distributions=trial.distributions,
             )

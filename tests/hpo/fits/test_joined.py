@@ -18,7 +18,7 @@ from hpo.results.metrics import Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError
 from hpo.study.open import open_study
-from hpo.study.record import complete_trials
+from hpo.study.record import best_trials
 from model.evaluation.classifier import Classifier
 from model.evaluation.scores import credit, one_shot_accuracy, one_shot_scores
 from model.net.saved import load_net
@@ -149,7 +149,7 @@ def test_a_choice_among_trials_that_were_overtaken_is_made_anew(job: Job) -> Non
     searched(job, 2)
     first = fit(job, 2, ensemble=False, top=2)
     study = open_study(job.run)
-    for value, trial in zip((1.0, 0.99), complete_trials(study), strict=True):
+    for value, trial in zip((1.0, 0.99), best_trials(study), strict=True):
         again = create_trial(params=trial.params, distributions=trial.distributions, value=value)
         study.add_trial(again)
     assert final_fit(job.run, FitPlan(top=2, seeds=2)) == first

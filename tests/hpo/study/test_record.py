@@ -1,17 +1,20 @@
+from collections.abc import Sequence
+
 import optuna
 import pytest
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo.study.errors import StudyError
 from hpo.study.record import (
     BASELINE,
     StudyRecord,
-    complete_trials,
+    best_trials,
+    candidates,
     record_baseline,
     record_study,
     trial_numbered,
 )
-from hpo.study.trials import record_failure
+from hpo.study.trials import TrialRecord, record_failure
 from model.baselines import BASELINES
 
 
@@ -44,8 +47,41 @@ def test_the_best_configurations_are_different_ones(study: optuna.Study) -> None
     space = {"x": optuna.distributions.FloatDistribution(0, 1)}
     for value, x in ((0.4, 0.1), (0.9, 0.5), (0.8, 0.5)):
         study.add_trial(create_trial(value=value, params={"x": x}, distributions=space))
-    assert [trial.number for trial in complete_trials(study)] == [1, 0]
+    assert [trial.number for trial in best_trials(study)] == [1, 0]
     assert trial_numbered(study, 2).params == {"x": 0.5}
+
+
+def of_rung(
+    number: int, values: Sequence[float], *, of: int | None = None, **attributes: object
+) -> FrozenTrial:
+    """Return a pruned trial that reported these values, one an epoch."""
+    made = create_trial(
+        state=TrialState.PRUNED,
+        params={"x": number / 10},
+        distributions={"x": optuna.distributions.FloatDistribution(0, 1)},
+        intermediate_values=dict(enumerate(values, 1)),
+        user_attrs={**attributes, **({} if of is None else {"retry_of": of})},
+    )
+    made.number = number
+    return made
+
+
+def test_those_that_were_paused_may_be_chosen_after_the_complete_ones() -> None:
+    trials = [
+        of_rung(0, [0.9], paused=True),
+        of_rung(1, [0.3, 0.4, 0.5], paused=True),
+        of_rung(2, [0.3, 0.6, 0.2], paused=True),
+        of_rung(3, [0.8], paused=True),
+        of_rung(4, [0.8, 0.1], of=3, collapsed=True),
+        of_rung(5, [0.7], paused=True),
+        of_rung(6, [0.7, 0.7, 0.7], of=5, paused=True),
+        of_rung(7, [0.99]),  # stopped for good
+        create_trial(value=0.2, params={}, distributions={}),
+    ]
+    trials[-1].number = 8
+    assert [one.number for one in candidates(map(TrialRecord.of, trials))] == [8, 6, 2, 1, 0]
+    # Nothing of it changes where no pruner promotes.
+    assert [one.number for one in candidates(map(TrialRecord.of, trials[7:]))] == [8]
 
 
 def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> None:
@@ -53,7 +89,7 @@ def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> Non
     record_failure(study._storage, trial._trial_id, "RuntimeError: no memory")
     study.tell(trial, state=TrialState.FAIL)
     with pytest.raises(StudyError, match=r"1 trials but no complete one.*no memory"):
-        complete_trials(study)
+        best_trials(study)
     with pytest.raises(StudyError, match="no trial 3"):
         trial_numbered(study, 3)
     with pytest.raises(StudyError, match="trial 0 has no configuration"):
@@ -109,6 +145,6 @@ def test_trials_of_wrong_numbers_are_one_message(study: optuna.Study) -> None:
         study.add_trial(create_trial(value=value))
     study._storage.get_all_trials(study._study_id, deepcopy=False)[1].number = 7
     with pytest.raises(StudyError, match="numbers of study"):
-        complete_trials(study)
+        best_trials(study)
     with pytest.raises(StudyError, match="numbers of study"):
         trial_numbered(study, 1)

@@ -177,7 +177,7 @@ def test_a_retry_of_a_half_suggested_trial_is_suggested_anew(study: optuna.Study
     assert again.suggest_float("fc.l2", 0, 1) == 0.5
 
 
-def test_complete_trials_are_ranked_and_counted(study: optuna.Study) -> None:
+def test_best_trials_are_ranked_and_counted(study: optuna.Study) -> None:
     for value in (0.4, 0.9, 0.9):
         study.add_trial(create_trial(value=value))
     study.add_trial(create_trial(state=TrialState.PRUNED))

@@ -195,6 +195,33 @@ def test_a_sampler_sees_the_highest_rung_that_enough_came_to(study: optuna.Study
     assert [trial.value for trial in high.trials] == [0.8, None]
 
 
+def lost(trial: FrozenTrial, how: str) -> FrozenTrial:
+    """Return the trial as one whose training diverged or collapsed after its last epoch."""
+    trial.user_attrs.pop("paused", None)
+    trial.user_attrs[how] = True
+    return trial
+
+
+@pytest.mark.parametrize("how", ["diverged", "collapsed"])
+def test_who_is_lost_leaves_its_place_and_teaches_that_it_was_bad(
+    study: optuna.Study, how: str
+) -> None:
+    """The rates that are just too large are the fastest at a low rung."""
+    low = [at_rung(n, value) for n, value in enumerate((0.5, 0.4, 0.6, 0.3, 0.45, 0.2))]
+    fallen = lost(at_rung(6, 0.6, 0.1, of=2), how)
+    early = lost(at_rung(7, 0.9), how)
+    trials = [*low, fallen, early]
+    assert standings(trials, 1) == [0, 4, 1, 3, 5]
+    promoted = to_promote(trials, RUNGS, settled=False)
+    assert promoted is low[0]
+    # Nor are others behind it.
+    assert not behind(at_rung(8, 0.4, 0.4, 0.5), 3, [*low[3:], fallen, early], RUNGS)
+    for trial in trials:
+        study.add_trial(trial)
+    seen = {trial.number: trial.value for trial in seen_from(study, RUNGS, startup=1).trials}
+    assert seen == pytest.approx({0: 0.5, 1: 0.4, 2: 0.2, 3: 0.3, 4: 0.45, 5: 0.2, 7: 0.2})
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_search_ends_at_its_total_with_one_configuration_at_the_end(
     tmp_path: Path, sampler: str
