@@ -143,8 +143,9 @@ def _counts(trials: Sequence[TrialRecord]) -> str:
 def _outcomes(trials: list[CostedTrial], pictures: PictureFolder) -> list[Block]:
     blocks: list[Block] = [Text(_counts(trials))]
     if collapsed := [trial for trial in trials if trial.collapsed]:
-        said = "Trained until they fell back to chance, and counted with their best epoch before: "
-        blocks.append(Text(f"{said}{_named(collapsed)}."))
+        said = "Trained until they fell back to chance"
+        said += ", and counted with their best epoch before" * collapsed[0].is_complete
+        blocks.append(Text(f"{said}: {_named(collapsed)}."))
     if any(trial.started for trial in trials):
         caption = "Left: when each trial ran, without the time in which none did. Right: the last "
         caption += "epoch it completed; a pruned trial was stopped after that epoch."

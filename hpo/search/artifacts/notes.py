@@ -138,10 +138,9 @@ def verdict(
     elif last.diverged:
         said.append(f"**Diverged** in epoch {last.epoch}: learning rates or momenta too high.")
     elif last.collapsed:
-        said.append(
-            f"**Collapsed**: back at chance in epoch {last.epoch}. It counts with its best epoch, "
-            f"{best.epoch}."
-        )
+        counts = f"It counts with its best epoch, {best.epoch}."
+        counts = "It goes no further." if state == TrialState.PRUNED else counts
+        said.append(f"**Collapsed**: back at chance in epoch {last.epoch}. {counts}")
     elif state == TrialState.PRUNED:
         if last.epoch in config.rungs():
             said.append(

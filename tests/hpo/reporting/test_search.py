@@ -63,6 +63,9 @@ def test_collapsed_trials_are_named(tmp_path: Path) -> None:
     assert "until they fell back to chance, and counted with their best epoch before: trial 1." in (
         said
     )
+    trials[1] = replace(trials[1], state=TrialState.PRUNED)
+    said = prose(search(optuna.create_study(), trials, {}, KeptPictures()))
+    assert "until they fell back to chance: trial 1." in said
 
 
 def test_a_retried_trial_says_so(tmp_path: Path) -> None:

@@ -65,6 +65,11 @@ def test_the_layers_add_up_to_the_net() -> None:
             COMPLETE,
             "**Collapsed**: back at chance in epoch 2. It counts with its best epoch, 1.",
         ),
+        (
+            [result(1, 0.5), replace(result(2, 0.25), collapsed=True)],
+            PRUNED,
+            "**Collapsed**: back at chance in epoch 2. It goes no further.",
+        ),
         ([result(1, 0.5)], PRUNED, "Pruned"),
         ([result(1, 0.25), result(2, 0.24)], COMPLETE, "No better than chance"),
         ([result(1, 0.5), result(2, 0.6)], COMPLETE, "Still improving"),
