@@ -4,12 +4,12 @@ A trial is paused at each rung, and the best third there goes on, from its own c
 another trial of the same configuration. Optuna's `SuccessiveHalvingPruner` decides once, when a
 trial comes to a rung: the first few always go on, and who was stopped never does.
 
-One thing is ours: who is `behind` the best that had a third of its training does not go on. Where
-hardly a configuration learns, a third of them is filled up with those that do not.
+One thing is ours: who is `behind` the best after a third of the training does not go on. Where
+hardly any configuration learns, most of the best third do not learn either.
 """
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import optuna
 from optuna.pruners import BasePruner
@@ -83,10 +83,29 @@ def value_at(trial: FrozenTrial, epoch: int) -> float:
 def behind(
     trial: FrozenTrial, epoch: int, trials: Iterable[FrozenTrial], rungs: Sequence[int]
 ) -> bool:
-    """Return whether a trial after ``epoch`` has less than any had one rung before."""
+    """Return whether a trial after ``epoch`` has less than any had one rung before.
+
+    Of those that failed or diverged since nothing is to be expected, so they do not count.
+    """
+    trials = list(trials)
+    gone = _gone({original_number(each): each for each in trials})
     before = max((rung for rung in rungs if rung < epoch), default=epoch // REDUCTION)
-    reached = (value_at(each, before) for each in trials if (each.last_step or 0) >= before > 0)
+    reached = (
+        value_at(each, before)
+        for each in trials
+        if (each.last_step or 0) >= before > 0 and original_number(each) not in gone
+    )
     return value_at(trial, epoch) < max(reached, default=0.0)
+
+
+def _gone(latest: Mapping[int, FrozenTrial]) -> set[int]:
+    """Return the configurations whose last trial failed, or diverged."""
+    return {
+        number
+        for number, trial in latest.items()
+        if trial.state == TrialState.FAIL
+        or (trial.state == TrialState.PRUNED and not is_paused(trial))
+    }
 
 
 def to_promote(
@@ -95,18 +114,21 @@ def to_promote(
     """Return the paused trial whose configuration is to go on next, None if there is none.
 
     Higher rungs come first. Once all is ``settled``, nothing runs and no configuration is to
-    come, the best goes on though fewer than three came to its rung, or it is `behind`, so that one
-    reaches the end.
+    come, the best that has not failed goes on though fewer than three came to its rung, or it is
+    `behind`, so that one reaches the end.
     """
     latest = {original_number(trial): trial for trial in trials}
+    gone = _gone(latest)
     for epoch in reversed(rungs[:-1]):
         order = standings(trials, epoch)
-        places = max(len(order) // REDUCTION, int(settled))
-        for place, number in enumerate(order[:places]):
+        first = next((number for number in order if number not in gone), None)
+        for place, number in enumerate(order):
             trial = latest[number]
             if not (is_paused(trial) and trial.last_step == epoch):
                 continue
-            if (settled and place == 0) or not behind(trial, epoch, trials, rungs):
+            if settled and number == first:
+                return trial
+            if place < len(order) // REDUCTION and not behind(trial, epoch, trials, rungs):
                 return trial
     return None
 
