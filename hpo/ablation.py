@@ -25,7 +25,8 @@ def main(
             "--trial",
             metavar="N",
             min=0,
-            help="End at the configuration of trial N. Without it: at the study's best.",
+            help="End at the configuration of trial N; an initial one needs no search. Without "
+            "it: at the study's best.",
         ),
     ] = None,
     minutes: Annotated[

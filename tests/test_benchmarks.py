@@ -14,8 +14,10 @@ from PIL import Image, ImageDraw
 import hpo.training.data
 from hpo.results.costs import costed_trials
 from hpo.search.workers.worker import work
+from hpo.study.errors import ConfigError
 from hpo.study.files import changed
-from hpo.study.open import open_finished
+from hpo.study.open import open_finished, open_study
+from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
@@ -204,9 +206,58 @@ def test_the_table_of_fidelity_holds_every_epoch_and_parameter(
     both = fidelity.rows_of(StudyLocation("tiny", tmp_path), other.location)
     assert [row["seed"] for row in both[:4]] == [int(row["seed"]) for row in rows]
     assert len(both) == 6
+    assert fidelity.main([str(file), "tiny", "tiny", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == printed
+    # But not if their curves are of other trainings.
+    longer = changed(tiny_config(), ["budget.epochs=4"])
+    open_study(StudyRun(config=longer, location=StudyLocation("tiny", tmp_path / "longer")))
+    with pytest.raises(
+        ConfigError, match=r"budget\.epochs is 3 in study tiny, but 4 in study tiny"
+    ):
+        fidelity.rows_of(*(StudyLocation("tiny", tmp_path / one) for one in ("", "longer")))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read as a table"),
+        (b"", "accuracy_1, accuracy_2, ... should be"),
+        (b"\xff\x00\x01", "cannot be read as a table"),
+        (b"a,b\n1,2\n", "accuracy_1, accuracy_2, ... should be"),
+        (b"seed,accuracy_1,accuracy_2\n", "accuracy_1, accuracy_2, ... should be"),
+        (b"seed,accuracy_1,accuracy_2\n1,0.5\n", "should be in [0, 1] in every row"),
+        (b"seed,accuracy_1,accuracy_2\n1,0.5,x\n", "cannot be read as a table"),
+        (b"seed,accuracy_1,accuracy_2\n1,0.5,1.5\n", "should be in [0, 1] in every row"),
+    ],
+)
+def test_what_is_no_table_of_fidelity_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes | None, said: str
+) -> None:
+    file = tmp_path / "table.csv"
+    if text is not None:
+        file.write_bytes(text)
     with pytest.raises(SystemExit):
-        fidelity.main([str(tmp_path / "none.csv")])
-    assert "none.csv" in capsys.readouterr().err
+        fidelity.main([str(file)])
+    told = capsys.readouterr().err
+    assert str(file) in told
+    assert said in told
+
+
+@pytest.mark.filterwarnings("error")
+def test_tables_too_small_for_a_correlation_are_printed_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, picture = tmp_path / "table.csv", tmp_path / "table.png"
+    for rows, epochs in ((1, 1), (1, 3), (3, 1), (3, 3)):
+        head = ",".join(f"accuracy_{n + 1}" for n in range(epochs))
+        file.write_text("\n".join([head, *[",".join(["0.5"] * epochs)] * rows]))
+        assert fidelity.main([str(file), "--plot", str(picture)]) == 0
+        assert f"{rows} configurations, {epochs} epochs" in capsys.readouterr().out
+        assert picture.stat().st_size > 10_000
+        picture.unlink()
+    with pytest.raises(SystemExit):
+        fidelity.main([str(file), "--plot", str(tmp_path / "none" / "table.png")])
+    assert "No such file or directory" in capsys.readouterr().err
 
 
 def test_a_rung_is_worth_what_its_order_says_of_the_end() -> None:

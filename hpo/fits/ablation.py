@@ -18,7 +18,8 @@ class AblationPlan:
     """Which configurations to fit, and for how long.
 
     Attributes:
-        trial: the trial whose configuration comes last; None for the study's best.
+        trial: the trial whose configuration comes last; None for the study's best. An initial
+            configuration needs no search, as in a final fit.
         minutes: length of each fit, about.
         seeds: fits of each configuration.
 
@@ -55,12 +56,12 @@ def ablation(
     from hpo.fits.evaluation import net_answers, widest
     from hpo.fits.fitter import Fitter, TrainedNet
     from hpo.fits.held_out import fresh_trials, load_benchmark
-    from hpo.fits.selection import configuration
+    from hpo.fits.selection import configuration, open_to_fit
     from hpo.results.answers import accuracies
     from hpo.results.plots.ablation import ladder
     from hpo.results.plots.style import save
     from hpo.study.errors import StudyError
-    from hpo.study.open import known_identity, open_as_run, remember_data
+    from hpo.study.open import known_identity, remember_data
     from hpo.study.provenance import versions
     from hpo.study.record import best_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
@@ -72,17 +73,17 @@ def ablation(
     from model.evaluation.scores import one_shot_accuracy
 
     plan = plan or AblationPlan()
-    study, run = open_as_run(run, dataset)
+    study, run = open_to_fit(run, plan.trial, dataset)
     config, location = run.config, run.location
     space = config.space()
-    if not space.initial_configurations:
+    starts = space.initial_configurations
+    if not starts:
         raise StudyError(
             f"study {location.name} has no [[start]] for the ablation to begin with; add one"
         )
-    number = plan.trial
-    end = best_trials(study)[0] if number is None else trial_numbered(study, number)
+    number, start = plan.trial, starts[0]
+    end = best_trials(study)[0] if number is None else trial_numbered(study, number, starts)
     configuration(end, space)  # refused here, before anything is trained
-    start = space.initial_configurations[0]
     made = one_change_at_a_time(space, start, end.params)
     steps = [*made, *one_change_undone(space, start, end.params)]
     folder, output = location.folder / f"ablation-{end.number}", console()

@@ -93,17 +93,10 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     """
     from hpo.fits.fitter import Fitter
     from hpo.fits.result import print_figures, print_next
-    from hpo.fits.selection import configuration, rounds
+    from hpo.fits.selection import configuration, open_to_fit, rounds
     from hpo.results.fits import complete, replaced
     from hpo.study.errors import StudyError
-    from hpo.study.open import (
-        known_identity,
-        open_as_run,
-        open_study,
-        read_record,
-        remember_beside,
-        remember_data,
-    )
+    from hpo.study.open import known_identity, remember_data
     from hpo.study.record import best_trials, trial_numbered
     from hpo.study.storage.lock import folder_lock
     from hpo.terminal.fit_progress import FitProgress
@@ -114,14 +107,11 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     plan = plan or FitPlan()
     if plan.ensemble and plan.seeds < 2:
         raise ConfigError("an ensemble is of at least two nets; give --seeds 2 or more")
-    starts = run.config.space().initial_configurations
-    if plan.trial in range(len(starts)) and read_record(run.location) is None:
-        new = replace(run, config=run.config.changed(dataset=dataset))
-        remember_beside(open_study(new), new)
-    study, run = open_as_run(run, dataset)
+    study, run = open_to_fit(run, plan.trial, dataset)
     if plan.trial is None:
         trials = best_trials(study)[: plan.top]
     else:
+        starts = run.config.space().initial_configurations
         trials = [trial_numbered(study, plan.trial, starts)]
     # The study itself stays tied to its own background, if another one is trained on.
     run = replace(run, config=run.config.changed(background=plan.background))

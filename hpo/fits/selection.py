@@ -1,19 +1,44 @@
 """Which trial to fit: a race of the top ones, on validation alphabets alone."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import optuna
 from optuna.trial import FrozenTrial
 
 from data.batches.one_shot import OneShotTrials
+from data.sources.table import check
 from hpo.fits.fitter import Fitter
 from hpo.results.metrics import Candidate
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.open import open_as_run, open_study, read_record
+from hpo.study.run import StudyRun
 from hpo.study.samplers.asha import REDUCTION
 from hpo.study.space.search_space import SearchSpace
 from hpo.terminal.fit_progress import FitProgress
 from model.evaluation.intervals import interval
 from model.evaluation.scores import one_shot_accuracy
 from model.hyperparameters import Budget, Hyperparameters
+
+
+def open_to_fit(
+    run: StudyRun, number: int | None, dataset: str | None = None
+) -> tuple[optuna.Study, StudyRun]:
+    """Return what `open_as_run` does, to fit trial ``number``, None for the best.
+
+    A study that is not there is made if the trial will be one of its initial configurations, which
+    are known without a search.
+
+    Raises:
+        StudyError: as `open_as_run`.
+        DataError: the study is to be made, and there is no such ``dataset``.
+    """
+    starts = run.config.space().initial_configurations
+    if number in range(len(starts)) and read_record(run.location) is None:
+        new = replace(run, config=run.config.changed(dataset=dataset))
+        check(new.config.data.dataset)  # before anything is made for a slip of the pen
+        open_study(new)
+    return open_as_run(run, dataset)
 
 
 def configuration(trial: FrozenTrial, space: SearchSpace) -> Hyperparameters:

@@ -10,9 +10,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import AfterValidator, Field
 
+from hpo.study.attempts import configurations_begun
 from hpo.study.config import FOLDER, StudyConfig, spelled_out
 from hpo.study.errors import StudyError, refuse_impossible
-from hpo.study.trials import Record, TrialRecord, ranked
+from hpo.study.trials import Record, TrialRecord, enqueued_values, ranked
 
 BASELINE = "pixel 1-NN"
 """The baseline that is scored on a study's own validation trials, and the key of its accuracy."""
@@ -168,7 +169,7 @@ def trial_numbered(
         StudyError: there is none of this number.
     """
     trials = _by_number(study)
-    if number < len(starts) and not (number < len(trials) and trials[number].params):
+    if number in range(len(starts)) and _will_be(study, number, starts[number]):
         return FrozenTrial(
             number=number,
             state=TrialState.WAITING,
@@ -187,6 +188,15 @@ def trial_numbered(
     if not trials[number].params:
         raise StudyError(f"trial {number} has no configuration yet; run the study first")
     return trials[number]
+
+
+def _will_be(study: optuna.Study, number: int, start: Mapping[str, Any]) -> bool:
+    """Return whether the trial of this number has no configuration yet, and will have that one."""
+    trials = study.get_trials(deepcopy=False)
+    if number < len(trials):
+        return not trials[number].params and enqueued_values(trials[number]) == start
+    # Each trial before it is a start, or stands for one, unless it was refused or is a retry.
+    return configurations_begun(study) == len(trials)
 
 
 def refuse_other_config(record: StudyRecord, name: str, config: StudyConfig) -> None:

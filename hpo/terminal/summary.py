@@ -139,7 +139,8 @@ def _print_costs(console: Console, run: StudyRun) -> None:
     seconds, how = number * _mean_seconds(run, nets[-2:]), "without early stopping and pruning"
     if len(rungs) > 1:
         seconds *= epochs_in_all(number, rungs) / (number * rungs[-1])
-        how = f"the best third going on after each of epochs {', '.join(map(str, rungs[:-1]))}"
+        after = ", ".join(map(str, rungs[:-1]))
+        how = f"at most the best third going on after each of epochs {after}"
     console.print(f"Total: about {duration(seconds)} for {number} trials by one worker, {how}.")
 
 

@@ -16,30 +16,35 @@ training that diverged or collapsed keeps its last value.
 import argparse
 import csv
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
+from optuna import Study
+from scipy.stats import ConstantInputWarning, spearmanr
 
 from hpo.results.costs import costed_trials
 from hpo.results.plots.style import GREY, SERIES, axes, percent_axis, save, styled
-from hpo.study.errors import StudyError
+from hpo.study.errors import ConfigError, StudyError
 from hpo.study.open import open_finished
+from hpo.study.record import StudyRecord
 from hpo.study.samplers.asha import REDUCTION, rungs_of
 from hpo.study.storage.location import StudyLocation
 from tests.benchmarks import positive
 
 
 def rows_of(*locations: StudyLocation) -> list[dict[str, object]]:
-    """Return a row for each configuration that the studies have trained to its end."""
-    trials = [
-        trial
-        for location in locations
-        for trial in costed_trials(open_finished(location))
-        if trial.is_complete
-    ]
+    """Return a row for each configuration that the studies have trained to its end.
+
+    Raises:
+        StudyError: a study is not there, or differs from the first in more than its search.
+    """
+    studies = [open_finished(location) for location in locations]
+    for other in studies[1:]:
+        _refuse_other(studies[0], other)
+    trials = [trial for study in studies for trial in costed_trials(study) if trial.is_complete]
     names = sorted({name for trial in trials for name in trial.params})
     epochs = max((len(trial.history) for trial in trials), default=0)
     rows = []
@@ -59,6 +64,24 @@ def rows_of(*locations: StudyLocation) -> list[dict[str, object]]:
     return rows
 
 
+def _refuse_other(first: Study, other: Study) -> None:
+    """Refuse studies whose learning curves mean different things.
+
+    Raises:
+        ConfigError: data, budget or validation differ; says where.
+    """
+    one, two = (
+        {**(record.config or {}), "data": (record.data or {}).get("digest")}
+        for record in map(StudyRecord.of, (first, other))
+    )
+    for key in sorted(one.keys() | two.keys()):
+        if key.startswith(("data", "budget.", "validation.")) and one.get(key) != two.get(key):
+            raise ConfigError(
+                f"{key} is {one.get(key)} in study {first.study_name}, but {two.get(key)} in "
+                f"study {other.study_name}; studies of one table may only differ in their search"
+            )
+
+
 def write(rows: Sequence[Mapping[str, object]], file: Path) -> None:
     """Write the rows, which have the same columns."""
     with file.open("w", newline="") as text:
@@ -68,29 +91,42 @@ def write(rows: Sequence[Mapping[str, object]], file: Path) -> None:
 
 
 def accuracies(file: Path) -> np.ndarray:
-    """Return the accuracies ``[configurations, epochs]`` of a CSV."""
-    with file.open(newline="") as text:
-        rows = list(csv.DictReader(text))
-    names = [name for name in rows[0] if name.startswith("accuracy_")]
-    return np.array([[float(row[name]) for name in names] for row in rows])
+    """Return the accuracies ``[configurations, epochs]`` of a CSV, in [0, 1].
+
+    Raises:
+        ConfigError: it cannot be read, or is no such table.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            table = csv.DictReader(text)
+            names = [name for name in table.fieldnames or () if name.startswith("accuracy_")]
+            values = np.array([[float(row[name] or "nan") for name in names] for row in table])
+    except (OSError, ValueError, csv.Error) as error:
+        raise ConfigError(f"{file} cannot be read as a table of learning curves: {error}") from None
+    if values.size == 0 or not ((values >= 0) & (values <= 1)).all():
+        raise ConfigError(f"{file}: accuracy_1, accuracy_2, ... should be in [0, 1] in every row")
+    return values
 
 
 def correlations(values: np.ndarray) -> list[tuple[int, float, float]]:
     """Return each epoch, its correlation with the end over all, and over the end's better half.
 
     What counts is the best accuracy up to an epoch, as in the search. Many random configurations
-    learn nothing, which any rung can tell; the better half is what a search has to rank.
+    learn nothing, which any rung can tell; the better half is what a search has to rank. Of values
+    that are all the same there is no correlation, NaN.
     """
     best = np.maximum.accumulate(values, axis=1)
     good = best[:, -1] >= np.median(best[:, -1])
-    return [
-        (
-            epoch,
-            float(spearmanr(best[:, epoch - 1], best[:, -1]).statistic),
-            float(spearmanr(best[good, epoch - 1], best[good, -1]).statistic),
-        )
-        for epoch in range(1, best.shape[1] + 1)
-    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        return [
+            (
+                epoch,
+                float(spearmanr(best[:, epoch - 1], best[:, -1]).statistic),
+                float(spearmanr(best[good, epoch - 1], best[good, -1]).statistic),
+            )
+            for epoch in range(1, best.shape[1] + 1)
+        ]
 
 
 def kept(values: np.ndarray) -> list[tuple[int, float]]:
@@ -128,14 +164,15 @@ def plot(values: np.ndarray, count: int) -> Figure:
     ends = [0, best.max()]
     points.plot(ends, ends, color=GREY, linewidth=1, linestyle=(0, (1, 3)))
     points.set(xlabel="best accuracy at a rung", ylabel="at the end")
-    points.legend(loc="lower right")
+    if len(rungs) > 1:
+        points.legend(loc="lower right")
     for axis in (points.xaxis, points.yaxis):
         percent_axis(axis)
     return figure
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the CSV, if a study is named, print its table, and draw the plot."""
+    """Write the CSV, if a study is named, draw the plot, and print its table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.fidelity")
     parser.add_argument("csv", type=Path)
     parser.add_argument("study", nargs="*", help="a study's name, or several of one space")
@@ -147,19 +184,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         if asked.study:
-            rows = rows_of(*(StudyLocation(name, asked.out) for name in asked.study))
+            names = dict.fromkeys(asked.study)  # one that is named twice counts once
+            rows = rows_of(*(StudyLocation(name, asked.out) for name in names))
             if not rows:
-                parser.error(f"{', '.join(asked.study)}: no trial is complete")
+                parser.error(f"{', '.join(names)}: no trial is complete")
             write(rows, asked.csv)
         values = accuracies(asked.csv)
+        if asked.plot:
+            save(plot(values, asked.rungs), asked.plot)
     except (OSError, StudyError) as error:
         parser.error(str(error))
     print(f"{len(values)} configurations, {values.shape[1]} epochs")
     print("epoch  correlation with the end  of the better half  lost by the best third")
     for (epoch, whole, half), (_, lost) in zip(correlations(values), kept(values), strict=True):
         print(f"{epoch:5}  {whole:24.2f}  {half:18.2f}  {100 * lost:15.1f} points")
-    if asked.plot:
-        save(plot(values, asked.rungs), asked.plot)
     return 0
 
 

@@ -124,6 +124,7 @@ def test_a_fit_of_a_start_begins_the_study_on_its_folder(letters: Path, tmp_path
     config = tiny_config(trials=1)
     with pytest.raises(DataError):
         final_fit(at(config, location), plan, dataset=str(tmp_path / "lettres"))
+    assert not location.folder.exists()
     metrics = final_fit(at(config, location), plan, dataset=str(letters))
     assert metrics.data["source"] == "folder"
     assert remembered(location)["path"] == str(letters)

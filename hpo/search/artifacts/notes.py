@@ -145,7 +145,7 @@ def verdict(
         if last.epoch in config.rungs():
             said.append(
                 f"**Paused** at the rung of epoch {last.epoch}; it goes on, as another trial, once "
-                "it is among the best third there."
+                "it is among the best third there and not behind the best of the rung before."
             )
         else:
             said.append(f"**Pruned** after epoch {last.epoch}, behind earlier trials.")

@@ -4,8 +4,8 @@ A trial is paused at each rung, and the best third there goes on, from its own c
 another trial of the same configuration. Optuna's `SuccessiveHalvingPruner` decides once, when a
 trial comes to a rung: the first few always go on, and who was stopped never does.
 
-One thing is ours: who is `behind` the best that had a third of its training does not go on. Where
-hardly a configuration learns, a third of them is filled up with those that do not.
+One thing is ours: who is `behind` the best after a third of the training does not go on. Where
+hardly any configuration learns, most of the best third do not learn either.
 """
 
 import math
@@ -65,17 +65,17 @@ def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
     """Return the original numbers of the configurations that came to ``epoch``, the best first.
 
     What counts is the best value of any epoch up to it; of equals the earlier one is the better.
-    One that has diverged or collapsed since leaves its place to others.
+    One that has failed, diverged or collapsed since leaves its place to others.
     """
     best: dict[int, float] = {}
-    lost = set()
+    latest: dict[int, FrozenTrial] = {}
     for trial in trials:
-        if _is_lost(trial):
-            lost.add(original_number(trial))
+        latest[number := original_number(trial)] = trial
         if (trial.last_step or 0) >= epoch:
             # Of a retry and what it retries, the values are the same.
-            best[original_number(trial)] = value_at(trial, epoch)
-    return sorted(best.keys() - lost, key=lambda number: (-best[number], number))
+            best[number] = value_at(trial, epoch)
+    there = (number for number in best if not _is_gone(latest[number]))
+    return sorted(there, key=lambda number: (-best[number], number))
 
 
 def value_at(trial: FrozenTrial, epoch: int) -> float:
@@ -84,22 +84,26 @@ def value_at(trial: FrozenTrial, epoch: int) -> float:
     return max(filter(math.isfinite, reported), default=0.0)
 
 
-def _is_lost(trial: FrozenTrial) -> bool:
+def _is_gone(trial: FrozenTrial) -> bool:
+    """Return whether the last trial of a configuration is one that no other goes on with."""
+    stopped = trial.state == TrialState.PRUNED and not is_paused(trial)
+    return stopped or trial.state == TrialState.FAIL or is_lost(trial)
+
+
+def is_lost(trial: FrozenTrial) -> bool:
     """Return whether the training of a trial diverged or collapsed."""
     return bool(trial.user_attrs.get("diverged") or trial.user_attrs.get("collapsed"))
 
 
 def behind(
-    trial: FrozenTrial, epoch: int, trials: Iterable[FrozenTrial], rungs: Sequence[int]
+    trial: FrozenTrial, epoch: int, trials: Sequence[FrozenTrial], rungs: Sequence[int]
 ) -> bool:
-    """Return whether a trial after ``epoch`` has less than any had one rung before."""
+    """Return whether a trial after ``epoch`` has less than the best had one rung before."""
     before = max((rung for rung in rungs if rung < epoch), default=epoch // REDUCTION)
-    reached = (
-        value_at(each, before)
-        for each in trials
-        if (each.last_step or 0) >= before > 0 and not _is_lost(each)
-    )
-    return value_at(trial, epoch) < max(reached, default=0.0)
+    if before == 0 or not (order := standings(trials, before)):
+        return False
+    best = max(value_at(each, before) for each in trials if original_number(each) == order[0])
+    return value_at(trial, epoch) < best
 
 
 def to_promote(
@@ -154,7 +158,7 @@ def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna
     there = {original_number(t): t for t in trials if (t.last_step or 0) >= epoch}
     values = {number: value_at(there[number], epoch) for number in standings(trials, epoch)}
     least = min(values.values(), default=0.0)
-    values |= {number: least for number, trial in latest.items() if _is_lost(trial)}
+    values |= {number: least for number, trial in latest.items() if is_lost(trial)}
     seen = []
     for number, trial in latest.items():
         if number in values:

@@ -55,14 +55,8 @@ def read(file: Path, config: StudyConfig) -> Table:
     Raises:
         ConfigError: there is no such file, or it is of another space or budget.
     """
-    try:
-        content = file.read_bytes()
-        rows = list(csv.DictReader(content.decode().splitlines()))
-        curves = accuracies(file)
-    except (OSError, ValueError, IndexError) as error:
-        raise ConfigError(f"{file} cannot be read as a table of learning curves: {error}") from None
-    if curves.size == 0 or not ((curves >= 0) & (curves <= 1)).all():
-        raise ConfigError(f"{file}: accuracy_1, accuracy_2, ... should be in [0, 1] in every row")
+    curves, content = accuracies(file), file.read_bytes()
+    rows = list(csv.DictReader(content.decode().splitlines()))
     epochs = curves.shape[1]
     config = changed(config, [f"budget.epochs={epochs}", f"budget.patience={epochs}"])
     params = tuple(_params(file, row, config, number) for number, row in enumerate(rows, 1))

@@ -5,8 +5,9 @@ import pytest
 from hpo.fits.ablation import AblationPlan, ablation
 from hpo.results.ablation import PICTURE, RESULT, Ablation
 from hpo.search.workers.worker import Job, work
-from hpo.study.errors import ConfigError
+from hpo.study.errors import ConfigError, StudyError
 from hpo.study.provenance import versions
+from tests.hpo.support import tiny_config
 
 
 @pytest.mark.parametrize("plan", [{"seeds": 0}, {"minutes": 0}, {"trial": -1}], ids=str)
@@ -48,6 +49,19 @@ def test_every_step_is_fitted_tested_and_not_done_again(
 
     monkeypatch.setattr("model.training.trainer.Trainer._epoch", no_epoch)
     assert ablation(job.run, plan) == steps
+
+
+def test_an_initial_configuration_needs_no_search(job: Job) -> None:
+    first = tiny_config().start[0]
+    config = job.run.config.model_copy(update={"start": (first, {**first, "fc.units": 8})})
+    run = replace(job.run, config=config)
+    with pytest.raises(StudyError, match="run it first"):
+        ablation(run, AblationPlan(trial=2, minutes=0.0005, seeds=1))
+    steps = ablation(run, AblationPlan(trial=1, minutes=0.0005, seeds=1))
+    assert [step.change for step in steps] == ["start", "shape", "shape"]
+    # With trials of the same numbers, it is the same.
+    work(replace(job, run=run, total=2))
+    assert ablation(run, AblationPlan(trial=1, minutes=0.0005, seeds=1)) == steps
 
 
 def test_a_trial_that_is_the_start_leaves_nothing_to_compare(

@@ -109,6 +109,21 @@ def test_a_start_is_known_before_it_has_been_tried(study: optuna.Study) -> None:
     assert trial_numbered(study, 1, starts).params == {"x": 0.5}
 
 
+def test_a_start_whose_number_another_trial_has_is_not_that_trial(study: optuna.Study) -> None:
+    starts = [{"x": 0.25}, {"x": 0.75}]
+    study.enqueue_trial({"x": 0.5})
+    with pytest.raises(StudyError, match="trial 0 has no configuration yet"):
+        trial_numbered(study, 0, starts)
+    assert trial_numbered(study, 1, starts).params == starts[1]
+    # Once that one is refused, the next is the first start.
+    study._storage.set_trial_state_values(0, TrialState.RUNNING)
+    record_failure(study._storage, 0, "refused: x", refused=True)
+    study._storage.set_trial_state_values(0, TrialState.FAIL)
+    for number, said in enumerate(("trial 0 has no configuration", "no trial 1; the study has 1")):
+        with pytest.raises(StudyError, match=said):
+            trial_numbered(study, number, starts)
+
+
 @pytest.fixture
 def study() -> optuna.Study:
     return optuna.create_study(direction="maximize")

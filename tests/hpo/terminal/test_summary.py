@@ -96,6 +96,7 @@ def test_the_plan_names_the_rungs_if_trials_are_paused(job: Job, rungs: int) -> 
     print_plan(Console(file=output, width=200), replace(job.run, config=config))
     assert ("after each of epochs 1." in output.getvalue()) is (rungs > 1)
     assert ("without early stopping and pruning" in output.getvalue()) is (rungs == 1)
+    assert ("at most the best third going on" in output.getvalue()) is (rungs > 1)
 
 
 def test_the_paper_s_search_is_a_job_of_one_night() -> None:

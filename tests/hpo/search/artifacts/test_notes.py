@@ -85,6 +85,12 @@ def test_verdicts(history: list[EpochResult], state: TrialState, words: str) -> 
     assert (f"Rank {1 + (best < 0.65)} of 2" in said) is (state == COMPLETE)
 
 
+def test_a_paused_trial_s_verdict_says_when_it_goes_on() -> None:
+    said = verdict([result(1, 0.4)], tiny_config(pruner="asha"), state=PRUNED)
+    assert "**Paused** at the rung of epoch 1; it goes on" in said
+    assert "among the best third there and not behind the best of the rung before" in said
+
+
 def test_a_running_trial_s_note_tells_how_far_it_is() -> None:
     config = tiny_config()
     hyperparameters = config.space().hyperparameters(config.space().initial_configurations[0])

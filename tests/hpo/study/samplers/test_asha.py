@@ -175,6 +175,41 @@ def test_when_all_is_settled_one_goes_on_to_the_end() -> None:
     assert to_promote([only, second], RUNGS, settled=True) is second
 
 
+def test_who_fell_holds_back_nobody(study: optuna.Study) -> None:
+    """A failed or diverged configuration has no value to be behind."""
+    paused = [at_rung(n, 0.3, 0.3, 0.4 + n / 100) for n in range(1, 7)]
+    diverged = at_rung(0, 0.9, 0.9)
+    diverged.user_attrs.clear()
+    failed = [at_rung(0, 0.9), at_rung(7, 0.9, state=TrialState.FAIL, of=0)]
+    for fallen in ([diverged], failed):
+        assert not behind(paused[5], 3, [*fallen, *paused], RUNGS)
+        assert to_promote([*fallen, *paused], RUNGS, settled=False) is paused[5]
+    # One that died is tried again, and counts until then.
+    again = at_rung(8, state=TrialState.WAITING, of=0)
+    assert behind(paused[5], 3, [*failed, again, *paused], RUNGS)
+    # What collapsed counts with its best epoch.
+    collapsed = at_rung(0, 0.9, 0.1, state=TrialState.COMPLETE)
+    assert behind(paused[5], 3, [collapsed, *paused], RUNGS)
+
+
+@given(st.lists(st.lists(st.integers(1, 9), min_size=3, max_size=3), min_size=1), st.data())
+def test_one_reaches_the_end_unless_all_fall(curves: list[list[int]], data: st.DataObject) -> None:
+    """A curve has a value for each rung, in tenths."""
+    epochs = [[0.1 * values[i] for i in (0, 0, 1, 1, 1, 1, 1, 1, 2)] for values in curves]
+    trials = [at_rung(number, curve[0]) for number, curve in enumerate(epochs)]
+    fallen = set()
+    while paused := to_promote(trials, RUNGS, settled=True):
+        number = paused.user_attrs.get("retry_of", paused.number)
+        reached = RUNGS[RUNGS.index(paused.last_step or 0) + 1]
+        state = TrialState.COMPLETE if reached == RUNGS[-1] else TrialState.PRUNED
+        if data.draw(st.booleans()):
+            state, reached = TrialState.FAIL, paused.last_step or 0
+            fallen.add(number)
+        trials.append(at_rung(len(trials), *epochs[number][:reached], state=state, of=number))
+    ended = any(trial.state == TrialState.COMPLETE for trial in trials)
+    assert ended == (len(fallen) < len(curves))
+
+
 def test_checkpoints_are_kept_of_those_that_may_go_on() -> None:
     trials = [at_rung(n, n / 100) for n in range(30)]
     kept = may_go_on(trials, RUNGS)
