@@ -222,7 +222,7 @@ def _intact(path: Path) -> bool:
     try:
         refuse_special(path)
         if path.suffix == ".png":
-            with Image.open(path) as picture:
+            with Image.open(path, formats=["PNG"]) as picture:
                 picture.load()
         else:
             import onnx
