@@ -158,7 +158,7 @@ def plot(values: np.ndarray, count: int) -> Figure:
     ranks.set(xlabel="epoch", ylabel="rank correlation with the end", ylim=(None, 1.02))
     ranks.legend(loc="lower right")
     for rung, look in zip(rungs[:-1], SERIES, strict=False):
-        # Through a rung's accuracies alone: what was learned later is the distance to the diagonal.
+        # The distance to the diagonal is what was learned after the rung.
         at = best[:, rung - 1], best[:, -1]
         points.plot(*at, look.marker, color=look.colour, markersize=4, label=f"epoch {rung}")
     ends = [0, best.max()]
