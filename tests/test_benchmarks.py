@@ -101,6 +101,28 @@ def test_nothing_is_no_number_left_out(
     assert "give a positive number" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (main, ["--json"]),
+        (gpu.main, ["--json"]),
+        (time_to_accuracy.main, ["--json"]),
+        (photographs.main, ["--model", "x", "--json"]),
+        (fidelity.main, ["x.csv", "--plot"]),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+    main: Callable[[list[str]], int],
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for file in ("", " ", str(tmp_path), str(tmp_path / "none" / "x")):
+        with pytest.raises(SystemExit):
+            main([*words, file])
+        assert f"{file!r}: give a file, in a folder that is there" in capsys.readouterr().err
+
+
 def test_no_query_of_a_support_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         photographs.main(["--model", "x", "--queries", "30"])
@@ -255,9 +277,6 @@ def test_tables_too_small_for_a_correlation_are_printed_and_drawn(
         assert f"{rows} configurations, {epochs} epochs" in capsys.readouterr().out
         assert picture.stat().st_size > 10_000
         picture.unlink()
-    with pytest.raises(SystemExit):
-        fidelity.main([str(file), "--plot", str(tmp_path / "none" / "table.png")])
-    assert "No such file or directory" in capsys.readouterr().err
 
 
 def test_a_rung_is_worth_what_its_order_says_of_the_end() -> None:

@@ -94,5 +94,5 @@ def test_too_few_images_are_refused_with_the_numbers(
     result = CliRunner().invoke(run, [*arguments, "--device", "cpu"])
     assert result.exit_code == 1
     assert words in " ".join(result.output.split())
-    with pytest.raises(StudyError, match="no complete one"):
+    with pytest.raises(StudyError, match="has no trials yet"):
         _ = hpo.Study("smoke", dataset=str(own), out=tmp_path / "studies").best

@@ -170,15 +170,14 @@ def _export_again(folder: Path, metrics: "Metrics", chance: float, output: "Cons
     from hpo.fits.result import export
     from hpo.results.fits import damaged_exports
 
-    names = damaged_exports(folder, metrics)
-    if not names:
-        return
-    try:
-        export(folder, metrics, chance, names)
-    except OSError as error:
-        output.print(f"Missing or damaged, and cannot be written: {', '.join(names)} ({error})")
-    else:
-        output.print(f"Missing or damaged, and written again: {', '.join(names)}")
+    for name in damaged_exports(folder, metrics):
+        try:
+            export(folder, metrics, chance, [name])
+        except OSError as error:
+            why = error.strerror or error
+            output.print(f"Missing or damaged, and cannot be written: {name} ({why})")
+        else:
+            output.print(f"Missing or damaged, and written again: {name}")
 
 
 def _fit(

@@ -205,7 +205,7 @@ def _read_all(folder: Path, metrics: Metrics) -> list[Mapping[str, Any]]:
 def exports(metrics: Metrics) -> list[str]:
     """Return the names of the files that are made of such a fit for others.
 
-    Each can be made again from the rest of the folder, so a fit is complete without.
+    A fit is complete without them, since each can be made again from the rest of its folder.
     """
     names, joined = [ONNX, CURVE], metrics.ensemble
     if joined is not None and exportable(len(joined.seeds) * metrics.net_parameters):
@@ -222,7 +222,7 @@ def _intact(path: Path) -> bool:
     try:
         refuse_special(path)
         if path.suffix == ".png":
-            with Image.open(path) as picture:
+            with Image.open(path, formats=["PNG"]) as picture:
                 picture.load()
         else:
             import onnx

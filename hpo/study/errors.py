@@ -37,7 +37,7 @@ def refuse_outside(low: float, high: float, **values: Any) -> None:
 
 
 def refuse_empty(**words: object) -> None:
-    """Refuse empty or blank text, such as an unset variable leaves: a path would be some other.
+    """Refuse empty or blank text, such as an unset variable leaves; a path would be another.
 
     Raises:
         ConfigError: one is empty; says its name.

@@ -137,6 +137,8 @@ def best_trials(study: optuna.Study) -> list[FrozenTrial]:
     trials = _by_number(study)
     known = [TrialRecord.of(trial) for trial in trials]
     best = [trials[each.number] for each in candidates(known)]
+    if not trials:
+        raise StudyError(f"study {study.study_name} has no trials yet; run it first")
     if not best:
         reasons = {each.failure for each in known if each.failure}
         why = f" (failed: {sorted(reasons)[0]})" if reasons else ""

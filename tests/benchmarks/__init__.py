@@ -1,6 +1,7 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 _Number = TypeVar("_Number", int, float)
@@ -16,3 +17,11 @@ def positive(kind: Callable[[str], _Number]) -> Callable[[str], _Number]:
 
     read.__name__ = getattr(kind, "__name__", "number")  # of the message where there is none
     return read
+
+
+def result_file(text: str) -> Path:
+    """Read an option of `argparse` as a file to write; refused before anything is measured."""
+    path = Path(text)
+    if not text.strip() or path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a file, in a folder that is there")
+    return path

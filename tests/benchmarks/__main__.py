@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from hpo.study.provenance import versions
+from tests.benchmarks import result_file
 from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.pipeline import evaluation, hourly, pipeline
 from tests.benchmarks.precision import precision
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         help="sampler+pruner, may be repeated; without it: one change from the study's own",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    parser.add_argument("--json", type=result_file, metavar="FILE", help="write the rows there too")
     options = parser.parse_args(arguments)
     size = "toy" if options.toy else "quick" if options.quick else "full"
     context = Context(torch.device(options.device), size, options.net, options.arm)

@@ -32,7 +32,7 @@ from hpo.study.open import open_finished
 from hpo.study.record import StudyRecord
 from hpo.study.samplers.asha import REDUCTION, rungs_of
 from hpo.study.storage.location import StudyLocation
-from tests.benchmarks import positive
+from tests.benchmarks import positive, result_file
 
 
 def rows_of(*locations: StudyLocation) -> list[dict[str, object]]:
@@ -158,7 +158,7 @@ def plot(values: np.ndarray, count: int) -> Figure:
     ranks.set(xlabel="epoch", ylabel="rank correlation with the end", ylim=(None, 1.02))
     ranks.legend(loc="lower right")
     for rung, look in zip(rungs[:-1], SERIES, strict=False):
-        # Through a rung's accuracies alone: what was learned later is the distance to the diagonal.
+        # The distance to the diagonal is what was learned after the rung.
         at = best[:, rung - 1], best[:, -1]
         points.plot(*at, look.marker, color=look.colour, markersize=4, label=f"epoch {rung}")
     ends = [0, best.max()]
@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("csv", type=Path)
     parser.add_argument("study", nargs="*", help="a study's name, or several of one space")
     parser.add_argument("--out", type=Path, default=Path("studies"), help="the folder of studies")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the table, too")
+    parser.add_argument("--plot", type=result_file, metavar="PNG", help="draw the table, too")
     parser.add_argument(
         "--rungs", type=positive(int), default=4, help="that are drawn (default: 4)"
     )

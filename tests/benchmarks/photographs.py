@@ -19,7 +19,7 @@ from data.images.ink import read_ink
 from data.sources.table import load
 from hpo.study.provenance import versions
 from model.net.saved import SavedNet, load_net
-from tests.benchmarks import positive
+from tests.benchmarks import positive, result_file
 from tests.benchmarks.inputs import omniglot_root, trials_of
 from tests.photographs import SCENES, SHADOW, photograph, saved
 
@@ -34,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--queries", type=positive(int), default=100, help="in each row, 20 of each support"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument(
+        "--json", type=result_file, metavar="FILE", help="write the table there too"
+    )
     options = parser.parse_args(arguments)
     if options.queries % 20:
         parser.error(f"--queries {options.queries}: each support is asked 20, so give a multiple")

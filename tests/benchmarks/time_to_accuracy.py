@@ -13,7 +13,6 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from statistics import mean, stdev
 
 from data.sources.table import load
@@ -27,7 +26,7 @@ from hpo.training.data import StudyData, final_inputs, load_dataset, study_data
 from model.evaluation.protocols import Benchmark, benchmark
 from model.evaluation.scores import accuracy, credit, one_shot_scores
 from model.hyperparameters import Budget, Hyperparameters
-from tests.benchmarks import positive
+from tests.benchmarks import positive, result_file
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="instead of the schedules' own; repeatable",
     )
     parser.add_argument("--validate", action="store_true", help="ask no test alphabet")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the runs there too")
+    parser.add_argument("--json", type=result_file, metavar="FILE", help="write the runs there too")
     options = parser.parse_args(arguments)
     for setting in options.set or ():
         if setting.startswith(("budget.", "search.", "final.")):

@@ -145,7 +145,7 @@ def test_a_mistyped_folder_leaves_no_study_that_misses_it(tmp_path: Path) -> Non
     )
     result = CliRunner().invoke(hpo.final_fit.app, out)
     assert result.exit_code == 1
-    assert "no complete one" in " ".join(result.output.split()), result.output
+    assert "study smoke has no trials yet" in " ".join(result.output.split()), result.output
 
 
 def test_a_study_of_a_folder_goes_on_without_naming_it(

@@ -14,14 +14,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from hpo.study.provenance import versions
 from tests import ROOT
-from tests.benchmarks import positive
+from tests.benchmarks import positive, result_file
 from tests.benchmarks.gpu.kernels import kernels, use_blocks
 from tests.benchmarks.gpu.parts import losses, machine, profile, training, workers
 from tests.benchmarks.gpu.stages import stages
@@ -47,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="toy nets: a test of the script")
     parser.add_argument("--only", choices=PARTS, action="append", help="may be repeated")
     parser.add_argument("--limit", type=positive(float), help="seconds for each part, not its own")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it there too")
+    parser.add_argument(
+        "--json", type=result_file, metavar="FILE", help="write all of it there too"
+    )
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--blocks", type=json.loads, default={}, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

@@ -8,12 +8,13 @@ import onnxruntime
 import pytest
 import torch
 from optuna.trial import create_trial
+from PIL import Image
 
 import hpo.fits.held_out
 from hpo.fits.final import FitPlan, final_fit
 from hpo.results.accuracy import ENSEMBLE, NET
 from hpo.results.answers import accuracies, load_answers
-from hpo.results.fits import complete, exports, replaced
+from hpo.results.fits import CURVE, ONNX, complete, exports, replaced
 from hpo.results.metrics import Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError
@@ -298,3 +299,13 @@ def test_what_is_made_of_a_fit_for_others_is_made_again(
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == kept
     assert fit(job, 2) == metrics
     assert "written again" not in said(capsys)
+    # One that cannot be written does not keep the others from it.
+    for name in (CURVE, ONNX):
+        (folder / name).unlink()
+    (folder / ONNX).mkdir()
+    Image.new("RGB", (9, 9)).save(folder / CURVE, format="JPEG")
+    fit(job, 2)
+    told = said(capsys)
+    assert f"cannot be written: {ONNX} (Is a directory)" in told
+    assert f"written again: {CURVE}" in told
+    assert (folder / CURVE).read_bytes() == kept[CURVE]

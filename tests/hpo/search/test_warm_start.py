@@ -107,7 +107,7 @@ def test_a_wrong_source_is_said(job: Job, tmp_path: Path) -> None:
         enqueue_from(study, job.run, job.run.location)
     with pytest.raises(StudyError, match="there is no study none"):
         enqueue_from(study, job.run, StudyLocation("none", tmp_path))
-    with pytest.raises(StudyError, match="no complete one"):
+    with pytest.raises(StudyError, match="has no trials yet"):
         enqueue_from(study, job.run, made("idle", tmp_path, []))
 
 
