@@ -86,7 +86,7 @@ def test_those_that_were_paused_may_be_chosen_after_the_complete_ones() -> None:
 
 def test_a_study_without_such_a_trial_is_one_message(study: optuna.Study) -> None:
     with pytest.raises(StudyError, match="has no trials yet; run it first"):
-        complete_trials(study)
+        best_trials(study)
     trial = study.ask()
     record_failure(study._storage, trial._trial_id, "RuntimeError: no memory")
     study.tell(trial, state=TrialState.FAIL)
