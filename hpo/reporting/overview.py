@@ -13,7 +13,7 @@ from hpo.results.markdown import code
 from hpo.results.metrics import Accuracy
 from hpo.study.attempts import finished_of
 from hpo.study.provenance import is_uncommitted
-from hpo.study.record import StudyRecord, candidates
+from hpo.study.record import StudyRecord, candidates, paused_in_words
 from hpo.study.storage.location import StudyLocation
 from hpo.study.trials import TrialRecord
 from hpo.terminal.commands import study_command
@@ -73,7 +73,6 @@ def _verdict(
         run = study_command("run", location, anywhere=True)
         return Verdict("No trial is complete yet", [f"Run the study with {code(run)}."])
     best = chosen[0]
-    where = f", paused after epoch {best.epochs}" if best.paused else ""
     accuracy = best.accuracy or 0.0
     asked = (record.config or {}).get("validation.trials")
     line, said = f"{percent(accuracy)} one-shot validation accuracy, not tested yet", ""
@@ -90,7 +89,8 @@ def _verdict(
     return Verdict(
         line,
         [
-            f"Best trial in the search: {best.number}{where}, on validation alphabets. {said}",
+            f"Best trial in the search: {best.number}{paused_in_words(best)}, on validation "
+            f"alphabets. {said}",
             f"Fit and test it with {code(fit_it)}.",
         ],
     )

@@ -16,7 +16,7 @@ from hpo.results.plots import history as plots
 from hpo.results.plots import slices
 from hpo.results.plots.style import STATE_WORDS
 from hpo.study.attempts import latest_attempts, reason
-from hpo.study.record import candidates
+from hpo.study.record import candidates, kinds_in_words, paused_in_words
 from hpo.study.space.catalogue import catalogue
 from hpo.study.trials import FINISHED, TrialRecord, ranked
 from hpo.terminal.progress import duration
@@ -96,16 +96,14 @@ def _best(chosen: Sequence[TrialRecord], config: Mapping[str, object]) -> Table:
             over = between(low, high)
         parameters = f"{trial.parameters:,}" if trial.parameters is not None else "unknown"
         cells = (percent(accuracy), over, parameters, duration(trial.seconds))
-        paused = f", paused after epoch {trial.epochs}" if trial.paused else ""
-        lines.append((f"trial {trial.number}{paused}", *cells))
+        lines.append((f"trial {trial.number}{paused_in_words(trial)}", *cells))
     way = config.get("validation.way", "N")
-    what = "complete or paused" if any(trial.paused for trial in chosen) else "complete"
     return Table(
         ("configuration", "accuracy", "95 % interval", "parameters", "time"),
         lines,
-        f"The top {len(lines)} of {len(chosen)} {what} trials by {way}-way one-shot accuracy "
-        f"on validation alphabets. {basis} The maximum of many noisy scores is biased upwards; a "
-        "final fit is scored on fresh trials.",
+        f"The top {len(lines)} of {len(chosen)} {kinds_in_words(chosen)} trials by {way}-way "
+        f"one-shot accuracy on validation alphabets. {basis} The maximum of many noisy scores is "
+        "biased upwards; a final fit is scored on fresh trials.",
     )
 
 

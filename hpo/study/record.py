@@ -128,6 +128,16 @@ def candidates(trials: Iterable[Record]) -> list[Record]:
     return [*ranked(known), *rising]
 
 
+def paused_in_words(trial: TrialRecord) -> str:
+    """Return ``, paused after epoch N`` for a paused trial, nothing for any other."""
+    return f", paused after epoch {trial.epochs}" if trial.paused else ""
+
+
+def kinds_in_words(trials: Iterable[TrialRecord]) -> str:
+    """Return what `candidates` are: ``complete``, or ``complete or paused``."""
+    return "complete or paused" if any(trial.paused for trial in trials) else "complete"
+
+
 def best_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the `candidates` of a study, the best first, no configuration twice.
 

@@ -8,7 +8,7 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from hpo.study.record import BASELINE, StudyRecord, candidates
+from hpo.study.record import BASELINE, StudyRecord, candidates, kinds_in_words
 from hpo.study.run import StudyRun
 from hpo.study.samplers.asha import epochs_in_all
 from hpo.study.space.catalogue import Value
@@ -38,8 +38,8 @@ def print_results(
     if not chosen:
         return
     best = chosen[:5]
-    what = "complete or paused" if any(trial.paused for trial in chosen) else "complete"
-    table = Table(title=f"Study {location.name}: top {len(best)} of {len(chosen)} {what} trials")
+    of = f"{len(chosen)} {kinds_in_words(chosen)}"
+    table = Table(title=f"Study {location.name}: top {len(best)} of {of} trials")
     for heading in ("trial", "one-shot, % [95 %]", "verification", "epoch", "parameters", "time"):
         table.add_column(heading, justify="right")
     record = StudyRecord.of(study)

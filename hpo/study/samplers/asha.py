@@ -87,10 +87,10 @@ def value_at(trial: FrozenTrial, epoch: int) -> float:
 def _is_gone(trial: FrozenTrial) -> bool:
     """Return whether the last trial of a configuration is one that no other goes on with."""
     stopped = trial.state == TrialState.PRUNED and not is_paused(trial)
-    return stopped or trial.state == TrialState.FAIL or is_lost(trial)
+    return stopped or trial.state == TrialState.FAIL or _is_lost(trial)
 
 
-def is_lost(trial: FrozenTrial) -> bool:
+def _is_lost(trial: FrozenTrial) -> bool:
     """Return whether the training of a trial diverged or collapsed."""
     return bool(trial.user_attrs.get("diverged") or trial.user_attrs.get("collapsed"))
 
@@ -158,7 +158,7 @@ def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna
     there = {original_number(t): t for t in trials if (t.last_step or 0) >= epoch}
     values = {number: value_at(there[number], epoch) for number in standings(trials, epoch)}
     least = min(values.values(), default=0.0)
-    values |= {number: least for number, trial in latest.items() if is_lost(trial)}
+    values |= {number: least for number, trial in latest.items() if _is_lost(trial)}
     seen = []
     for number, trial in latest.items():
         if number in values:

@@ -8,13 +8,12 @@ import onnxruntime
 import pytest
 import torch
 from optuna.trial import create_trial
-from PIL import Image
 
 import hpo.fits.held_out
 from hpo.fits.final import FitPlan, final_fit
 from hpo.results.accuracy import ENSEMBLE, NET
 from hpo.results.answers import accuracies, load_answers
-from hpo.results.fits import CURVE, ONNX, complete, exports, replaced
+from hpo.results.fits import complete, replaced
 from hpo.results.metrics import Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError
@@ -277,35 +276,3 @@ def test_every_file_that_is_damaged_is_named(job: Job) -> None:
 def test_a_single_net_is_refused_as_an_ensemble(job: Job) -> None:
     with pytest.raises(ConfigError, match="at least two nets; give --seeds 2 or more"):
         fit(job, 1)
-
-
-def test_what_is_made_of_a_fit_for_others_is_made_again(
-    job: Job, trained: list[int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = searched(job)
-    metrics = fit(job, 2)
-    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    trained.clear()
-    for name in exports(metrics):
-        good = kept[name]
-        for damaged in (None, good[: len(good) // 2], b"something else", b""):
-            (folder / name).unlink()
-            if damaged is not None:
-                (folder / name).write_bytes(damaged)
-            said(capsys)
-            assert fit(job, 2) == metrics
-            assert f"written again: {name}" in said(capsys)
-    assert not trained
-    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == kept
-    assert fit(job, 2) == metrics
-    assert "written again" not in said(capsys)
-    # One that cannot be written does not keep the others from it.
-    for name in (CURVE, ONNX):
-        (folder / name).unlink()
-    (folder / ONNX).mkdir()
-    Image.new("RGB", (9, 9)).save(folder / CURVE, format="JPEG")
-    fit(job, 2)
-    told = said(capsys)
-    assert f"cannot be written: {ONNX} (Is a directory)" in told
-    assert f"written again: {CURVE}" in told
-    assert (folder / CURVE).read_bytes() == kept[CURVE]
