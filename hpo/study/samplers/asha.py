@@ -9,6 +9,7 @@ hardly any configuration learns, most of the best third do not learn either.
 """
 
 import math
+import statistics
 from collections.abc import Container, Iterable, Sequence
 
 import optuna
@@ -67,15 +68,20 @@ def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
     What counts is the best value of any epoch up to it; of equals the earlier one is the better.
     One that has failed, diverged or collapsed since leaves its place to others.
     """
-    best: dict[int, float] = {}
+    values = _values(trials, epoch)
+    return sorted(values, key=lambda number: (-values[number], number))
+
+
+def _values(trials: Iterable[FrozenTrial], epoch: int) -> dict[int, float]:
+    """Return the values at ``epoch`` of those in the `standings`, by original number."""
+    values: dict[int, float] = {}
     latest: dict[int, FrozenTrial] = {}
     for trial in trials:
         latest[number := original_number(trial)] = trial
         if (trial.last_step or 0) >= epoch:
             # Of a retry and what it retries, the values are the same.
-            best[number] = value_at(trial, epoch)
-    there = (number for number in best if not _is_gone(latest[number]))
-    return sorted(there, key=lambda number: (-best[number], number))
+            values[number] = value_at(trial, epoch)
+    return {number: value for number, value in values.items() if not _is_gone(latest[number])}
 
 
 def value_at(trial: FrozenTrial, epoch: int) -> float:
@@ -144,19 +150,30 @@ def may_go_on(trials: Sequence[FrozenTrial], rungs: Sequence[int]) -> set[int]:
 
 
 def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna.Study:
-    """Return what a sampler learns from: the highest rung that ``startup`` configurations came to.
+    """Return what a sampler learns from: each configuration once, by its value at one rung.
 
-    Their values there are those of complete trials, and nothing is left of lower rungs, where
-    what starts fast is best, nor of higher ones, where few are (as BOHB does: Falkner et al. 2018).
-    But one that diverged or collapsed, at any epoch, has the least value of them: the learning
-    rates and momenta that are just too large start fastest. Configurations that run now are
+    That rung is the highest that ``startup`` configurations came to. Higher ones hold few, lower
+    ones are where what starts fast is best (as in BOHB: Falkner et al. 2018). Unlike there, those
+    that stopped below it are not left out, for the sampler would propose them again: their value
+    is the one that they came to, times what those gained since then (median) that went on, but at
+    most the best there.
+
+    One that diverged or collapsed, at any epoch, has the least value of all: the learning rates
+    and momenta that are just too large start fastest. Configurations that came to no rung yet are
     running.
     """
     trials = study.get_trials(deepcopy=False)
     latest = {original_number(trial): trial for trial in trials}
-    epoch = next((e for e in reversed(rungs) if len(standings(trials, e)) >= startup), rungs[0])
-    there = {original_number(t): t for t in trials if (t.last_step or 0) >= epoch}
-    values = {number: value_at(there[number], epoch) for number in standings(trials, epoch)}
+    at = {epoch: _values(trials, epoch) for epoch in rungs}
+    highest = next((epoch for epoch in reversed(rungs) if len(at[epoch]) >= startup), rungs[0])
+    there = at[highest]
+    values = dict(there)
+    for epoch in reversed(rungs[: rungs.index(highest)]):
+        came = at[epoch]
+        gains = [there[number] / came[number] for number in there if came[number]]
+        gain = statistics.median(gains or [1.0])
+        stopped = came.keys() - values.keys()
+        values |= {number: min(came[number] * gain, max(there.values())) for number in stopped}
     least = min(values.values(), default=0.0)
     values |= {number: least for number, trial in latest.items() if _is_lost(trial)}
     seen = []

@@ -13,9 +13,9 @@ How each sampler treats trials that are not complete, read from the source of Op
   ones; conditional parameters are drawn at random.
 - ``random`` looks at no trial.
 
-Under ``asha`` each sees the highest rung that ``startup`` configurations came to, as complete
-trials with their values there, and no other; what diverged or collapsed since has the least of
-them (`hpo.study.samplers.asha.seen_from`).
+Under ``asha`` each sees all configurations as complete trials, by their values at the highest rung
+that ``startup`` of them came to: measured, or expected of those that stopped below it
+(`hpo.study.samplers.asha.seen_from`).
 Under ``hyperband`` a sampler sees only the trials of the new trial's own bracket, and so draws
 its start-up trials once for each bracket; under ``halving``, which is its one hasty bracket, it
 sees all of them.

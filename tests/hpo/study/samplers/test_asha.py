@@ -15,6 +15,7 @@ from hpo.study.samplers.asha import (
     standings,
     to_promote,
 )
+from hpo.study.samplers.table import make_sampler
 from hpo.study.trials import enqueue_promotion
 
 RUNGS = (1, 3, 9)
@@ -216,7 +217,40 @@ def test_a_sampler_sees_the_highest_rung_that_enough_came_to(study: optuna.Study
     assert [trial.value for trial in low.trials[:6]] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
     assert [trial.state for trial in low.trials[6:]] == [TrialState.RUNNING]
     high = seen_from(study, RUNGS, startup=1)
-    assert [trial.value for trial in high.trials] == [0.8, None]
+    assert {trial.number: trial.value for trial in high.trials} == pytest.approx(
+        {0: 0, 1: 0.16, 2: 0.32, 3: 0.48, 4: 0.64, 5: 0.8, 7: None}
+    )
+
+
+def test_what_stopped_below_is_seen_as_what_it_would_have_gained(study: optuna.Study) -> None:
+    """In the median of those that went on, and never as better than the best of them."""
+    low = (0.4, 0.5, 0.3, 0.2, 0.45)
+    paused = [at_rung(number, value) for number, value in enumerate(low)]
+    went_on = [at_rung(5 + of, low[of], 0, 0.6, of=of) for of in range(3)]
+    runs = at_rung(8, 0.3, 0.1, state=TrialState.RUNNING)
+    for trial in (*paused, *went_on, runs):
+        study.add_trial(trial)
+    seen = {trial.number: trial.value for trial in seen_from(study, RUNGS, startup=3).trials}
+    assert seen == pytest.approx({0: 0.6, 1: 0.6, 2: 0.6, 3: 0.3, 4: 0.6, 8: 0.45})
+
+
+def test_a_search_does_not_ask_the_same_twice() -> None:
+    """Though all its later configurations stop below the rung that its sampler looks at."""
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=make_sampler("gp", 4, RUNGS),
+        pruner=PromotionPruner(RUNGS),
+    )
+    for number in range(4):
+        study.add_trial(at_rung(number, 0.3 + 0.01 * number, 0.4, 0.5 + 0.01 * number))
+    asked = []
+    for _ in range(4):
+        trial = study.ask({"x": FloatDistribution(0, 1)})
+        asked.append(trial.params["x"])
+        trial.report(0.3, RUNGS[0])
+        trial.set_user_attr("paused", True)
+        study.tell(trial, state=TrialState.PRUNED)
+    assert len({round(x, 2) for x in asked}) == len(asked)
 
 
 def lost(trial: FrozenTrial, how: str) -> FrozenTrial:
