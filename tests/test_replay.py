@@ -78,6 +78,7 @@ def test_the_arithmetic_is_that_of_real_trainings(
         (",pairs,", ",triplets,", "recipe.batch"),
         (",pairs,,", ",pairs,7,", "recipe.way is not searched"),
         (",12,", ",13,", "outside its search space"),
+        ("teraflops_per_epoch", "gigaflops", "row 1: teraflops_per_epoch: there is none"),
         (",12,", ",4,", "teraflops_per_epoch is .* --set budget.teraflops"),
     ],
 )

@@ -14,7 +14,7 @@ import numpy as np
 from data.files.atomic import replacing
 from data.files.regular import read_regular
 from hpo.results.accuracy import Accuracy, Protocol
-from hpo.study.errors import StudyError
+from hpo.study.errors import DamagedFitError
 from model.evaluation.intervals import alphabet_interval
 
 ANSWERS = "answers.npz"
@@ -141,7 +141,7 @@ def load_answers(folder: Path) -> list[Answers]:
     """Return the answers in a ``final`` folder; none if an earlier version fitted it.
 
     Raises:
-        StudyError: the file is damaged.
+        DamagedFitError: the file is damaged.
     """
     path = folder / ANSWERS
     try:
@@ -151,7 +151,7 @@ def load_answers(folder: Path) -> list[Answers]:
     except FileNotFoundError:
         return []
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds
-        raise StudyError(f"{path} is damaged ({error}); fit again") from None
+        raise DamagedFitError(f"{path} is damaged ({error})") from None
 
 
 def _task(key: str, arrays: Mapping[str, np.ndarray]) -> Answers:

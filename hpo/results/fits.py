@@ -250,16 +250,15 @@ def replaced(folder: Path, known: Metrics | None) -> str:
     try:
         other = load_metrics(folder)
     except StudyError as error:
-        return f"{str(error).removesuffix('; fit again')}. It is replaced at the end."
+        return f"{getattr(error, 'what', error)}. It is replaced at the end."
     what = f"of trial {other.trial} with {len(other.seeds)} seeds"
     if other.ensemble:
         what += f" and their {other.ensemble.title}"
     try:
         _read_all(folder, other)
     except (ModelError, StudyError) as error:
-        why = str(error).removesuffix("; fit again")
         return (
-            f"{folder} holds a damaged fit, {what}: {why}. All seeds are trained again; what it "
-            "holds is replaced at the end."
+            f"{folder} holds a damaged fit, {what}: {getattr(error, 'what', error)}. All seeds are "
+            "trained again; what it holds is replaced at the end."
         )
     return f"{folder} holds another fit, {what}. It is replaced at the end."

@@ -21,7 +21,7 @@ from data.files.atomic import write_bytes
 from data.files.regular import read_regular
 from data.sources.request import SplitBy
 from hpo.results.accuracy import NET, Accuracy, Protocol, Share, Whole
-from hpo.study.errors import StudyError
+from hpo.study.errors import DamagedFitError, StudyError
 from hpo.study.record import DataIdentity
 from hpo.study.space.catalogue import Value, catalogue
 from model.net.calibration import Calibration
@@ -286,8 +286,8 @@ def load_metrics(folder: Path) -> Metrics:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise StudyError(
-            f"{path} is damaged or of another version ({where}: {first['msg']}); fit again"
+        raise DamagedFitError(
+            f"{path} is damaged or of another version ({where}: {first['msg']})"
         ) from None
 
 

@@ -29,6 +29,12 @@ def _row_of(table: Mapping[str, object]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "it should not be empty")
+    return text
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -36,7 +42,7 @@ class _Section(BaseModel):
 class Data(_Section):
     """What a study learns from: the arguments of ``data.sources.table.load`` and of the split."""
 
-    dataset: str = Field("auto", min_length=1)
+    dataset: Annotated[str, AfterValidator(_not_blank)] = "auto"
     background: Background = "full"
     image_size: int = Field(ge=8, le=256)
     drawers: Literal["paper", "all"] = "paper"

@@ -19,6 +19,14 @@ class ConfigError(StudyError):
     """A study file, or an option, that says something it must not."""
 
 
+class DamagedFitError(StudyError):
+    """A file of a final fit that cannot be used. ``what`` is the message without its cure."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}; fit again")
+        self.what = what
+
+
 def refuse_outside(low: float, high: float, **values: Any) -> None:
     """Refuse what is no number from ``low`` to ``high``, whole if ``low`` is; None is none.
 

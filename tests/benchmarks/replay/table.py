@@ -63,7 +63,7 @@ def read(file: Path, config: StudyConfig) -> Table:
     digest = hashlib.sha256(content).hexdigest()
     table = Table(digest, config, params, np.maximum.accumulate(curves, axis=1))
     for number, (row, values, curve) in enumerate(zip(rows, params, curves, strict=True), 1):
-        told, known = float(row["teraflops_per_epoch"]), table.teraflops_per_epoch(values)
+        told, known = _cost(file, row, number), table.teraflops_per_epoch(values)
         # One that diverged in its first epoch did not train it to its end.
         diverged = told < known and curve.min() == curve.max()
         if not diverged and abs(told - known) > _ROUNDING:
@@ -73,6 +73,15 @@ def read(file: Path, config: StudyConfig) -> Table:
                 "--set budget.teraflops=150"
             )
     return table
+
+
+def _cost(file: Path, row: Mapping[str, str], number: int) -> float:
+    cost = row.get("teraflops_per_epoch")
+    try:
+        return float(cost or "")
+    except ValueError:
+        what = "there is none" if cost is None else f"{cost!r} is no number"
+        raise ConfigError(f"{file}: row {number}: teraflops_per_epoch: {what}") from None
 
 
 def _params(

@@ -40,6 +40,7 @@ def test_study_files_load_and_are_frozen(name: str) -> None:
         ("epochs = 3", "epochs = 0", ["budget.epochs", "0", "greater than or equal to 1"]),
         ("epochs = 3", 'epochs = "3"', ["budget.epochs", "'3'", "valid integer"]),
         ("epochs = 3\n", "", ["budget.epochs is missing"]),
+        ('dataset = "glyphs"', 'dataset = " "', ["data.dataset = ' '", "should not be empty"]),
         ('sampler = "gp"', 'sampler = "pg"', ["search.sampler", "'pg'", ", ".join(SAMPLERS)]),
         ('sampler = "gp"', 'sampler = "rando"', ["search.sampler", 'did you mean "random"?']),
         ('pruner = "none"', 'pruner = "medain"', ["search.pruner", 'did you mean "median"?']),

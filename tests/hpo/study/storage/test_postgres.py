@@ -8,8 +8,8 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from hpo.study.attempts import finished
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished, open_study
 from hpo.study.storage.location import StudyLocation
+from hpo.study.storage.rdb import open_database
 from hpo.study.trials import TrialRecord
 from run_study import app
 from tests import ROOT
@@ -212,29 +213,20 @@ def test_a_frozen_holder_is_named_and_waited_for(
     assert caplog.text.count(f"process {holder.pid} on {socket.gethostname()} has held") == 1
 
 
-def test_a_worker_has_two_connections_at_most(shared: Job, server: Server, tmp_path: Path) -> None:
-    open_study(shared.run)
-    machines = [machine(shared, tmp_path / name, 0.1) for name in ("one", "two")]
-    engine = sqlalchemy.create_engine(shared.run.location.url, isolation_level="AUTOCOMMIT")
-    asked = "SELECT application_name, array_agg(pid) FROM pg_stat_activity GROUP BY 1"
-    most = dict.fromkeys([f"process {one.pid} on {socket.gethostname()}" for one in machines], 0)
-    samples: deque[dict[str, set[int]]] = deque([{}], maxlen=8)
-    with engine.connect() as connection:
-        while any(one.poll() is None for one in machines):
-            found = connection.execute(sqlalchemy.text(asked))
-            samples.append({name: set(pids) for name, pids in found})
-            for name in most:
-                # On a busy machine the server lists one for a while after it has been closed, so
-                # of more than two only those count that stay.
-                now = samples[-1].get(name, set())
-                stay = set.intersection(*(sample.get(name, set()) for sample in samples))
-                most[name] = max(most[name], min(len(now), 2), len(stay))
-            time.sleep(0.005)
-    engine.dispose()
-    for process in machines:
-        assert process.wait() == 0, process.said()
-    assert list(most.values()) == [2, 2]
-    assert finished(open_finished(shared.run.location)) == shared.total
+def test_a_process_has_two_connections_at_most(shared: Job, server: Server) -> None:
+    """One for the database, which all of its threads share, and one for the lock."""
+    storage = open_database(shared.run.location.url, None)
+
+    def ask(_: int) -> list[int]:
+        asked = "SELECT array_agg(pid), pg_sleep(0.2) FROM pg_stat_activity WHERE application_name "
+        with storage.engine.connect() as connection:
+            asked += "= current_setting('application_name')"
+            return connection.execute(sqlalchemy.text(asked)).one()[0]
+
+    with shared.run.location.exclusive(), ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(ask, range(4)))
+    assert [len(pids) for pids in seen] == [2] * 4
+    storage.engine.dispose()
 
 
 def test_too_few_connections_are_an_answer_with_the_cure(
