@@ -71,7 +71,7 @@ def run_study(
     if source is not None:
         _say(output, enqueue_from(study, run, source))
     interrupted = False
-    with StudyProgress(study, total, config.budget.epochs, output, deadline):
+    with StudyProgress(study, total, config.budget.epochs, output, deadline, config.rungs()):
         try:
             if ray is None:
                 run_workers(job, workers)

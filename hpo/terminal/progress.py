@@ -20,8 +20,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from hpo.study.attempts import finished_of, latest_attempts
 from hpo.study.errors import StudyError
 from hpo.study.record import candidates
+from hpo.study.samplers.asha import epochs_in_all
 from hpo.study.storage.retry import no_retry
-from hpo.study.trials import FINISHED, TrialRecord, is_paused
+from hpo.study.trials import FINISHED, TrialRecord, is_paused, original_number
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 30.0
@@ -44,7 +45,8 @@ class StudyProgress:
     """Shows a study while its block runs: a bar of trials, and one of each running trial's epochs.
 
     Up to ``total`` trials finish, each of at most so many ``epochs``; none starts after the
-    ``deadline`` (`time.time`), if there is one.
+    ``deadline`` (`time.time`), if there is one. Where trials are paused at ``rungs``, some of them
+    go on when all have been begun, so that the time left is reckoned in epochs.
     """
 
     def __init__(
@@ -54,17 +56,22 @@ class StudyProgress:
         epochs: int,
         console: Console,
         deadline: float | None = None,
+        rungs: Sequence[int] = (),
     ):
         self._study, self._total, self._epochs = study, total, epochs
+        self._rungs = rungs
         self._console, self._deadline = console, deadline
-        self._shown = {trial.number for trial in _trials(study) if trial.state.is_finished()}
+        trials = _trials(study)
+        self._shown = {trial.number for trial in trials if trial.state.is_finished()}
         self._states, self._finished = Counter[TrialState](), 0
-        self._before = self._count(_trials(study))
+        self._before = self._done_of(trials)
         self._started = time.monotonic()
         self._last_line = self._started
-        self._done_then, self._end = float(self._before), self._started
+        self._done_then, self._end = self._before, self._started
         self._bars = bars(console)
-        self._overall = self._bars.add_task("trials", total=total, completed=self._before, note="")
+        self._overall = self._bars.add_task(
+            "trials", total=total, completed=self._count(trials), note=""
+        )
         self._tasks: dict[int, TaskID] = {}
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
@@ -97,8 +104,7 @@ class StudyProgress:
                 self._last_line = time.monotonic()
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         finished = self._count(trials)
-        part = sum((trial.last_step or 0) / self._epochs for trial in running)
-        note = "  ".join(filter(None, (_best(trials), self._left(finished + part))))
+        note = "  ".join(filter(None, (_best(trials), self._left(self._done_of(trials)))))
         self._bars.update(self._overall, completed=finished, note=note)
         self._show_running(running)
         if not self._console.is_terminal and time.monotonic() - self._last_line > LINE_SECONDS:
@@ -114,6 +120,17 @@ class StudyProgress:
             self._states = states
             self._finished = finished_of([TrialRecord.of(trial) for trial in trials])
         return self._finished
+
+    def _done_of(self, trials: Sequence[FrozenTrial]) -> float:
+        """Return how far the search is, in trials: at the total all of them have ended."""
+        if self._rungs:
+            epochs: dict[int, int] = {}
+            for trial in trials:
+                number = original_number(trial)
+                epochs[number] = max(epochs.get(number, 0), trial.last_step or 0)
+            return self._total * sum(epochs.values()) / epochs_in_all(self._total, self._rungs)
+        running = (trial for trial in trials if trial.state == TrialState.RUNNING)
+        return self._count(trials) + sum((trial.last_step or 0) / self._epochs for trial in running)
 
     def _show_running(self, running: Sequence[FrozenTrial]) -> None:
         for number in set(self._tasks) - {trial.number for trial in running}:

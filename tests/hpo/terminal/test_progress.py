@@ -38,6 +38,25 @@ def test_or_when_it_will_stop_if_that_is_sooner(monkeypatch: pytest.MonkeyPatch)
     assert "about" in shown(time.time() + 1e6, monkeypatch)
 
 
+def test_a_search_with_rungs_is_not_nearly_done_when_all_have_been_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 9 configurations and rungs of 1, 3 and 9 epochs, 9 epochs of 21 are trained then."""
+    monkeypatch.setattr("hpo.terminal.progress.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("hpo.terminal.progress.POLL_SECONDS", 0.02)
+    study = optuna.create_study(direction="maximize")
+    output = io.StringIO()
+    started = time.monotonic()
+    with StudyProgress(study, 9, 9, Console(file=output, width=80), rungs=(1, 3, 9)):
+        time.sleep(0.6)
+        for number in range(9):
+            study.add_trial(ended(TrialState.PRUNED, 1, number=number, paused=True))
+        time.sleep(0.2)
+    left = re.search(r"9/9 trials .*about ([\d.]+) s left", output.getvalue())
+    assert left, output.getvalue()
+    assert 0.6 * 12 / 9 - 0.06 <= float(left[1]) <= (time.monotonic() - started) * 12 / 9
+
+
 def test_lines_have_a_time_where_they_go_to_a_file() -> None:
     for terminal, pattern in (
         (False, r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d trial 0\n"),
