@@ -9,12 +9,11 @@ hardly any configuration learns, most of the best third do not learn either.
 """
 
 import math
-import statistics
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import optuna
 from optuna.pruners import BasePruner
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from hpo.study.trials import is_paused, original_number, promoted_after_epoch
 
@@ -68,12 +67,12 @@ def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
     What counts is the best value of any epoch up to it; of equals the earlier one is the better.
     One that has failed, diverged or collapsed since leaves its place to others.
     """
-    values = _values(trials, epoch)
+    values = values_at(trials, epoch)
     return sorted(values, key=lambda number: (-values[number], number))
 
 
-def _values(trials: Iterable[FrozenTrial], epoch: int) -> dict[int, float]:
-    """Return the values at ``epoch`` of those in the `standings`, by original number."""
+def values_at(trials: Iterable[FrozenTrial], epoch: int) -> dict[int, float]:
+    """Return the best value up to ``epoch`` of each in the `standings`, by original number."""
     values: dict[int, float] = {}
     latest: dict[int, FrozenTrial] = {}
     for trial in trials:
@@ -93,10 +92,10 @@ def value_at(trial: FrozenTrial, epoch: int) -> float:
 def _is_gone(trial: FrozenTrial) -> bool:
     """Return whether the last trial of a configuration is one that no other goes on with."""
     stopped = trial.state == TrialState.PRUNED and not is_paused(trial)
-    return stopped or trial.state == TrialState.FAIL or _is_lost(trial)
+    return stopped or trial.state == TrialState.FAIL or is_lost(trial)
 
 
-def _is_lost(trial: FrozenTrial) -> bool:
+def is_lost(trial: FrozenTrial) -> bool:
     """Return whether the training of a trial diverged or collapsed."""
     return bool(trial.user_attrs.get("diverged") or trial.user_attrs.get("collapsed"))
 
@@ -147,61 +146,3 @@ def may_go_on(trials: Sequence[FrozenTrial], rungs: Sequence[int]) -> set[int]:
         near = order[: 2 * (len(order) // REDUCTION + 1)]
         found |= {n for n in near if is_paused(latest[n]) and latest[n].last_step == epoch}
     return found
-
-
-def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna.Study:
-    """Return what a sampler learns from: each configuration once, by its value at one rung.
-
-    That rung is the highest that ``startup`` configurations came to. Higher ones hold few, lower
-    ones are where what starts fast is best (as in BOHB: Falkner et al. 2018). Unlike there, those
-    that stopped below it are not left out, for the sampler would propose them again: their value
-    is the one that they came to, times what those gained since then (median) that went on, but at
-    most the best there.
-
-    One that diverged or collapsed, at any epoch, has the least value of all: the learning rates
-    and momenta that are just too large start fastest. Configurations that came to no rung yet are
-    running.
-    """
-    trials = study.get_trials(deepcopy=False)
-    latest = {original_number(trial): trial for trial in trials}
-    at = {epoch: _values(trials, epoch) for epoch in rungs}
-    highest = next((epoch for epoch in reversed(rungs) if len(at[epoch]) >= startup), rungs[0])
-    there = at[highest]
-    values = dict(there)
-    for epoch in reversed(rungs[: rungs.index(highest)]):
-        came = at[epoch]
-        gains = [there[number] / came[number] for number in there if came[number]]
-        gain = statistics.median(gains or [1.0])
-        stopped = came.keys() - values.keys()
-        values |= {number: min(came[number] * gain, max(there.values())) for number in stopped}
-    least = min(values.values(), default=0.0)
-    values |= {number: least for number, trial in latest.items() if _is_lost(trial)}
-    seen = []
-    for number, trial in latest.items():
-        if number in values:
-            known = create_trial(
-                value=values[number],
-                params=trial.params,
-                distributions=trial.distributions,
-            )
-            known.number, known._trial_id = number, trial._trial_id
-            seen.append(known)
-        elif trial.state == TrialState.RUNNING:
-            seen.append(trial)
-    return _View(study, seen)
-
-
-class _View(optuna.Study):
-    """A study of which other trials are seen than it holds."""
-
-    def __init__(self, study: optuna.Study, seen: Sequence[FrozenTrial]):
-        vars(self).update(vars(study))
-        self._seen = seen
-
-    def _get_trials(
-        self,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
-        use_cache: bool = False,
-    ) -> list[FrozenTrial]:
-        return [trial for trial in self._seen if states is None or trial.state in states]

@@ -15,7 +15,7 @@ How each sampler treats trials that are not complete, read from the source of Op
 
 Under ``asha`` each sees all configurations as complete trials, by their values at the highest rung
 that ``startup`` of them came to: measured, or expected of those that stopped below it
-(`hpo.study.samplers.asha.seen_from`).
+(`hpo.study.samplers.seen.seen_from`).
 Under ``hyperband`` a sampler sees only the trials of the new trial's own bracket, and so draws
 its start-up trials once for each bracket; under ``halving``, which is its one hasty bracket, it
 sees all of them.
@@ -185,7 +185,7 @@ def make_sampler(name: str, startup: int, rungs: Sequence[int] = ()) -> "BaseSam
 
     if not rungs:
         return SeededSampler(make)
-    from hpo.study.samplers.asha import seen_from
+    from hpo.study.samplers.seen import seen_from
 
     return SeededSampler(make, lambda study: seen_from(study, rungs, startup))
 

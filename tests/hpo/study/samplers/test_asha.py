@@ -2,8 +2,7 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import FloatDistribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState
 
 from hpo.study.samplers.asha import (
     PromotionPruner,
@@ -11,38 +10,16 @@ from hpo.study.samplers.asha import (
     epochs_in_all,
     may_go_on,
     rungs_of,
-    seen_from,
     standings,
     to_promote,
 )
-from hpo.study.samplers.table import make_sampler
 from hpo.study.trials import enqueue_promotion
-
-RUNGS = (1, 3, 9)
+from tests.hpo.study.samplers.support import RUNGS, at_rung, lost
 
 
 @pytest.fixture
 def study() -> optuna.Study:
     return optuna.create_study(direction="maximize", pruner=PromotionPruner(RUNGS))
-
-
-def at_rung(
-    number: int, *values: float, state: TrialState = TrialState.PRUNED, of: int | None = None
-) -> FrozenTrial:
-    """Return a trial that reported these values, one an epoch, and was paused then."""
-    attributes: dict = {"paused": True} if state == TrialState.PRUNED else {}
-    if of is not None:
-        attributes["retry_of"] = of
-    made = create_trial(
-        state=state,
-        value=max(values) if state == TrialState.COMPLETE else None,
-        params={"x": number / 100},
-        distributions={"x": FloatDistribution(0, 1)},
-        intermediate_values=dict(enumerate(values, 1)),
-        user_attrs=attributes,
-    )
-    made.number = number
-    return made
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10))
@@ -208,63 +185,8 @@ def test_checkpoints_are_kept_of_those_that_may_go_on() -> None:
     assert may_go_on(trials, RUNGS) == kept - {29}
 
 
-def test_a_sampler_sees_the_highest_rung_that_enough_came_to(study: optuna.Study) -> None:
-    for number in range(6):
-        study.add_trial(at_rung(number, 0.1 * number))
-    study.add_trial(at_rung(6, 0.5, 0.2, 0.8, of=5))
-    study.add_trial(at_rung(7, state=TrialState.RUNNING))
-    low = seen_from(study, RUNGS, startup=2)
-    assert [trial.value for trial in low.trials[:6]] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
-    assert [trial.state for trial in low.trials[6:]] == [TrialState.RUNNING]
-    high = seen_from(study, RUNGS, startup=1)
-    assert {trial.number: trial.value for trial in high.trials} == pytest.approx(
-        {0: 0, 1: 0.16, 2: 0.32, 3: 0.48, 4: 0.64, 5: 0.8, 7: None}
-    )
-
-
-def test_what_stopped_below_is_seen_as_what_it_would_have_gained(study: optuna.Study) -> None:
-    """In the median of those that went on, and never as better than the best of them."""
-    low = (0.4, 0.5, 0.3, 0.2, 0.45)
-    paused = [at_rung(number, value) for number, value in enumerate(low)]
-    went_on = [at_rung(5 + of, low[of], 0, 0.6, of=of) for of in range(3)]
-    runs = at_rung(8, 0.3, 0.1, state=TrialState.RUNNING)
-    for trial in (*paused, *went_on, runs):
-        study.add_trial(trial)
-    seen = {trial.number: trial.value for trial in seen_from(study, RUNGS, startup=3).trials}
-    assert seen == pytest.approx({0: 0.6, 1: 0.6, 2: 0.6, 3: 0.3, 4: 0.6, 8: 0.45})
-
-
-def test_a_search_does_not_ask_the_same_twice() -> None:
-    """Though all its later configurations stop below the rung that its sampler looks at."""
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=make_sampler("gp", 4, RUNGS),
-        pruner=PromotionPruner(RUNGS),
-    )
-    for number in range(4):
-        study.add_trial(at_rung(number, 0.3 + 0.01 * number, 0.4, 0.5 + 0.01 * number))
-    asked = []
-    for _ in range(4):
-        trial = study.ask({"x": FloatDistribution(0, 1)})
-        asked.append(trial.params["x"])
-        trial.report(0.3, RUNGS[0])
-        trial.set_user_attr("paused", True)
-        study.tell(trial, state=TrialState.PRUNED)
-    assert len({round(x, 2) for x in asked}) == len(asked)
-
-
-def lost(trial: FrozenTrial, how: str) -> FrozenTrial:
-    """Return the trial as one whose training diverged or collapsed after its last epoch."""
-    trial.user_attrs.pop("paused", None)
-    trial.user_attrs[how] = True
-    return trial
-
-
 @pytest.mark.parametrize("how", ["diverged", "collapsed"])
-def test_who_is_lost_leaves_its_place_and_teaches_that_it_was_bad(
-    study: optuna.Study, how: str
-) -> None:
-    """The rates that are just too large are the fastest at a low rung."""
+def test_who_is_lost_leaves_its_place(how: str) -> None:
     low = [at_rung(n, value) for n, value in enumerate((0.5, 0.4, 0.6, 0.3, 0.45, 0.2))]
     fallen = lost(at_rung(6, 0.6, 0.1, of=2), how)
     early = lost(at_rung(7, 0.9), how)
@@ -274,7 +196,3 @@ def test_who_is_lost_leaves_its_place_and_teaches_that_it_was_bad(
     assert promoted is low[0]
     # Nor are others behind it.
     assert not behind(at_rung(8, 0.4, 0.4, 0.5), 3, [*low[3:], fallen, early], RUNGS)
-    for trial in trials:
-        study.add_trial(trial)
-    seen = {trial.number: trial.value for trial in seen_from(study, RUNGS, startup=1).trials}
-    assert seen == pytest.approx({0: 0.5, 1: 0.4, 2: 0.2, 3: 0.3, 4: 0.45, 5: 0.2, 7: 0.2})
