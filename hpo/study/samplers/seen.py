@@ -30,12 +30,14 @@ def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna
     """
     trials = study.get_trials(deepcopy=False)
     latest = {original_number(trial): trial for trial in trials}
+    # One that waits to go on has no parameters yet.
+    drawn = latest | {original_number(trial): trial for trial in trials if trial.params}
     at = {epoch: values_at(trials, epoch) for epoch in rungs}
     highest = next((epoch for epoch in reversed(rungs) if len(at[epoch]) >= startup), rungs[0])
     values = dict(at[highest])
     for epoch in reversed(rungs[: rungs.index(highest)]):
         stopped = {number: value for number, value in at[epoch].items() if number not in values}
-        values |= _expected(stopped, at[epoch], at[highest], latest)
+        values |= _expected(stopped, at[epoch], at[highest], drawn)
     least = min(values.values(), default=0.0)
     values |= {number: least for number, trial in latest.items() if is_lost(trial)}
     seen = []
@@ -43,8 +45,8 @@ def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna
         if number in values:
             known = create_trial(
                 value=values[number],
-                params=trial.params,
-                distributions=trial.distributions,
+                params=drawn[number].params,
+                distributions=drawn[number].distributions,
             )
             known.number, known._trial_id = number, trial._trial_id
             seen.append(known)
@@ -99,7 +101,7 @@ def _scaled(trials: Sequence[FrozenTrial]) -> np.ndarray:
             scale = np.log if domain.log else np.asarray
             low, high = scale(domain.low), scale(domain.high)
             columns.append((scale(np.array(values, float)) - low) / (high - low))
-    return np.array(columns).T.reshape(len(trials), -1)
+    return np.array(columns).T.reshape(len(trials), len(columns))
 
 
 class _View(optuna.Study):

@@ -6,7 +6,13 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo.study.samplers.asha import PromotionPruner
 from hpo.study.samplers.seen import seen_from
 from hpo.study.samplers.table import make_sampler
+from hpo.study.trials import enqueue_promotion
 from tests.hpo.study.samplers.support import RUNGS, at_rung, lost
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    return optuna.create_study(direction="maximize")
 
 
 def seen(*trials: FrozenTrial, startup: int) -> dict[int, float | None]:
@@ -69,6 +75,23 @@ def test_choices_and_what_only_one_has_are_far_apart() -> None:
     assert found[3] == pytest.approx(0.1, abs=0.001)
     assert found[4] == pytest.approx(0.2, abs=0.001)
     assert found[5] == pytest.approx(0.1 * (4 * 2 + 4 * 4 + 0.4) / 8.4, abs=0.02)
+
+
+def test_what_waits_to_go_on_keeps_its_parameters(study: optuna.Study) -> None:
+    """It has none itself until it runs, and without them a sampler would draw at random."""
+    for number in range(3):
+        study.add_trial(at_rung(number, 0.1 * number))
+    enqueue_promotion(study, study.trials[2])
+    assert study.trials[3].state == TrialState.WAITING
+    shown = seen_from(study, RUNGS, startup=1).trials
+    assert [trial.params for trial in shown] == [trial.params for trial in study.trials[:3]]
+
+
+def test_a_space_of_nothing_is_seen_as_well() -> None:
+    trials = [at_rung(0, 0.2, 0.2, 0.4), at_rung(1, 0.1)]
+    for trial in trials:
+        trial.params, trial.distributions = {}, {}
+    assert seen(*trials, startup=1) == pytest.approx({0: 0.4, 1: 0.2})
 
 
 @pytest.mark.parametrize("how", ["diverged", "collapsed"])
