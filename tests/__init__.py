@@ -9,6 +9,7 @@ STUDIES = (
     "beyond-105",
     "beyond-70",
     "beyond-70-lake",
+    "beyond-70-unaided",
     "beyond-unaided",
     "compact",
     "paper",

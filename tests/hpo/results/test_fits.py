@@ -96,7 +96,15 @@ def test_the_paper_s_configuration_is_what_equals_it(tmp_path: Path) -> None:
     assert kind({**start, "conv1.learning_rate": 1e-3}, paper) == "paper's"
     assert kind({**start, "conv1.filters": 32}, paper) == ""
     # Its images are smaller, so it is another net.
-    for name in ("compact", "smoke", "beyond", "beyond-70", "beyond-105", "beyond-unaided"):
+    for name in (
+        "compact",
+        "smoke",
+        "beyond",
+        "beyond-70",
+        "beyond-105",
+        "beyond-unaided",
+        "beyond-70-unaided",
+    ):
         space = load(name).space()
         assert {kind(one, space) for one in space.initial_configurations} == {"initial"}, name
     assert kind(start, None) == kind({}, paper) == ""

@@ -170,6 +170,10 @@ def test_settings_are_changes_like_any_other() -> None:
 def test_unaided_search_starts_from_the_paper_alone() -> None:
     unaided, beyond = load("beyond-unaided").identity(), load("beyond").identity()
     assert unaided == {k: v for k, v in beyond.items() if k not in ("start.1", "start.2")}
+    # At 70 px it differs in conv1's kernel, whose smaller one is not in that study's range.
+    larger, hand_set = load("beyond-70-unaided").identity(), load("beyond-70").identity()
+    assert {k for k in larger if larger[k] != hand_set[k]} == {"start.0"}
+    assert larger["start.0"] == {**unaided["start.0"], "conv1.kernel_size": 7}
 
 
 def test_unknown_study_is_refused_with_the_nearest() -> None:
