@@ -18,10 +18,12 @@ from model.evaluation.scores import accuracy, all_scores, credit, verification_a
 from model.hyperparameters import Budget, Hyperparameters
 from model.net.calibration import best_threshold
 from model.net.siamese import SiameseNet
+from model.training.allocator import reusing_freed_memory
 from model.training.averaging import AveragedNet
 from model.training.cost import available_memory, pairs_that_fit, within_cost
 from model.training.cuda_graph import EAGER_STEPS, can_record, record
 from model.training.epoch import COLLAPSE_EPOCHS, EpochResult, epochs_at_chance
+from model.training.loss import episode_loss
 from model.training.optimiser import Schedule, build_optimiser
 from model.training.precision import set_precision
 
@@ -113,25 +115,28 @@ class Trainer:
 
         The last epoch of a training that is at chance again is marked as collapsed.
         """
-        while not self.finished():
-            result = self._epoch(len(self.history))
-            self.history.append(result)
-            if self.best is None or (
-                not result.diverged  # whose chance level may be above a poor start
-                and (self.keep == "last" or result.one_shot_accuracy > self.best.one_shot_accuracy)
-            ):
-                self.best = result
-                self.best_parameters = {
-                    name: value.detach().clone()
-                    for name, value in self.evaluated.state_dict().items()
-                }
-            trials = self.validation.trials
-            at_chance = epochs_at_chance(
-                self.history, self.hyperparameters.recipe, way=trials.way, trials=len(trials)
-            )
-            if at_chance >= COLLAPSE_EPOCHS or (at_chance and self.finished()):
-                result = self.history[-1] = replace(result, collapsed=True)
-            yield result
+        with reusing_freed_memory():
+            while not self.finished():
+                yield self._next()
+
+    def _next(self) -> EpochResult:
+        result = self._epoch(len(self.history))
+        self.history.append(result)
+        if self.best is None or (
+            not result.diverged  # whose chance level may be above a poor start
+            and (self.keep == "last" or result.one_shot_accuracy > self.best.one_shot_accuracy)
+        ):
+            self.best = result
+            self.best_parameters = {
+                name: value.detach().clone() for name, value in self.evaluated.state_dict().items()
+            }
+        trials = self.validation.trials
+        at_chance = epochs_at_chance(
+            self.history, self.hyperparameters.recipe, way=trials.way, trials=len(trials)
+        )
+        if at_chance >= COLLAPSE_EPOCHS or (at_chance and self.finished()):
+            result = self.history[-1] = replace(result, collapsed=True)
+        return result
 
     def finished(self) -> bool:
         """Whether there is no epoch left to train."""
@@ -282,19 +287,3 @@ class Trainer:
         best = state["best_epoch"]
         self.best = self.history[best - 1] if best else None
         self.best_parameters = dict(state["best_parameters"])
-
-
-def episode_loss(scores: Tensor, kind: str) -> Tensor:
-    """Return the loss of all-against-all logits ``[E, W, W]``, whose diagonal holds the same pairs.
-
-    ``episode``: softmax cross-entropy of each drawing's own character among the way, both ways.
-    ``pair``: binary cross-entropy, the same pairs together weighing as much as the different ones.
-    """
-    episodes, way, _ = scores.shape
-    if kind == "episode":
-        target = torch.arange(way, device=scores.device).expand(episodes, way)
-        return (F.cross_entropy(scores, target) + F.cross_entropy(scores.mT, target)) / 2
-    same = torch.eye(way, device=scores.device).expand_as(scores)
-    weight = torch.where(same > 0, 0.5 / way, 0.5 / (way * (way - 1)))
-    losses = F.binary_cross_entropy_with_logits(scores, same, weight, reduction="sum")
-    return losses / episodes

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from model.net.siamese import centred
 from model.training.cuda_graph import set_up
-from model.training.trainer import Trainer, episode_loss
+from model.training.loss import episode_loss
+from model.training.trainer import Trainer
 from tests.benchmarks.gpu.parts import nets, trainer, variants
 from tests.benchmarks.harness import Context, Row, ratios
 from tests.benchmarks.steps import often

@@ -11,7 +11,7 @@ import torch
 
 from model.evaluation.scores import one_shot_accuracy
 from model.hyperparameters import Hyperparameters, LayerRates
-from model.training.trainer import EpochResult, Trainer, episode_loss
+from model.training.trainer import EpochResult, Trainer
 from tests.model.support import (
     TINY,
     scripted,
@@ -227,21 +227,6 @@ def test_micro_batches_add_up_to_the_same_gradients(way: str, fits: int) -> None
         assert a.grad is not None
         assert b.grad is not None
         assert torch.allclose(a.grad, b.grad, atol=1e-6), name
-
-
-def test_episode_losses_by_hand() -> None:
-    scores = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(0))
-    softmax = pairs = 0.0
-    for grid in scores.tolist():
-        for i in range(3):
-            row, column = grid[i], [grid[j][i] for j in range(3)]
-            for line in (row, column):
-                softmax += (math.log(sum(map(math.exp, line))) - grid[i][i]) / (2 * 3 * 2)
-            for j in range(3):
-                loss = math.log(1 + math.exp(-grid[i][j] if i == j else grid[i][j]))
-                pairs += loss * (0.5 / 3 if i == j else 0.5 / 6) / 2
-    assert float(episode_loss(scores, "episode")) == pytest.approx(softmax, rel=1e-5)
-    assert float(episode_loss(scores, "pair")) == pytest.approx(pairs, rel=1e-5)
 
 
 @pytest.mark.parametrize("way", WAYS)
