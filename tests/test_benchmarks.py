@@ -1,4 +1,3 @@
-import csv
 import json
 import random
 import re
@@ -13,13 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 import hpo.training.data
-from hpo.results.costs import costed_trials
-from hpo.search.workers.worker import work
-from hpo.study.errors import ConfigError
 from hpo.study.files import changed
-from hpo.study.open import open_finished, open_study
-from hpo.study.run import StudyRun
-from hpo.study.storage.location import StudyLocation
 from model.hyperparameters import Hyperparameters
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
@@ -30,7 +23,7 @@ from tests.benchmarks.harness import Context, Row
 from tests.benchmarks.inputs import trials_of
 from tests.benchmarks.photographs import BOTH, CLEAN, answers
 from tests.benchmarks.replay import __main__ as replay
-from tests.hpo.support import tiny_config, tiny_dataset, tiny_job
+from tests.hpo.support import tiny_config, tiny_dataset
 from tests.model.support import TINY
 from tests.photographs import SCENES
 from tests.synthetic import synthetic
@@ -196,100 +189,6 @@ def test_the_plots_of_results_are_drawn_from_their_metrics(
         labels = [text.get_text() for text in figure.legends[0].get_texts()]
         # Its first trial is a start set by hand, not the paper's configuration.
         assert labels[0] == "ours, best and initial configuration (trial 0)"
-
-
-def test_the_table_of_fidelity_holds_every_epoch_and_parameter(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
-    work(tiny_job(tmp_path, 4))
-    file = tmp_path / "table.csv"
-    assert fidelity.main([str(file), "tiny", "--out", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    assert "4 configurations" in printed
-    with file.open(newline="") as text:
-        rows = list(csv.DictReader(text))
-    trials = [trial for trial in costed_trials(open_finished(StudyLocation("tiny", tmp_path)))]
-    for row, trial in zip(rows, trials, strict=True):
-        assert int(row["seed"]) == trial.seed
-        assert {name: row[name] for name in trial.params} == {
-            name: str(value) for name, value in trial.params.items()
-        }
-        reported = [result["one_shot_accuracy"] for result in trial.history]
-        assert [float(row[f"accuracy_{n + 1}"]) for n in range(len(reported))] == pytest.approx(
-            reported, abs=1e-5
-        )
-    # From the file alone it prints the same.
-    picture = tmp_path / "table.png"
-    assert fidelity.main([str(file), "--plot", str(picture)]) == 0
-    assert capsys.readouterr().out == printed
-    assert Image.open(picture).width > 1000
-    # Studies of one space make one table.
-    other = tiny_job(tmp_path / "other", 2).run
-    work(tiny_job(tmp_path / "other", 2))
-    both = fidelity.rows_of(StudyLocation("tiny", tmp_path), other.location)
-    assert [row["seed"] for row in both[:4]] == [int(row["seed"]) for row in rows]
-    assert len(both) == 6
-    assert fidelity.main([str(file), "tiny", "tiny", "--out", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == printed
-    # But not if their curves are of other trainings.
-    longer = changed(tiny_config(), ["budget.epochs=4"])
-    open_study(StudyRun(config=longer, location=StudyLocation("tiny", tmp_path / "longer")))
-    with pytest.raises(
-        ConfigError, match=r"budget\.epochs is 3 in study tiny, but 4 in study tiny"
-    ):
-        fidelity.rows_of(*(StudyLocation("tiny", tmp_path / one) for one in ("", "longer")))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (None, "cannot be read as a table"),
-        (b"", "accuracy_1, accuracy_2, ... should be"),
-        (b"\xff\x00\x01", "cannot be read as a table"),
-        (b"a,b\n1,2\n", "accuracy_1, accuracy_2, ... should be"),
-        (b"seed,accuracy_1,accuracy_2\n", "accuracy_1, accuracy_2, ... should be"),
-        (b"seed,accuracy_1,accuracy_2\n1,0.5\n", "should be in [0, 1] in every row"),
-        (b"seed,accuracy_1,accuracy_2\n1,0.5,x\n", "cannot be read as a table"),
-        (b"seed,accuracy_1,accuracy_2\n1,0.5,1.5\n", "should be in [0, 1] in every row"),
-    ],
-)
-def test_what_is_no_table_of_fidelity_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes | None, said: str
-) -> None:
-    file = tmp_path / "table.csv"
-    if text is not None:
-        file.write_bytes(text)
-    with pytest.raises(SystemExit):
-        fidelity.main([str(file)])
-    told = capsys.readouterr().err
-    assert str(file) in told
-    assert said in told
-
-
-@pytest.mark.filterwarnings("error")
-def test_tables_too_small_for_a_correlation_are_printed_and_drawn(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file, picture = tmp_path / "table.csv", tmp_path / "table.png"
-    for rows, epochs in ((1, 1), (1, 3), (3, 1), (3, 3)):
-        head = ",".join(f"accuracy_{n + 1}" for n in range(epochs))
-        file.write_text("\n".join([head, *[",".join(["0.5"] * epochs)] * rows]))
-        assert fidelity.main([str(file), "--plot", str(picture)]) == 0
-        assert f"{rows} configurations, {epochs} epochs" in capsys.readouterr().out
-        assert picture.stat().st_size > 10_000
-        picture.unlink()
-
-
-def test_a_rung_is_worth_what_its_order_says_of_the_end() -> None:
-    end = np.linspace(0.3, 0.9, 12)
-    values = np.stack([end[::-1] / 20, end / 2, end], 1)
-    first, second, last = fidelity.correlations(values)
-    assert first[1] == pytest.approx(-1)
-    assert second[1] == second[2] == last[1] == pytest.approx(1)
-    lost = dict(fidelity.kept(values))
-    assert lost[1] == pytest.approx(end[-1] - end[3])
-    assert lost[2] == lost[3] == 0
 
 
 def test_a_target_is_met_or_missed_by_the_mean_of_its_seeds(

@@ -5,9 +5,10 @@ The study trains configurations drawn at random to their end, each epoch validat
     python run_study.py --study beyond --sampler random --pruner none --trials 64 \
         --set budget.teraflops=150 --set budget.patience=27 --set budget.seconds=7200
 
-From its database this writes a CSV with a row for each configuration, or reads one that is there,
-and prints Spearman's rank correlation between each epoch and the end; ``--plot`` draws it. Several
-studies become one table, such as one of a whole space and one of its promising part. The columns:
+From its database this adds a row for each configuration to a CSV, which other machines or other
+``search.seed`` have begun or which is new, and prints Spearman's rank correlation between each
+epoch and the end; ``--plot`` draws it. Several studies become one table, such as one of a whole
+space and one of its promising part. Without a study the CSV is only read. The columns:
 ``seed``, every parameter, ``pairs_per_epoch``, ``teraflops_per_epoch``, and
 ``accuracy_1``, ``accuracy_2``, ..., one-shot validation accuracy after each epoch in [0, 1]; a
 training that diverged or collapsed keeps its last value.
@@ -33,6 +34,8 @@ from hpo.study.record import StudyRecord
 from hpo.study.samplers.asha import REDUCTION, rungs_of
 from hpo.study.storage.location import StudyLocation
 from tests.benchmarks import positive, result_file
+
+_COSTS = ("pairs_per_epoch", "teraflops_per_epoch")
 
 
 def rows_of(*locations: StudyLocation) -> list[dict[str, object]]:
@@ -83,11 +86,39 @@ def _refuse_other(first: Study, other: Study) -> None:
 
 
 def write(rows: Sequence[Mapping[str, object]], file: Path) -> None:
-    """Write the rows, which have the same columns."""
-    with file.open("w", newline="") as text:
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    """Write the rows after those that the file has already; one that is there stays as it is.
+
+    Raises:
+        ConfigError: the file is no such table, or its trainings have other epochs.
+    """
+    known: list[Mapping[str, object]] = []
+    if file.exists():
+        epochs, more = accuracies(file).shape[1], sum(map(_is_accuracy, rows[0]))
+        if epochs != more:
+            raise ConfigError(f"{file} has {epochs} epochs of a training, the studies {more}")
+        known = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+    there = set(map(_training, known))
+    rows = [*known, *(row for row in rows if _training(row) not in there)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    # Parameters of a wider space come after the others, not after the accuracies.
+    columns = sorted(names, key=lambda name: name in _COSTS or _is_accuracy(name))
+    with file.open("w", newline="", encoding="utf-8") as text:
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _training(row: Mapping[str, object]) -> frozenset[tuple[str, str]]:
+    """Return what tells a row's training from others: its seed and its parameters."""
+    return frozenset(
+        (name, str(value))
+        for name, value in row.items()
+        if value != "" and name not in _COSTS and not _is_accuracy(name)
+    )
+
+
+def _is_accuracy(column: str) -> bool:
+    return column.startswith("accuracy_")
 
 
 def accuracies(file: Path) -> np.ndarray:
@@ -99,7 +130,7 @@ def accuracies(file: Path) -> np.ndarray:
     try:
         with file.open(newline="", encoding="utf-8") as text:
             table = csv.DictReader(text)
-            names = [name for name in table.fieldnames or () if name.startswith("accuracy_")]
+            names = list(filter(_is_accuracy, table.fieldnames or ()))
             values = np.array([[float(row[name] or "nan") for name in names] for row in table])
     except (OSError, ValueError, csv.Error) as error:
         raise ConfigError(f"{file} cannot be read as a table of learning curves: {error}") from None
