@@ -45,7 +45,7 @@ def main(
     ] = False,
     listing: Annotated[
         bool,
-        typer.Option("--list", help="Print the studies at hand and the study files, and end."),
+        typer.Option("--list", help="List the studies and study files here, and exit."),
     ] = False,
     version: options.Version = False,
 ) -> None:

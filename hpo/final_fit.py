@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 def fit_study(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = None) -> "Metrics":
-    """Do `final_fit`, and write the model card beside its results; return its metrics.
+    """Run `final_fit`, write the model card beside its results, and return its metrics.
 
     Raises:
-        StudyError: as `final_fit` does.
+        StudyError: as for `final_fit`.
         DataError: likewise.
         OSError: likewise.
     """
@@ -30,7 +30,7 @@ def fit_study(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
 
     try:
         write_card(metrics, run.location.folder / plan.folder)
-    except OSError as error:  # of an earlier fit, which may be kept where nothing can be written
+    except OSError as error:  # an earlier fit may be in a read-only folder
         _log.warning("The model card cannot be written: %s", error)
     return metrics
 
@@ -54,8 +54,8 @@ def main(
             "--trial",
             metavar="N",
             min=0,
-            help="Fit trial N, into final-trial-N; the study's initial configurations are its "
-            "first, and need no search. Without it: the best of --top, into final.",
+            help="Fit trial N, into final-trial-N. The study's initial configurations are its "
+            "first trials and need no search. Without it: the best of --top, into final.",
         ),
     ] = None,
     top: Annotated[
@@ -64,14 +64,18 @@ def main(
             "--top",
             metavar="K",
             min=1,
-            help="Retrain and rescore the top K trials in rounds, of which the best third goes on "
-            "to one three times as long; the best of them is fitted. 1 skips this.",
+            help="Retrain and rescore the top K trials in rounds: the best third of each goes on "
+            "to a round three times as long, and the winner is fitted. 1 skips this.",
         ),
     ] = 3,
     retrains: Annotated[
         int,
         typer.Option(
-            "--retrains", metavar="N", min=1, max=MOST_FITS, help="Trainings of each, in a round."
+            "--retrains",
+            metavar="N",
+            min=1,
+            max=MOST_FITS,
+            help="Train each trial of a round N times.",
         ),
     ] = 1,
     retrain_minutes: Annotated[
@@ -80,19 +84,19 @@ def main(
             "--retrain-minutes",
             metavar="M",
             callback=options.number(*MINUTES),
-            help="Train each of the last round for about M minutes on this machine, since fast "
-            "starters do not always win. Without it: a trial's budget.",
+            help="Train each trial of the last round for about M minutes on this machine, since "
+            "fast starters do not always win. Without it: for a trial's budget.",
         ),
     ] = None,
     seeds: Annotated[
         int,
-        typer.Option("--seeds", metavar="N", min=1, max=MOST_FITS, help="Fits of the chosen one."),
+        typer.Option(
+            "--seeds", metavar="N", min=1, max=MOST_FITS, help="Fit the chosen trial with N seeds."
+        ),
     ] = 3,
     seed: Annotated[
         int,
-        typer.Option(
-            "--seed", metavar="N", min=0, max=2**31 - 1, help="Seed of the first of these fits."
-        ),
+        typer.Option("--seed", metavar="N", min=0, max=2**31 - 1, help="The first of these seeds."),
     ] = 0,
     minutes: Annotated[
         float | None,
@@ -100,7 +104,7 @@ def main(
             "--minutes",
             metavar="M",
             callback=options.number(*MINUTES),
-            help="Train each fit for about M minutes on this machine, its epochs scaled. "
+            help="Scale the epochs so that each fit trains for about M minutes on this machine. "
             "Without it: the study's \\[final] budget, else its \\[budget].",
         ),
     ] = None,
@@ -108,8 +112,8 @@ def main(
         bool,
         typer.Option(
             "--ensemble",
-            help="Keep the nets of all seeds, but for those that collapse, and test them as one "
-            "net too. python -m model.predict then answers with it.",
+            help="Keep the nets of all seeds that do not collapse, and also test them as one net, "
+            "which python -m model.predict then uses.",
         ),
     ] = False,
     background: Annotated[

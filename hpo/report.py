@@ -19,14 +19,14 @@ TRIALS, BEST = "trials.csv", "best.toml"
 
 
 def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) -> Path:
-    """Write ``report/`` into the study's folder and return it; the study itself is only read.
+    """Write ``report/`` into the study's folder and return its path; the study is only read.
 
-    It is compared with ``others``. Beside the pages lie `TRIALS`, a row for each trial; `BEST`, the
-    winner's configuration as a study file has it; and ``<study>-narrowed.toml``, a study of the
-    ranges that the best lie in.
+    The study is compared with ``others``. Beside the pages are `TRIALS`, with a row per trial;
+    `BEST`, the winner's configuration in the format of a study file; and
+    ``<study>-narrowed.toml``, a study over the ranges of the best trials.
 
     Raises:
-        StudyError: a study is not there or cannot be read, or is named twice, or another process is
+        StudyError: a study does not exist, cannot be read or is named twice, or another process is
             writing its report.
     """
     names = [location.name, *(other.name for other in others)]
@@ -62,7 +62,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
         fits = find_fits(location, space)
         winner = winning_trial(trials, fits)
         initial = initial_trial(trials, space, winner)
-        # A study is named as its file, whose name has an end on every disk.
+        # The file is named after the study, and file names have a limited length.
         second = f"{study.study_name[:200]}-narrowed.toml"
         files = {
             TRIALS: (as_csv(table(trials, space)), "a row for each trial"),
@@ -97,7 +97,7 @@ def write_report(location: StudyLocation, others: Sequence[StudyLocation] = ()) 
 
 
 def _written(files: Mapping[str, tuple[str, str]], folder: Path) -> list[Block]:
-    """Write the files, each a text and what it holds, and return links; an empty one is removed."""
+    """Write files, each a text with a description, and return links; remove those without text."""
     for name, (text, _) in files.items():
         if text:
             write_bytes(folder / name, text.encode())

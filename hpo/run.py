@@ -1,4 +1,4 @@
-"""A study from its config to its results: the main job."""
+"""The main job: run a study from its config to its results."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -35,26 +35,27 @@ def run_study(
     """Run the study to its total of trials, showing progress; return False if interrupted.
 
     Args:
-        run: the study's; an existing study is resumed.
+        run: the study to run; an existing study is resumed.
         workers: processes that run trials.
-        ray: the address of a Ray cluster to place them on, ``local`` for a temporary one here.
-        deadline: no trial starts after this time (`time.time`), if given.
-        source: another study, whose best configurations are tried first, or a file of starts.
-        given: whether the data set was asked for, and not only by the study's file; see
+        ray: the address of a Ray cluster for the workers, ``local`` for a temporary one here.
+        deadline: if given, no trial starts after this time (`time.time`).
+        source: another study, whose best configurations are tried first, or a file with
+            initial configurations.
+        given: whether the user named the data set, rather than only the study file; see
             `on_known_data`.
-        on_epoch: a hook that is given each epoch of each trial, `hpo.search.hooks.TrialEpoch`.
+        on_epoch: a hook, called after each epoch with a `hpo.search.hooks.TrialEpoch`.
 
     Raises:
-        ConfigError: there can be no such number of workers.
-        StudyError: the study cannot be opened or resumed, what its workers made is not in it, or
-            the hook cannot be sent to them.
-        DataError: its data cannot be had.
+        ConfigError: the number of workers is out of range.
+        StudyError: the study cannot be opened or resumed, its workers' trials are missing from it,
+            or the hook cannot be sent to them.
+        DataError: its data cannot be loaded.
     """
     refuse_outside(1, MOST_WORKERS, workers=workers)
     asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location = run.config, run.location
     total, output = config.search.trials, console()
-    check(config.data.dataset)  # before anything is made for a slip of the pen
+    check(config.data.dataset)  # before a typo leaves files behind
     if source is not None:
         proposals(source, config.space())
     study = open_study(run)
@@ -86,8 +87,9 @@ def run_study(
         print_results(output, study, location, run.data_root)
     if not interrupted and done < total and (deadline is None or time.time() < deadline):
         raise StudyError(
-            f"the workers ended, but {location.shown_url} holds {done} of {total} finished trials. "
-            "Where is what they made? --out and --storage must mean the same on every machine"
+            f"the workers ended, but {location.shown_url} holds {done} of {total} finished "
+            "trials. They may have written elsewhere: --out and --storage must mean the same on "
+            "every machine"
         )
     if interrupted:
         output.print("Interrupted. Rerun the command to resume.")
@@ -95,12 +97,12 @@ def run_study(
 
 
 def dry_run_study(run: StudyRun, source: Source | None = None, *, given: bool = True) -> None:
-    """Print what `run_study` would run; a folder of images is read, and nothing is written.
+    """Print what `run_study` would run. A folder of images is read, but nothing is written.
 
     Raises:
-        DataError: that folder cannot be used, or holds too little.
-        StudyError: there is no ``source``, or nothing in it; or the folder of images that
-            this study was begun on is no longer where it was.
+        DataError: the folder cannot be used, or holds too few images.
+        StudyError: ``source`` does not exist or holds no configuration, or the folder of images
+            that this study was begun on is no longer where it was.
     """
     asked, run = run.config.data.dataset, on_known_data(run, given=given)
     config, location, output = run.config, run.location, console()

@@ -108,7 +108,8 @@ def main(
         typer.Option(
             "--data-root",
             metavar="DIR",
-            help="Where data sets lie, also OMNIGLOT_ROOT in the environment.",
+            help="The folder with the data sets. Without it: OMNIGLOT_ROOT in the environment, "
+            "./datasets or the cache.",
             rich_help_panel="Data",
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""One-shot classification of anyone's images: ``python -m model.predict``."""
+"""One-shot classification of your own images: ``python -m model.predict``."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ app = CommandApp()
 
 _OLD = (
     "note: this net was saved by a version that did not calibrate similarities: its ranking is "
-    "right, its similarities and what counts as unknown are rough; fit it again"
+    "right, but its similarities, and so what counts as unknown, are rough; fit it again"
 )
 
 
@@ -44,8 +44,8 @@ def main(
         typer.Option(
             "--model",
             metavar="DIR",
-            help="What python -m hpo.final_fit wrote, studies/NAME/final. If it holds an ensemble, "
-            "that answers.",
+            help="The folder that python -m hpo.final_fit wrote, such as studies/NAME/final. If it "
+            "holds an ensemble, that is used.",
             rich_help_panel="Model",
         ),
     ],
@@ -54,8 +54,8 @@ def main(
         typer.Option(
             "--support",
             metavar="DIR",
-            help="The classes: an image <class>.png each, or a folder <class>/ of several, whose "
-            "scores are averaged.",
+            help="A folder with one image <class>.png per class, or one folder <class>/ of "
+            "several, whose scores are averaged.",
             rich_help_panel="Images",
         ),
     ],
@@ -64,7 +64,8 @@ def main(
         typer.Option(
             "--query",
             metavar="FILE|DIR...",
-            help="Images to classify, or folders of them; any size, dark on light or not.",
+            help="Images to classify, or folders of them; of any size, dark on light or light on "
+            "dark.",
             rich_help_panel="Images",
         ),
     ],
@@ -77,7 +78,7 @@ def main(
             "--top",
             metavar="K",
             min=1,
-            help="Show the K most alike classes.",
+            help="Show the K most similar classes.",
             rich_help_panel="Output",
         ),
     ] = 5,
@@ -86,8 +87,9 @@ def main(
         typer.Option(
             "--threshold",
             metavar="X",
-            help="Answer unknown if no class is this similar, 0 to 1. The default tells same from "
-            "different best on pairs; the best of many classes passes it more often.",
+            help="Answer unknown if no class has at least this similarity, 0 to 1. The default "
+            "separates same from different pairs best; the best of many classes passes it more "
+            "often.",
             rich_help_panel="Output",
         ),
     ] = 0.5,
@@ -100,8 +102,8 @@ def main(
         typer.Option(
             "--show",
             metavar="FILE.png",
-            help="Write a sheet of all images there, each beside what the net sees of it; also "
-            "as .jpg, .webp, ...",
+            help="Write all images there on one sheet, each beside the net's input; .jpg, .webp, "
+            "... work too.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -109,7 +111,7 @@ def main(
         bool,
         typer.Option(
             "--single",
-            help="Ask the single net, not the ensemble, where there is one.",
+            help="Use the single net even if there is an ensemble.",
             rich_help_panel="Model",
         ),
     ] = False,
@@ -118,24 +120,24 @@ def main(
         typer.Option(
             "--device",
             metavar="cpu|cuda|cuda:N",
-            help="What to compute on.",
+            help="The device to compute on.",
             rich_help_panel="Machine",
         ),
     ] = "cpu",
 ) -> None:
-    """Say which class each image is of, from an example or a few of each class."""
+    """Classify each image, given one or a few examples of each class."""
     if not 0 <= threshold <= 1:
         raise typer.BadParameter(f"{threshold} is not from 0 to 1", param_hint="--threshold")
     if show and written_as(show) is None:
         raise typer.BadParameter(
-            f"{shown(show)}: its suffix has to name one of {', '.join(WRITTEN)}",
+            f"{shown(show)}: its suffix must be one of {', '.join(WRITTEN)}",
             param_hint="--show",
         )
     bad: list[str] = []
     try:
         queries = find_queries([*query, *(more or [])])
         _check_device(device)
-        if show:  # first, so that it is there to look at whatever becomes of the rest
+        if show:  # first, so that the sheet is there even if the rest fails
             try:
                 size = load_answering(model, single=single).image_size
                 show_read(find_support(support), queries, size, show)
@@ -162,7 +164,7 @@ def main(
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is said of one query: its classes, or why there are none."""
+    """The answer to one query: its ranked classes, or why there are none."""
 
     query: Path
     ranked: Sequence[Ranked] = ()
@@ -209,7 +211,7 @@ def _check_device(device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise typer.BadParameter(
-            f"{device} is not to be had here; give cpu, cuda or cuda:N", param_hint="--device"
+            f"{device} is not available here; give cpu, cuda or cuda:N", param_hint="--device"
         ) from None
 
 

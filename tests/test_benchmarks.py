@@ -158,7 +158,7 @@ def test_photographs_are_ranked(row: str) -> None:
 def test_the_table_of_photographs_is_its_json() -> None:
     told = json.loads((RESULTS / "photographs.json").read_text(encoding="utf-8"))["accuracy"]
     (section,) = re.findall(
-        r"^# Photographs$(.*?)^# ", (RESULTS / "README.md").read_text("utf-8"), re.M | re.S
+        r"^## Photographs$(.*?)^#+ ", (RESULTS / "README.md").read_text("utf-8"), re.M | re.S
     )
     table = {
         cells[0].strip(): [float(cell) for cell in cells[1:]]

@@ -1,4 +1,4 @@
-"""What the commands share: how they are set up, and options of one name and one meaning."""
+"""What the commands share: their options, each with the same meaning everywhere, and errors."""
 
 import reprlib
 import sys
@@ -32,7 +32,7 @@ def _rows(table: Mapping[str, SamplerRow | PrunerRow]) -> str:
 
 
 def number(low: float = 1, high: float = 10**9) -> Callable[[float | None], float | None]:
-    """Return a check that an option's number lies in this range, if one is given."""
+    """Return a callback that checks that an option, if given, lies in this range."""
 
     def check(value: float | None) -> float | None:
         if value is not None and not low <= value <= high:
@@ -49,7 +49,7 @@ Study = Annotated[
     typer.Option(
         "--study",
         metavar="NAME|FILE.toml",
-        help=f"The study: {escape(', '.join(sorted(available())))}, or a study file of your own. "
+        help=f"A study: {escape(', '.join(sorted(available())))}, or a study file of your own. "
         "Without it: paper on a CUDA GPU, compact on a CPU.",
         rich_help_panel=_STUDY,
         autocompletion=lambda: sorted(available()),
@@ -63,7 +63,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         metavar="DIR",
-        help="The folder that holds the study's folder.",
+        help="The folder in which the study's folder lies.",
         rich_help_panel=_STUDY,
     ),
 ]
@@ -72,7 +72,7 @@ Storage = Annotated[
     typer.Option(
         "--storage",
         metavar="URL",
-        help="The study's database, postgresql+psycopg://... to share it between machines. "
+        help="The study's database; postgresql+psycopg://... can be shared between machines. "
         "Without it: study.db in the study's folder.",
         rich_help_panel=_STUDY,
     ),
@@ -82,7 +82,7 @@ Trials = Annotated[
     typer.Option(
         "--trials",
         metavar="N",
-        help="Finish at N trials in all, those of earlier runs included. "
+        help="Stop at a total of N trials, including those of earlier runs. "
         "Without it: as the study file says.",
         rich_help_panel=_STUDY,
         callback=number(),
@@ -93,7 +93,7 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         metavar="SECONDS",
-        help="Start no trial after this time; those running finish.",
+        help="Start no new trial after this time; running trials finish.",
         rich_help_panel=_STUDY,
         callback=number(0),
     ),
@@ -103,9 +103,9 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="STUDY|FILE.toml",
-        help="Try the best 5 configurations of this study next, fitted to the space: kept in the "
-        "same place, or a folder such as studies/compact. Or those of a file, "
-        "each a \\[\\[start]], such as report/best.toml.",
+        help="Try the best 5 configurations of this study next, adapted to the search space. STUDY "
+        "is a study in the same --out and --storage, or a folder such as studies/compact. From a "
+        "file, such as report/best.toml, try each \\[\\[start]].",
         rich_help_panel=_SEARCH,
     ),
 ]
@@ -114,8 +114,8 @@ Tensorboard = Annotated[
     typer.Option(
         "--tensorboard",
         metavar="DIR",
-        help="Write the trials' epochs and hyperparameters there too, for TensorBoard; needs the "
-        "extra tensorboard.",
+        help="Also write each trial's epochs and hyperparameters to DIR, for TensorBoard. Needs "
+        "the extra tensorboard.",
         rich_help_panel=_STUDY,
     ),
 ]
@@ -124,7 +124,7 @@ Dataset = Annotated[
     typer.Option(
         "--dataset",
         metavar="auto|omniglot|glyphs|FOLDER",
-        help="What to learn from; FOLDER holds <alphabet>/<character>/<image>, or "
+        help="The data set. FOLDER holds <alphabet>/<character>/<image>, or "
         "<character>/<image>. Without it: as the study file says.",
         rich_help_panel=_DATA,
     ),
@@ -134,7 +134,8 @@ DataRoot = Annotated[
     typer.Option(
         "--data-root",
         metavar="DIR",
-        help="Where data sets lie, also OMNIGLOT_ROOT in the environment.",
+        help="The folder with the data sets. Without it: OMNIGLOT_ROOT in the environment, "
+        "./datasets or the cache.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -143,8 +144,9 @@ DrawerNames = Annotated[
     typer.Option(
         "--drawer-names",
         metavar="|".join(DRAWER_NAMES),
-        help="Who drew what in a FOLDER: names ending in _NN (names), their order (rank), or "
-        "names where they are regular (auto). Without it: as the study file says.",
+        help="How to tell the drawers of a FOLDER: by file names ending in _NN (names), by the "
+        "order of the files (rank), or by names if the same numbers recur across characters "
+        "(auto). Without it: as the study file says.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -162,8 +164,8 @@ Sampler = Annotated[
     typer.Option(
         "--sampler",
         metavar="|".join(SAMPLERS),
-        help=f"What proposes configurations. {_rows(SAMPLERS)}. "
-        f"Learning from pruned trials too: {_LEARNING_FROM_PRUNED}. "
+        help=f"The sampler, which proposes configurations. {_rows(SAMPLERS)}. "
+        f"These also learn from pruned trials: {_LEARNING_FROM_PRUNED}. "
         "Without it: as the study file says.",
         rich_help_panel=_SEARCH,
     ),
@@ -173,7 +175,8 @@ Pruner = Annotated[
     typer.Option(
         "--pruner",
         metavar="|".join(PRUNERS),
-        help=f"What stops a trial early. {_rows(PRUNERS)}. Without it: as the study file says.",
+        help=f"The pruner, which stops trials early. {_rows(PRUNERS)}. "
+        "Without it: as the study file says.",
         rich_help_panel=_SEARCH,
     ),
 ]
@@ -182,7 +185,7 @@ Seed = Annotated[
     typer.Option(
         "--seed",
         metavar="N",
-        help="Of everything random in the study. Without it: as the study file says.",
+        help="The seed of all random numbers of the study. Without it: as the study file says.",
         rich_help_panel=_SEARCH,
     ),
 ]
@@ -191,8 +194,8 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a key of the study file, budget.epochs=3, or a parameter, 'conv1.filters=64'; "
-        "repeatable.",
+        help="Override a key of the study file (budget.epochs=3) or a parameter "
+        "('conv1.filters=64'); repeatable.",
         rich_help_panel=_STUDY,
     ),
 ]
@@ -201,7 +204,7 @@ Workers = Annotated[
     typer.Option(
         "--workers",
         metavar="N",
-        help="Processes that run trials here, the CPU's threads divided among them.",
+        help="Processes that run trials here; they share the CPU's threads.",
         rich_help_panel=_MACHINE,
         callback=number(1, MOST_WORKERS),
     ),
@@ -211,7 +214,7 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS|local",
-        help="Place the workers on this Ray cluster, or on one made here.",
+        help="Place the workers on this Ray cluster, or with local on a temporary one here.",
         rich_help_panel=_MACHINE,
     ),
 ]
@@ -220,7 +223,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda|cuda:N",
-        help="What to train on; auto takes a CUDA GPU if there is one.",
+        help="The device to train on; auto uses a CUDA GPU if there is one.",
         rich_help_panel=_MACHINE,
     ),
 ]
@@ -235,7 +238,7 @@ def _print_version(asked: bool) -> None:
 Version = Annotated[
     bool,
     typer.Option(
-        "--version", help="Print the version, and end.", is_eager=True, callback=_print_version
+        "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
     ),
 ]
 

@@ -78,7 +78,7 @@ def test_a_row_added_to_each_table_is_known_everywhere(tmp_path: Path) -> None:
     done = run_python(["-c", SCRIPT, tmp_path], cwd=ROOT, env=wide)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    for words in ("random|mine", "asha|strict", "too: tpe, mine."):
+    for words in ("random|mine", "asha|strict", "pruned trials: tpe, mine."):
         assert words in found["help"]
     for words in ("mine: a sampler that was added", "strict: a pruner that was added"):
         assert words in found["help"]
