@@ -36,7 +36,7 @@ class Accuracy(BaseModel):
         mean: of the values.
         low: lower end of the 95 % interval.
         high: its upper end.
-        interval: what it is over. ``alphabets``: alphabets at large, see `alphabet_interval`.
+        interval: what it is over. ``alphabets``: alphabets in general, see `alphabet_interval`.
             ``trials``: other trials of these alphabets alone, see `interval`: of a single alphabet,
             of MNIST, whose ten digits are no sample of digits, and all of earlier versions.
         left_out: test alphabets left out, as they have fewer than ``way`` characters.
@@ -64,7 +64,7 @@ class Accuracy(BaseModel):
     def scope(self) -> str:
         """What the interval is over, in a few words."""
         if self.interval == "alphabets":
-            return "alphabets at large"
+            return "alphabets in general"
         return self._own
 
     @property

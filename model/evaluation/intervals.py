@@ -1,4 +1,4 @@
-"""Confidence intervals of accuracies: over alphabets at large, and over trials alone."""
+"""Confidence intervals of accuracies: over alphabets in general, and over trials alone."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _NORMAL_95 = 1.959964
 def alphabet_interval(
     credit: np.ndarray, alphabet: np.ndarray, character: np.ndarray
 ) -> tuple[float, float]:
-    """Return ``(low, high)``: the 95 % interval of the accuracy over alphabets at large.
+    """Return ``(low, high)``: the 95 % interval of the accuracy over alphabets in general.
 
     Alphabets, their characters and seeds are samples: answers on one alphabet are alike, more so
     on one character, and all seeds answer the same trials. The variance of the mean is that

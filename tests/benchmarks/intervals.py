@@ -104,7 +104,7 @@ def bootstrapped(
 
 
 METHODS: Mapping[str, Interval] = {
-    "alphabets at large": alphabet_interval,
+    "alphabets in general": alphabet_interval,
     "these alphabets": over_trials,
     "bootstrap": bootstrapped,
 }

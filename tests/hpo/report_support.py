@@ -223,7 +223,7 @@ def _better(figure: Accuracy) -> Accuracy:
 
 
 def _wide(figure: Accuracy) -> Accuracy:
-    """Return the accuracy with an interval over alphabets at large, where it has one."""
+    """Return the accuracy with an interval over alphabets in general, where it has one."""
     known = {"alphabets": 1 if figure.alphabet else 10, "characters": 200}
     if figure.protocol != "mnist" and figure.alphabet is None:
         low, high = max(0.0, figure.low - 0.02), min(1.0, figure.high + 0.01)

@@ -181,7 +181,7 @@ def test_every_interval_says_what_it_is_over(whole: tuple[str, dict, Path]) -> N
         assert "ntervals over " in caption, headings
     assert said > 6
     assert len(tables) >= 7
-    for scope in ("alphabets at large", "these 10 alphabets", "these ten digits"):
+    for scope in ("alphabets in general", "these 10 alphabets", "these ten digits"):
         assert scope in whole[0]
 
 

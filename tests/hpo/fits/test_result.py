@@ -23,7 +23,7 @@ def test_accuracies_are_printed_with_baselines_and_published_ones(tmp_path: Path
             assert f"[{100 * figure.low:.1f}, {100 * figure.high:.1f}]" in said
     assert "Koch et al. 2015" in said
     assert "without ULOG" in said
-    scopes = "95 % intervals over alphabets at large: official_runs, verification, 2-way"
+    scopes = "95 % intervals over alphabets in general: official_runs, verification, 2-way"
     assert scopes in " ".join(said.split())
     assert "; these ten digits: mnist." in " ".join(said.split())
 

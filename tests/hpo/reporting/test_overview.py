@@ -63,7 +63,7 @@ def test_a_finished_study_gives_the_official_accuracy_of_its_fits(tmp_path: Path
     low, high = 100 * accuracy.low, 100 * accuracy.high
     assert f"{100 * accuracy.mean:.1f} % of the official 20-way one-shot trials right" in said
     assert f"[{low:.1f} to {high:.1f} %]" in said
-    assert "by Koch's split. 95 % interval over alphabets at large, " in said
+    assert "by Koch's split. 95 % interval over alphabets in general, " in said
     assert "people 95.5 % and Koch's net 92.0 %" in said
     assert "preliminary" not in said
 

@@ -68,7 +68,7 @@ def test_our_accuracies_are_those_of_the_fit_with_their_evidence(fits: list[Save
             assert found is not None
             cell = f"{100 * found.mean:.1f} %"
             span = f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
-            over = "alphabets at large" if fit is fits[0] else "these alphabets"
+            over = "alphabets in general" if fit is fits[0] else "these alphabets"
             over = "these ten digits" if protocol == "mnist" else over
             said = "400 trials, 3 seeds"
             mixed = table.caption.count("ntervals over") == table.caption.count(" or these")
@@ -166,6 +166,6 @@ def test_numbers_have_their_units_and_evidence() -> None:
     wide = {"interval": "alphabets", "alphabets": 10, "characters": 200, "low": 0.4, "high": 0.8}
     net = Accuracy.of([0.6], trials=1000, system=NET, **which, **wide)
     assert in_words(net) == (
-        "60.0 % (95 % interval 40.0 to 80.0 % over alphabets at large, 56.9 to 63.0 % over "
+        "60.0 % (95 % interval 40.0 to 80.0 % over alphabets in general, 56.9 to 63.0 % over "
         "these 10 alphabets; 1,000 trials of 200 characters, 1 seed)"
     )

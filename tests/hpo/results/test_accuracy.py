@@ -17,7 +17,7 @@ WIDE = {"interval": "alphabets", "alphabets": 10, "low": 0.4, "high": 0.65}
 @pytest.mark.parametrize(
     ("which", "scope"),
     [
-        (WIDE, "alphabets at large"),
+        (WIDE, "alphabets in general"),
         ({}, "these alphabets"),
         ({"alphabets": 10}, "these 10 alphabets"),
         ({"alphabets": 1}, "this alphabet"),
@@ -37,6 +37,6 @@ def test_the_narrow_interval_is_known_beside_the_wide_one() -> None:
 
 
 def test_what_several_intervals_are_over_is_said_once() -> None:
-    assert scopes([accuracy(**WIDE)] * 2) == "alphabets at large"
+    assert scopes([accuracy(**WIDE)] * 2) == "alphabets in general"
     both = scopes([accuracy(**WIDE), accuracy(), accuracy(**WIDE)])
-    assert both == "alphabets at large or these alphabets"
+    assert both == "alphabets in general or these alphabets"
