@@ -126,8 +126,11 @@ class StudyProgress:
         if self._rungs:
             epochs: dict[int, int] = {}
             for trial in trials:
-                number = original_number(trial)
-                epochs[number] = max(epochs.get(number, 0), trial.last_step or 0)
+                number, epoch = original_number(trial), trial.last_step or 0
+                if trial.state in FINISHED:  # perhaps early, and then what is left is not trained
+                    ends = self._rungs if trial.state == TrialState.PRUNED else self._rungs[-1:]
+                    epoch = next((rung for rung in ends if rung >= epoch), epoch)
+                epochs[number] = max(epochs.get(number, 0), epoch)
             return self._total * sum(epochs.values()) / epochs_in_all(self._total, self._rungs)
         running = (trial for trial in trials if trial.state == TrialState.RUNNING)
         return self._count(trials) + sum((trial.last_step or 0) / self._epochs for trial in running)

@@ -65,6 +65,7 @@ def standings(trials: Iterable[FrozenTrial], epoch: int) -> list[int]:
     """Return the original numbers of the configurations that came to ``epoch``, the best first.
 
     What counts is the best value of any epoch up to it; of equals the earlier one is the better.
+    One whose training ended before it, out of patience, keeps the value that it ended with.
     One that has failed, diverged or collapsed since leaves its place to others.
     """
     values = values_at(trials, epoch)
@@ -77,7 +78,7 @@ def values_at(trials: Iterable[FrozenTrial], epoch: int) -> dict[int, float]:
     latest: dict[int, FrozenTrial] = {}
     for trial in trials:
         latest[number := original_number(trial)] = trial
-        if (trial.last_step or 0) >= epoch:
+        if (trial.last_step or 0) >= epoch or trial.state == TrialState.COMPLETE:
             # Of a retry and what it retries, the values are the same.
             values[number] = value_at(trial, epoch)
     return {number: value for number, value in values.items() if not _is_gone(latest[number])}

@@ -22,7 +22,7 @@ def seen_from(study: optuna.Study, rungs: Sequence[int], startup: int) -> optuna
     ones are where what starts fast is best (as in BOHB: Falkner et al. 2018). Unlike there, those
     that stopped below it are not left out, for the sampler would propose them again: their value
     is the one that they came to, times what the others gained from there, the nearer of them the
-    more, but at most the best of theirs.
+    more, but at most the best of theirs, unless they have come to more already.
 
     One that diverged or collapsed, at any epoch, has the least value of all: the learning rates
     and momenta that are just too large start fastest. Configurations that came to no rung yet are
@@ -79,29 +79,29 @@ def _expected(
     for (number, value), place in zip(stopped.items(), places, strict=False):
         # What only one of two has is as far apart as the ends of a range.
         apart = np.where(np.isnan(place) & np.isnan(known), 0.0, known - place)
-        weights = 1 / (_NEAREST + (np.nan_to_num(apart, nan=1.0) ** 2).sum(1))
-        expected[number] = min(value * float(np.average(gains, weights=weights)), most)
+        apart = np.minimum(np.abs(np.nan_to_num(apart, nan=1.0)), 1.0)
+        weights = 1 / (_NEAREST + (apart**2).sum(1))
+        gain = float(np.average(gains, weights=weights))
+        expected[number] = min(value * gain, max(most, value))
     return expected
 
 
 def _scaled(trials: Sequence[FrozenTrial]) -> np.ndarray:
-    """Return configurations ``[trials, columns]``, NaN where one does not have a parameter.
+    """Return configurations ``[trials, parameters]``, NaN where one does not have a parameter.
 
-    A number takes one column, in [0, 1]; a choice one for each option, so that two of them are as
-    far apart as the ends of a range.
+    Numbers are in [0, 1]; choices are their indices, of which any two are 1 or more apart.
     """
     domains: dict[str, Any] = {n: d for trial in trials for n, d in trial.distributions.items()}
     columns = []
     for name, domain in domains.items():
         values = [trial.params.get(name) for trial in trials]
         if isinstance(domain, CategoricalDistribution):
-            for option in domain.choices:
-                columns.append([np.nan if v is None else (v == option) / 2**0.5 for v in values])
+            columns.append([np.nan if v is None else domain.choices.index(v) for v in values])
         elif not domain.single():
             scale = np.log if domain.log else np.asarray
             low, high = scale(domain.low), scale(domain.high)
             columns.append((scale(np.array(values, float)) - low) / (high - low))
-    return np.array(columns).T.reshape(len(trials), len(columns))
+    return np.array(columns, float).T.reshape(len(trials), len(columns))
 
 
 class _View(optuna.Study):

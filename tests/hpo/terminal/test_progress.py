@@ -1,6 +1,7 @@
 import io
 import re
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import optuna
@@ -38,23 +39,37 @@ def test_or_when_it_will_stop_if_that_is_sooner(monkeypatch: pytest.MonkeyPatch)
     assert "about" in shown(time.time() + 1e6, monkeypatch)
 
 
+def refuse_other_time_left(
+    share: float, trials: Sequence[FrozenTrial], rungs: Sequence[int], patch: pytest.MonkeyPatch
+) -> None:
+    """Check that such a share of the time is left in which these of 9 trials end."""
+    patch.setattr("hpo.terminal.progress.LINE_SECONDS", 0.0)
+    patch.setattr("hpo.terminal.progress.POLL_SECONDS", 0.02)
+    study = optuna.create_study(direction="maximize")
+    output = io.StringIO()
+    started = time.monotonic()
+    with StudyProgress(study, 9, rungs[-1], Console(file=output, width=80), rungs=rungs):
+        time.sleep(0.6)
+        study.add_trials(trials)
+        time.sleep(0.2)
+    left = re.search(r"9/9 trials .*about ([\d.]+) s left", output.getvalue())
+    assert left, output.getvalue()
+    assert 0.6 * share - 0.06 <= float(left[1]) <= (time.monotonic() - started) * share
+
+
 def test_a_search_with_rungs_is_not_nearly_done_when_all_have_been_begun(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of 9 configurations and rungs of 1, 3 and 9 epochs, 9 epochs of 21 are trained then."""
-    monkeypatch.setattr("hpo.terminal.progress.LINE_SECONDS", 0.0)
-    monkeypatch.setattr("hpo.terminal.progress.POLL_SECONDS", 0.02)
-    study = optuna.create_study(direction="maximize")
-    output = io.StringIO()
-    started = time.monotonic()
-    with StudyProgress(study, 9, 9, Console(file=output, width=80), rungs=(1, 3, 9)):
-        time.sleep(0.6)
-        for number in range(9):
-            study.add_trial(ended(TrialState.PRUNED, 1, number=number, paused=True))
-        time.sleep(0.2)
-    left = re.search(r"9/9 trials .*about ([\d.]+) s left", output.getvalue())
-    assert left, output.getvalue()
-    assert 0.6 * 12 / 9 - 0.06 <= float(left[1]) <= (time.monotonic() - started) * 12 / 9
+    begun = [ended(TrialState.PRUNED, 1, number=number, paused=True) for number in range(9)]
+    refuse_other_time_left(12 / 9, begun, (1, 3, 9), monkeypatch)
+
+
+def test_what_ended_early_has_no_epochs_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rungs of 3 and 9 epochs, 9 configurations train 45: 3 each that fell, 9 the complete."""
+    fallen = [ended(TrialState.PRUNED, 1, number=number, diverged=True) for number in range(8)]
+    complete = ended(TrialState.COMPLETE, 4, number=8)
+    refuse_other_time_left(12 / 33, [*fallen, complete], (3, 9), monkeypatch)
 
 
 def test_lines_have_a_time_where_they_go_to_a_file() -> None:

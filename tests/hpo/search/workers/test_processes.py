@@ -126,18 +126,22 @@ def study_command(out: Path, *options: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "whom", "code"),
+    ("number", "whom", "code", "after"),
     [
-        (signal.SIGINT, "group", 130),
-        (signal.SIGTERM, "parent", 143),
+        (signal.SIGINT, "group", 130, "trial 1:"),
+        (signal.SIGTERM, "parent", 143, "trial 1:"),
+        (signal.SIGINT, "group", 130, "Data:"),  # while the fork server imports torch
     ],
 )
-def test_workers_stop_cleanly(tmp_path: Path, number: int, whom: str, code: int) -> None:
+def test_workers_stop_cleanly(
+    tmp_path: Path, number: int, whom: str, code: int, after: str
+) -> None:
     process = study_command(tmp_path, "--trials", "500", "--workers", "2")
     assert process.stdout is not None
     for line in process.stdout:
-        if "trial 1:" in line:
+        if after in line:
             break
+    time.sleep(1.0)
     (os.killpg if whom == "group" else os.kill)(process.pid, number)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors

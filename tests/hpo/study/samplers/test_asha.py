@@ -51,6 +51,17 @@ def test_standings_count_each_configuration_once_with_its_best_up_to_the_rung() 
     assert standings([*trials, at_rung(5, 0.1, 0.95, 0.2)], 3) == [5, 1]
 
 
+def test_who_ran_out_of_patience_below_a_rung_counts_there() -> None:
+    """Else the others would wait for more to come to it than ever will."""
+    ended = [at_rung(n, 0.5, 0.6, state=TrialState.COMPLETE) for n in (0, 1)]
+    paused = at_rung(2, 0.5, 0.6, 0.7)
+    assert standings([*ended, paused], 3) == [2, 0, 1]
+    assert to_promote([*ended, paused], RUNGS, settled=False) is paused
+    # It may be the best there, and has come to its end.
+    better = at_rung(0, 0.5, 0.8, state=TrialState.COMPLETE)
+    assert to_promote([better, paused], RUNGS, settled=True) is None
+
+
 def test_the_best_third_goes_on_at_once_and_the_others_are_paused(study: optuna.Study) -> None:
     paused = []
     for value in (0.5, 0.4, 0.6, 0.3, 0.55, 0.7):

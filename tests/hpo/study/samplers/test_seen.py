@@ -52,6 +52,19 @@ def test_what_stopped_below_is_seen_as_what_those_near_it_gained() -> None:
     )
 
 
+def test_what_has_come_to_more_than_any_at_the_higher_rung_keeps_it() -> None:
+    ends = [at_rung(0, 0.4, 0.4, 0.5), at_rung(1, 0.4, 0.4, 0.6)]
+    assert seen(*ends, at_rung(2, 0.9), startup=2) == {0: 0.5, 1: 0.6, 2: 0.9}
+
+
+def test_who_ran_out_of_patience_has_the_value_that_it_ended_with() -> None:
+    """It is not expected to gain what others did, had it gone on; nor are those near it."""
+    gains = placed(at_rung(0, 0.4, 0.5, 0.8), 0.0)
+    ended = placed(at_rung(1, 0.45, 0.5, state=TrialState.COMPLETE), 0.9)
+    found = seen(gains, ended, placed(at_rung(2, 0.3), 0.9), startup=1)
+    assert found == pytest.approx({0: 0.8, 1: 0.5, 2: 0.3 * 0.5 / 0.45}, abs=0.001)
+
+
 def test_choices_and_what_only_one_has_are_far_apart() -> None:
     domain = CategoricalDistribution(["pairs", "episodes"])
 
@@ -75,6 +88,22 @@ def test_choices_and_what_only_one_has_are_far_apart() -> None:
     assert found[3] == pytest.approx(0.1, abs=0.001)
     assert found[4] == pytest.approx(0.2, abs=0.001)
     assert found[5] == pytest.approx(0.1 * (4 * 2 + 4 * 4 + 0.4) / 8.4, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "domain", [FloatDistribution(0, 1), CategoricalDistribution([*"abcdefgh"])]
+)
+def test_of_what_only_one_has_the_kind_does_not_count(
+    domain: FloatDistribution | CategoricalDistribution,
+) -> None:
+    """A choice of eight is no farther from nothing than a number is."""
+    without = at_rung(0, 0.2, 0.2, 0.2), at_rung(1, 0.2, 0.2, 0.4), at_rung(2, 0.1)
+    for trial, x in zip(without, (0, 1, 0), strict=True):
+        placed(trial, x)
+    without[0].params["y"] = "a" if isinstance(domain, CategoricalDistribution) else 0.0
+    without[0].distributions["y"] = domain
+    # Number 1 differs in one parameter, as number 0 does: it is as near.
+    assert seen(*without, startup=2)[2] == pytest.approx(0.1 * 1.5)
 
 
 def test_what_waits_to_go_on_keeps_its_parameters(study: optuna.Study) -> None:
