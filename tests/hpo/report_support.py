@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 import torch
 from optuna.distributions import BaseDistribution
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from safetensors.torch import save_file
 
@@ -26,7 +28,6 @@ from hpo.study.files import load
 from hpo.study.open import open_study
 from hpo.study.record import record_study
 from hpo.study.run import StudyRun
-from hpo.study.space.search_space import SearchSpace
 from hpo.study.storage.location import StudyLocation
 from model.baselines import BASELINES
 from model.net.calibration import Calibration
@@ -47,6 +48,7 @@ ALPHABETS = {
 }
 WAYS = (2, 5, 10, 15, 20)
 _START = datetime(2026, 3, 1, 8)
+_STATES = {"C": TrialState.COMPLETE, "P": TrialState.PRUNED, "R": TrialState.RUNNING}
 
 
 def fake_study(
@@ -65,8 +67,10 @@ def fake_study(
     generator = np.random.default_rng(seed)
     clock, high = _START, 0.5 if sampler == "random" else 0.65
     trials, space = [], config.space()
+    domains, drawn = distributions(space), optuna.create_study(sampler=RandomSampler(seed=seed))
     for number, letter in enumerate(states):
-        trial = _trial(config, space, distributions(space), generator, letter, number, high)
+        params = drawn.ask(domains).params if number else dict(space.initial_configurations[0])
+        trial = _trial(config, params, domains, generator, letter, number, high)
         if number == 20:
             # The study was stopped for a night.
             clock += timedelta(hours=11)
@@ -81,43 +85,24 @@ def fake_study(
 
 def _trial(
     config: StudyConfig,
-    space: SearchSpace,
+    params: dict[str, Any],
     distributions: dict[str, BaseDistribution],
     generator: np.random.Generator,
     letter: str,
     number: int,
     high: float,
 ) -> FrozenTrial:
-    params = {}
-    for name, distribution in distributions.items():
-        assert not isinstance(distribution, optuna.distributions.CategoricalDistribution)
-        low, top = distribution.low, distribution.high
-        if isinstance(distribution, optuna.distributions.IntDistribution):
-            params[name] = int(generator.integers(0, (top - low) // distribution.step + 1))
-            params[name] = low + params[name] * distribution.step
-        elif distribution.log:
-            params[name] = float(np.exp(generator.uniform(np.log(low), np.log(top))))
-        else:
-            params[name] = float(generator.uniform(low, top))
-    if number == 0:
-        params = dict(space.initial_configurations[0])
-    net = space.hyperparameters(params).architecture
+    net = config.space().hyperparameters(params).architecture
     good = -abs(np.log10(params["conv1.learning_rate"]) + 2) / 4 + params["fc.units"] / 9000
     good -= 0.12 * (number == 0)
     top = float(np.clip(high + good + generator.normal(0, 0.05), 0.05, 0.95))
     epochs = config.budget.epochs
-    reached = {"C": epochs, "P": int(generator.integers(1, epochs)), "F": 2, "D": 1, "R": 3}
+    reached = {"C": epochs, "P": int(generator.integers(1, epochs)), "D": 1, "R": 3}
+    reached["F"] = 0 if number % 2 else 2
     values = {
         epoch: round(320 * (0.05 + (top - 0.05) * (1 - 0.6**epoch))) / 320
         for epoch in range(1, reached[letter] + 1)
     }
-    if letter == "F" and number % 2:
-        values = {}
-    state = {
-        "C": TrialState.COMPLETE,
-        "P": TrialState.PRUNED,
-        "R": TrialState.RUNNING,
-    }.get(letter, TrialState.FAIL)
     attributes: dict = {"parameters": (count := parameter_count(net)), "device": "cpu"}
     if letter in "CP":
         attributes["pairs_seen"] = reached[letter] * config.budget.pairs_per_epoch
@@ -130,17 +115,14 @@ def _trial(
             if number % 2
             else "ValueError: the loss is not finite"
         )
-    trial = create_trial(
-        state=TrialState.COMPLETE if letter == "C" else TrialState.PRUNED,
+    return create_trial(
+        state=_STATES.get(letter, TrialState.FAIL),
         value=max(values.values()) if letter == "C" else None,
         params=params,
         distributions=distributions,
         user_attrs=attributes,
         intermediate_values=values,
     )
-    trial.state = state
-    trial.datetime_complete = None
-    return trial
 
 
 def fake_fit(

@@ -48,13 +48,11 @@ def grid(
                 ax.set_axis_off()
                 continue
             name = f"{layer}.{kind}"
-            _slice(ax, rows, name, space[name], colours)
-            ax.set_xlabel(_WORDS.get(kind, kind), fontsize=8)
-            ax.tick_params(labelsize=7.5, labelleft=first)
+            _slice(ax, rows, name, space[name], colours, _WORDS.get(kind, kind))
+            ax.tick_params(labelleft=first)
             first = False
         percent_axis(line[0].yaxis)
-    figure.supylabel("one-shot validation accuracy", fontsize=10)
-    _colour_bar(figure, cells, colours, "trial")
+    _label(figure, cells, colours)
     return figure
 
 
@@ -69,12 +67,9 @@ def one_by_one(rows: Sequence[TrialRecord], names: Sequence[str]) -> Figure:
     for ax in flat[len(names) :]:
         ax.set_axis_off()
     for ax, name in zip(flat, names):
-        _slice(ax, rows, name, space[name], colours)
-        ax.set_xlabel(name, fontsize=8)
-        ax.tick_params(labelsize=7.5)
+        _slice(ax, rows, name, space[name], colours, name)
         percent_axis(ax.yaxis)
-    figure.supylabel("one-shot validation accuracy", fontsize=10)
-    _colour_bar(figure, cells, colours, "trial")
+    _label(figure, cells, colours)
     return figure
 
 
@@ -129,11 +124,11 @@ def _trial_colours(rows: Sequence[TrialRecord]) -> ScalarMappable:
     return ScalarMappable(Normalize(0, max(1, last)), COLOUR_MAP)
 
 
-def _colour_bar(
-    figure: Figure, cells: Sequence[Sequence[Axes]], colours: ScalarMappable, label: str
-) -> None:
+def _label(figure: Figure, cells: Sequence[Sequence[Axes]], colours: ScalarMappable) -> None:
+    """Say what is up the side of all axes, and what the colours are."""
+    figure.supylabel("one-shot validation accuracy", fontsize=10)
     bar = figure.colorbar(colours, ax=[ax for line in cells for ax in line], aspect=40, pad=0.01)
-    bar.set_label(label)
+    bar.set_label("trial")
     whole_numbers(bar.ax.yaxis)
 
 
@@ -143,6 +138,7 @@ def _slice(
     name: str,
     distribution: BaseDistribution,
     colours: ScalarMappable,
+    label: str,
 ) -> None:
     with_it = [row for row in rows if name in row.params]
     values: list[Any] = [row.params[name] for row in with_it]
@@ -171,6 +167,8 @@ def _slice(
         alpha=0.85,
         linewidths=0,
     )
+    ax.set_xlabel(label, fontsize=8)
+    ax.tick_params(labelsize=7.5)
 
 
 def _height(distribution: BaseDistribution, value: Any) -> float:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import hpo.fits.held_out
 from data.errors import DataUnavailable
 from model.training.trainer import EpochResult, Trainer
 from tests.hpo.support import tiny_dataset
+from tests.model.support import SHAPES, drawing
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +34,26 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Trainer, "_epoch", counted)
     return epochs
+
+
+@pytest.fixture
+def diverging(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Return the seeds, none as yet, whose trainings diverge in their second epoch."""
+    seeds: set[int] = set()
+    epoch = Trainer._epoch
+
+    def diverge(self: Trainer, number: int) -> EpochResult:
+        return replace(epoch(self, number), diverged=number == 1 and self.seed in seeds)
+
+    monkeypatch.setattr(Trainer, "_epoch", diverge)
+    return seeds
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Path:
+    """A folder of a stranger's drawings, ``0.png`` and so on, each a class."""
+    folder = tmp_path / "strangers"
+    folder.mkdir()
+    for i, shape in enumerate(SHAPES):
+        drawing(shape, 60).save(folder / f"{i}.png")
+    return folder

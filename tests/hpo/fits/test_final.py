@@ -20,14 +20,13 @@ from hpo.results.answers import accuracies, load_answers
 from hpo.results.metrics import GALLERY, Metrics, load_metrics
 from hpo.search.workers.worker import Job, work
 from hpo.study.errors import ConfigError, StudyError
-from hpo.study.open import open_as_run, open_study
+from hpo.study.open import open_study
 from hpo.study.trials import record_failure
 from model.evaluation.classifier import Classifier
 from model.evaluation.scores import credit, one_shot_scores
 from model.net.saved import load_net
 from model.training.trainer import EpochResult, Trainer
 from tests.hpo.support import tiny_dataset
-from tests.model.support import SHAPES, drawing
 
 PLAN = FitPlan(top=2, seeds=2)
 
@@ -47,7 +46,7 @@ def outcome(metrics: Metrics) -> list[object]:
 
 
 def test_fit_export_reload_predict(
-    job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
+    job: Job, strangers: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
 ) -> None:
     work(replace(job, total=3))
     metrics = fit(job)
@@ -93,12 +92,7 @@ def test_fit_export_reload_predict(
     assert (folder / "siamese.onnx").exists()
     assert not list((folder / "checkpoints").glob("*"))
 
-    # A stranger's images.
-    support = tmp_path / "support"
-    support.mkdir()
-    for i, shape in enumerate(SHAPES):
-        drawing(shape, 60).save(support / f"{i}.png")
-    answer = Classifier(folder, support).rank(support / "1.png")
+    answer = Classifier(folder, strangers).rank(strangers / "1.png")
     assert {one.name for one in answer} == {"0", "1", "2"}
 
     # The same command again trains nothing.
@@ -189,16 +183,10 @@ def test_another_background_is_learnt_from_into_a_folder_of_its_own(
 
 
 def test_a_collapsed_seed_is_retried_and_told(
-    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    job: Job, diverging: set[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    epoch = Trainer._epoch
-
-    def collapse(self: Trainer, number: int) -> EpochResult:
-        diverged = number == 1 and self.seed in (0, 1, 500_001)
-        return replace(epoch(self, number), diverged=diverged)
-
     work(replace(job, total=1))
-    monkeypatch.setattr(Trainer, "_epoch", collapse)
+    diverging |= {0, 1, 500_001}
     metrics = fit(job, FitPlan(trial=0, seeds=3))
     assert [(s.seed, s.retry_of, s.collapsed) for s in metrics.seeds] == [
         (500_000, 0, False),
@@ -290,13 +278,6 @@ def test_a_trial_that_lacks_a_value_is_named(job: Job) -> None:
     for act in (fit, lambda job: ablation(job.run)):
         with pytest.raises(StudyError, match=r"trial 0 cannot be fitted: no value for .*--trial"):
             act(job)
-
-
-def test_the_options_of_the_run_are_read_off_the_study(job: Job) -> None:
-    changed = job.run.config.changed(seed=5, sampler="tpe")
-    open_study(replace(job.run, config=changed))
-    _, run = open_as_run(job.run)
-    assert run.config.identity() == changed.identity() != job.run.config.identity()
 
 
 def test_no_fit_is_taken_for_another(job: Job) -> None:

@@ -1,6 +1,5 @@
 """A final fit with an ensemble: what it keeps, and what it does with fits that have none."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,6 @@ from model.net.saved_ensemble import MEMBERS, load_ensemble
 from model.net.siamese import parameter_count
 from model.training.trainer import EpochResult, Trainer
 from tests.hpo.support import SIZE
-from tests.model.support import SHAPES, drawing
 
 FILES = ("ensemble.json", "ensemble.onnx", MEMBERS)
 
@@ -49,7 +47,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_an_ensemble_is_kept_tested_exported_and_asked(
-    job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
+    job: Job, strangers: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
 ) -> None:
     folder = searched(job)
     metrics = fit(job)
@@ -93,17 +91,13 @@ def test_an_ensemble_is_kept_tested_exported_and_asked(
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
     # A stranger's images are asked of the ensemble, or of the single net.
-    support = tmp_path / "support"
-    support.mkdir()
-    for i, shape in enumerate(SHAPES):
-        drawing(shape, 60).save(support / f"{i}.png")
-    query = support / "1.png"
+    query = strangers / "1.png"
     joined, single = (
-        {one.name: one.logit for one in Classifier(folder, support, single=alone).rank(query)}
+        {one.name: one.logit for one in Classifier(folder, strangers, single=alone).rank(query)}
         for alone in (False, True)
     )
     members = [
-        {one.name: one.logit for one in Classifier(member, support).rank(query)}
+        {one.name: one.logit for one in Classifier(member, strangers).rank(query)}
         for member in sorted((folder / MEMBERS).iterdir())
     ]
     assert single == pytest.approx(members[metrics.kept_seed])
@@ -182,23 +176,17 @@ def test_it_goes_on_after_a_kill(
 
 
 def test_a_seed_that_collapsed_is_no_member(
-    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    job: Job, diverging: set[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = searched(job)
-    epoch = Trainer._epoch
-    bad = {0, 1, 500_001}
-
-    def collapse(self: Trainer, number: int) -> EpochResult:
-        return replace(epoch(self, number), diverged=number == 1 and self.seed in bad)
-
-    monkeypatch.setattr(Trainer, "_epoch", collapse)
+    diverging |= {0, 1, 500_001}
     metrics = fit(job)
     assert metrics.ensemble is not None
     assert metrics.ensemble.seeds == [500_000, 2]
     names = ["seed-2", "seed-500000"]
     assert sorted(one.name for one in (folder / MEMBERS).iterdir()) == names
     # One that is left is no ensemble, now and when it is asked for again.
-    bad |= {500_000}
+    diverging |= {500_000}
     assert fit(job, 2).ensemble is None
     assert "no ensemble: fewer than two seeds did not collapse" in said(capsys)
     assert not any((folder / name).exists() for name in FILES)

@@ -55,6 +55,13 @@ def test_other_data_is_refused(job: Job) -> None:
         remember_data(study, job.run, "two", "b" * 64)
 
 
+def test_the_options_of_the_run_are_read_off_the_study(job: Job) -> None:
+    changed = job.run.config.changed(seed=5, sampler="tpe")
+    open_study(replace(job.run, config=changed))
+    _, run = open_as_run(job.run)
+    assert run.config.identity() == changed.identity() != job.run.config.identity()
+
+
 def test_no_name_of_data_is_not_data_last_found(job: Job) -> None:
     study = open_study(job.run)
     remember_data(study, job.run, "one", "a" * 64)

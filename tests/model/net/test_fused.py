@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,12 @@ from tests.model.support import TINY, random_images, tiny_hyperparameters, tiny_
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() and not INTERPRETED else "cpu"
 LOW = torch.float16 if INTERPRETED else torch.bfloat16
-TRITON = find_spec("triton") is not None
 
-needs_triton = pytest.mark.skipif(not TRITON, reason="Triton is not installed")
+triton = pytest.importorskip("triton", reason="Triton is not installed")
+from model.net import fused  # noqa: E402
+
 runs = pytest.mark.skipif(
-    not TRITON or (DEVICE == "cpu" and not INTERPRETED),
+    DEVICE == "cpu" and not INTERPRETED,
     reason="no GPU: these run in Triton's interpreter, by test_all_of_it_in_the_interpreter",
 )
 
@@ -44,7 +44,6 @@ def no_tf32() -> Iterator[None]:
         yield
 
 
-@needs_triton
 @pytest.mark.skipif(INTERPRETED, reason="this is that process")
 def test_all_of_it_in_the_interpreter() -> None:
     done = subprocess.run(
@@ -87,8 +86,6 @@ def both(
     channels: int, filters: int, side: int, stride: int, shape: tuple[int, int, int], **how: Any
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Return what both paths find; with ``exact`` all sums are of small integers, and ties many."""
-    from model.net.fused import convolve_and_pool
-
     generator = torch.Generator().manual_seed(how.get("seed", 0))
     batch, height, width = shape
     convolution = nn.Conv2d(channels, filters, side, stride).to(memory_format=torch.channels_last)
@@ -108,7 +105,7 @@ def both(
     # Of small integers no type rounds the sums, but bfloat16 would those of the plain gradients.
     rounded = low and not how.get("exact")
     expected = found(plain, convolution, maps, relu, rounded, gradient, "cpu")
-    return expected, found(convolve_and_pool, convolution, maps, relu, low, gradient, DEVICE)
+    return expected, found(fused.convolve_and_pool, convolution, maps, relu, low, gradient, DEVICE)
 
 
 @runs
@@ -164,8 +161,6 @@ def test_rounding_costs_no_more_than_in_the_plain_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rounded to few bits, two of a window may fall either way, in both paths."""
-    from model.net import fused
-
     monkeypatch.setattr(fused, "SPLITS", 2)  # so that each adds up several blocks
     exact, ours = both(channels, filters, side, 1, shape)
     plainly = [torch.zeros(())] * len(exact)
@@ -179,16 +174,13 @@ def test_rounding_costs_no_more_than_in_the_plain_path(
 @runs
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_relu_leaves_out_has_no_gradient(channels: int) -> None:
-    from model.net.fused import convolve_and_pool
-
     convolution = nn.Conv2d(channels, 5, 3).to(DEVICE)
     nn.init.constant_(convolution.weight, -1.0)
     nn.init.zeros_(convolution.bias)
     # The second image is blank, and zero has no gradient in PyTorch either.
-    maps = torch.ones(2, channels, 8, 8, device=DEVICE) * torch.tensor(
-        [1.0, 0], device=DEVICE
-    ).view(2, 1, 1, 1)
-    pooled = convolve_and_pool(convolution, maps, True)
+    maps = torch.ones(2, channels, 8, 8, device=DEVICE)
+    maps[1] = 0
+    pooled = fused.convolve_and_pool(convolution, maps, True)
     pooled.sum().backward()
     assert pooled.eq(0).all()
     assert convolution.weight.grad.eq(0).all()
@@ -198,13 +190,11 @@ def test_what_relu_leaves_out_has_no_gradient(channels: int) -> None:
 @runs
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_net_that_diverged_is_seen_to(channels: int) -> None:
-    from model.net.fused import convolve_and_pool
-
     convolution = nn.Conv2d(channels, 2, 3).to(DEVICE)
     maps = torch.ones(1, channels, 10, 10, device=DEVICE)
     maps[..., 5, 5] = float("nan")
     expected = plain(convolution, maps, True)
-    pooled = convolve_and_pool(convolution, maps, True)
+    pooled = fused.convolve_and_pool(convolution, maps, True)
     assert torch.equal(pooled.isnan(), expected.isnan())
     assert 0 < pooled.isnan().sum() < pooled.numel()
 
@@ -214,12 +204,10 @@ def test_a_net_that_diverged_is_seen_to(channels: int) -> None:
 @pytest.mark.parametrize("needs_gradient", [False, True])
 def test_maps_of_one_channel_need_not_be_images(padding: str, needs_gradient: bool) -> None:
     """Those of a layer of one filter need a gradient in training, and may be padded."""
-    from model.net.fused import convolve_and_pool
-
     convolution = nn.Conv2d(1, 4, 3, padding=padding).to(DEVICE)
     maps = torch.rand(2, 1, 9, 10, device=DEVICE)
     results = []
-    for compute in (plain, convolve_and_pool):
+    for compute in (plain, fused.convolve_and_pool):
         convolution.zero_grad()
         given = maps.clone().requires_grad_(needs_gradient)
         pooled = compute(convolution, given, True)
@@ -249,9 +237,9 @@ def test_a_fused_net_is_the_same_net(changes: dict[str, Any]) -> None:
     architecture: Architecture = replace(TINY, **changes)
     images = random_images(5, architecture.image_size)
     results = []
-    for fused, device in ((False, "cpu"), (True, DEVICE)):
+    for is_fused, device in ((False, "cpu"), (True, DEVICE)):
         net = SiameseNet(architecture, torch.Generator().manual_seed(0)).to(device)
-        net.fused = fused
+        net.fused = is_fused
         embeddings = net.embed(images.to(device))
         assert embeddings.shape == (5, TINY.units)
         embeddings.square().sum().backward()
@@ -269,24 +257,20 @@ def test_a_fused_net_is_the_same_net(changes: dict[str, Any]) -> None:
 def test_it_trains_the_same() -> None:
     """On a GPU recorded as a CUDA graph."""
     losses = []
-    for fused in (False, True):
+    for is_fused in (False, True):
         trainer = tiny_trainer(tiny_hyperparameters(), device=DEVICE, epochs=1, pairs_per_epoch=64)
-        trainer.net.fused = fused
+        trainer.net.fused = is_fused
         (result,) = trainer.epochs()
         losses.append(result.loss)
         assert trainer.recordable is (trainer._replay is not None)
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
-@needs_triton
 @pytest.mark.skipif(INTERPRETED, reason="nothing is compiled there")
 def test_the_kernels_compile_for_an_h100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which needs no GPU, and with the blocks of the paper's net its registers suffice."""
-    import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
-
-    from model.net import fused
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     floats, bf16, byte = "*fp32", "*bf16", "*u8"

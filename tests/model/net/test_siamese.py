@@ -10,6 +10,7 @@ from model.net.siamese import SiameseNet, centred, parameter_count, turned
 from tests.model.support import TINY, random_images
 
 PAPER = Architecture()
+every_head = pytest.mark.parametrize("head", ["weighted_l1", "weighted_l2", "cosine"])
 
 
 def net_of(architecture: Architecture, seed: int = 0) -> SiameseNet:
@@ -58,31 +59,25 @@ def test_the_papers_map_sizes(paper_net: SiameseNet) -> None:
 
 
 def test_the_papers_initialisation(paper_net: SiameseNet) -> None:
-    for convolution in paper_net.convolutions:
-        weight, bias = convolution.weight.detach(), convolution.bias.detach()
-        assert float(weight.mean()) == pytest.approx(0, abs=5e-4)
-        assert float(weight.std()) == pytest.approx(0.01, rel=0.03)
-        assert float(bias.mean()) == pytest.approx(0.5, abs=0.005)
-        assert float(bias.std()) == pytest.approx(0.01, rel=0.3)
-    fc = paper_net.fc.requires_grad_(False)
-    assert float(fc.weight.mean()) == pytest.approx(0, abs=1e-3)
-    assert float(fc.weight.std()) == pytest.approx(0.2, rel=0.01)
-    assert float(fc.bias.mean()) == pytest.approx(0.5, abs=1e-3)
-    assert float(fc.bias.std()) == pytest.approx(0.01, rel=0.1)
+    layers = [(each, 0.01, (5e-4, 0.03, 0.005, 0.3)) for each in paper_net.convolutions]
+    for layer, spread, off in [*layers, (paper_net.fc, 0.2, (1e-3, 0.01, 1e-3, 0.1))]:
+        weight, bias = layer.weight.detach(), layer.bias.detach()
+        assert float(weight.mean()) == pytest.approx(0, abs=off[0])
+        assert float(weight.std()) == pytest.approx(spread, rel=off[1])
+        assert float(bias.mean()) == pytest.approx(0.5, abs=off[2])
+        assert float(bias.std()) == pytest.approx(0.01, rel=off[3])
     assert float(paper_net.output.weight.detach().std()) == pytest.approx(0.2, rel=0.1)
 
 
 def test_kaiming_initialisation() -> None:
     net = net_of(replace(PAPER, initialisation="kaiming", units=256))
     for convolution in net.convolutions:
-        fan_in = convolution.weight[0].numel()
-        assert float(convolution.weight.detach().std()) == pytest.approx(
-            (2 / fan_in) ** 0.5, rel=0.05
-        )
+        weight = convolution.weight.detach()
+        assert float(weight.std()) == pytest.approx((2 / weight[0].numel()) ** 0.5, rel=0.05)
         assert convolution.bias.eq(0).all()
 
 
-@pytest.mark.parametrize("head", ["weighted_l1", "weighted_l2", "cosine"])
+@every_head
 def test_kaiming_starts_with_alike_pairs_ahead(head: str) -> None:
     net = net_of(replace(TINY, head=head))
     embeddings = net.embed(random_images(8))
@@ -99,7 +94,7 @@ def test_the_generator_alone_decides_the_weights() -> None:
     assert not torch.equal(first["fc.weight"], other["fc.weight"])
 
 
-@pytest.mark.parametrize("head", ["weighted_l1", "weighted_l2", "cosine"])
+@every_head
 def test_twins_share_their_weights(head: str) -> None:
     """The score does not mind which of the two comes first."""
     net = net_of(replace(TINY, head=head))
@@ -115,8 +110,7 @@ def test_the_score_is_the_papers(paper_net: SiameseNet) -> None:
     distance = (net.embed(a) - net.embed(b)).abs()
     expected = distance @ net.output.weight[0] + net.output.bias
     assert torch.allclose(net(a, b), expected, atol=1e-5)
-    assert net.embed(a).min() > 0
-    assert net.embed(a).max() < 1
+    assert 0 < net.embed(a).min() <= net.embed(a).max() < 1
 
 
 def test_other_heads() -> None:
@@ -128,7 +122,7 @@ def test_other_heads() -> None:
     assert torch.allclose(cosine.score(a, a), torch.tensor(10.0), atol=1e-4)
 
 
-@pytest.mark.parametrize("head", ["weighted_l1", "weighted_l2", "cosine"])
+@every_head
 def test_an_identical_pair_has_finite_gradients(head: str) -> None:
     """No square root at zero, nor a blank page's norm of zero."""
     net = net_of(replace(TINY, head=head, embedding="identity"))
@@ -232,7 +226,7 @@ def test_conv1_as_a_product_is_the_same(kernel: int, stride: int, padding: str, 
     images = random_images(6, TINY.image_size)
     found = []
     for as_product in (False, True):
-        net = SiameseNet(architecture, torch.Generator().manual_seed(0))
+        net = net_of(architecture)
         net.bf16, net.conv1_as_product = bf16, as_product
         embeddings = net.embed(images)
         embeddings.square().sum().backward()
@@ -244,9 +238,8 @@ def test_conv1_as_a_product_is_the_same(kernel: int, stride: int, padding: str, 
 
 def blot(top: int, left: int, height: int = 5, width: int = 7, size: int = 31) -> torch.Tensor:
     image = torch.zeros(1, 1, size, size)
-    image[..., top : top + height, left : left + width] = torch.rand(
-        height, width, generator=torch.Generator().manual_seed(0)
-    ).clamp(min=0.2)
+    ink = torch.rand(height, width, generator=torch.Generator().manual_seed(0))
+    image[..., top : top + height, left : left + width] = ink.clamp(min=0.2)
     return image
 
 
@@ -256,9 +249,9 @@ def test_a_drawing_lies_in_the_middle_wherever_it_was(top: int, left: int) -> No
 
 
 def test_an_even_box_lies_between_two_pixels() -> None:
-    moved = centred(blot(2, 3, height=4, width=4))
-    weight = moved.sum((1, 2, 3))
-    assert weight.item() == pytest.approx(blot(2, 3, height=4, width=4).sum().item(), rel=1e-4)
+    image = blot(2, 3, height=4, width=4)
+    moved = centred(image)
+    assert moved.sum().item() == pytest.approx(image.sum().item(), rel=1e-4)
     lit = (moved > 0).squeeze()
     for axis in (0, 1):
         places = lit.any(axis).nonzero().squeeze()
@@ -266,9 +259,8 @@ def test_an_even_box_lies_between_two_pixels() -> None:
 
 
 def test_images_are_centred_each_by_itself() -> None:
-    images = torch.cat(
-        [blot(0, 0), blot(20, 9), torch.zeros(1, 1, 31, 31), torch.ones(1, 1, 31, 31)]
-    )
+    full = torch.ones(1, 1, 31, 31)
+    images = torch.cat([blot(0, 0), blot(20, 9), 0 * full, full])
     moved = centred(images)
     assert torch.allclose(moved[:2], blot(13, 12).expand(2, -1, -1, -1), atol=1e-5)
     assert torch.allclose(moved[2:], images[2:], atol=1e-5)
@@ -284,7 +276,7 @@ def test_a_quarter_turn_is_exact_and_a_turn_back_is_near() -> None:
     image = blot(11, 12)
     assert torch.allclose(turned(image, 90), image.rot90(1, (2, 3)), atol=1e-5)
     assert not torch.allclose(turned(image, 10), image, atol=0.2)
-    smooth = torch.nn.functional.avg_pool2d(image, 5, 1, 2)
+    smooth = F.avg_pool2d(image, 5, 1, 2)
     assert torch.allclose(turned(turned(smooth, 10), -10), smooth, atol=0.05)
 
 
