@@ -14,7 +14,6 @@ import torch
 from hpo.study.provenance import versions
 from tests.benchmarks import result_file
 from tests.benchmarks.harness import Context, Row
-from tests.benchmarks.memory import memory
 from tests.benchmarks.pipeline import evaluation, hourly, pipeline
 from tests.benchmarks.precision import precision
 from tests.benchmarks.samplers import ARMS, samplers
@@ -31,7 +30,6 @@ BENCHMARKS: dict[str, Callable[[Context], Iterator[Row]]] = {
     "hourly": hourly,
     "precision": precision,
     "limit": limit,
-    "memory": memory,
     "samplers": samplers,
 }
 BY_NAME_ONLY = ("samplers",)  # takes two hours
