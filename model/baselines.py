@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import scipy
 import torch
 import typer
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from data.batches.one_shot import OneShotTrials
@@ -43,7 +43,7 @@ def modified_hausdorff_scores(trials: OneShotTrials) -> Tensor:
     other (Dubuisson and Jain 1994), as in the data set's own demonstration.
     """
     used, place = trials.rows.unique(return_inverse=True)
-    trees = [cKDTree(_centred_ink(ink)) for ink in trials.drawings.ink[used].cpu()]
+    trees = [scipy.spatial.cKDTree(_centred_ink(ink)) for ink in trials.drawings.ink[used].cpu()]
 
     @cache
     def distance(first: int, second: int) -> float:

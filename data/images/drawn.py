@@ -1,7 +1,7 @@
 """Whether what stands out from the paper was drawn, or is print, grain, or the rest of a shadow."""
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 INK = 0.4
 """Contrast from which a pixel is looked at."""
@@ -44,11 +44,11 @@ def is_drawn(ink: np.ndarray, level: np.ndarray, top: float) -> bool:
     total = int(dark.sum())
     rest = dark & ~_printed(dark)
     needed = max(1, LEAST_STROKES * total)
-    spots, _ = ndimage.label(rest, _AROUND)
+    spots, _ = scipy.ndimage.label(rest, _AROUND)
     area = np.bincount(spots.ravel())
     area[0] = 0
-    noise = np.abs(level - ndimage.gaussian_filter(level, 3))
-    boxes, strokes = ndimage.find_objects(spots), 0
+    noise = np.abs(level - scipy.ndimage.gaussian_filter(level, 3))
+    boxes, strokes = scipy.ndimage.find_objects(spots), 0
     for spot in np.argsort(-area, kind="stable")[:SPOTS]:
         if area[spot] < max(1, SPOT * total):
             break
@@ -67,10 +67,10 @@ def _printed(dark: np.ndarray) -> np.ndarray:
     """Return which pixels belong to parallel lines, level or upright, across all that is dark."""
     length = max(3, round(max(dark.shape) * LINE))
     found = np.zeros_like(dark)
-    joined = ndimage.maximum_filter(dark, 5)  # over gaps, and over a line's slope
+    joined = scipy.ndimage.maximum_filter(dark, 5)  # over gaps, and over a line's slope
     for lines, across in ((joined, found), (joined.T, found.T)):
-        straight = ndimage.minimum_filter1d(lines, length, axis=1, mode="nearest")
-        straight = ndimage.maximum_filter1d(straight, length, axis=1, mode="nearest")
+        straight = scipy.ndimage.minimum_filter1d(lines, length, axis=1, mode="nearest")
+        straight = scipy.ndimage.maximum_filter1d(straight, length, axis=1, mode="nearest")
         columns = np.flatnonzero(straight.any(0))
         if not len(columns):
             continue
@@ -86,12 +86,12 @@ def _printed(dark: np.ndarray) -> np.ndarray:
 
 def _goes_on(spot: np.ndarray, level: np.ndarray, tolerance: float) -> bool:
     """Return whether the spot is part of something wide that has its level."""
-    alike, _ = ndimage.label(level < np.percentile(level[spot], 10) + tolerance)
+    alike, _ = scipy.ndimage.label(level < np.percentile(level[spot], 10) + tolerance)
     names = np.unique(alike[spot])
     region = np.isin(alike, names[names > 0])
     edge = np.concatenate([region[0], region[-1], region[:, 0], region[:, -1]])
     side = max(2, round(max(level.shape) * WIDE))
-    square = ndimage.minimum_filter(region, side, mode="constant")
+    square = scipy.ndimage.minimum_filter(region, side, mode="constant")
     return bool(edge.mean() > SEEN_BEYOND or square.any())
 
 
@@ -113,14 +113,15 @@ def bold(level: np.ndarray) -> np.ndarray:
         return blank
     here, there = level[ink], level[~ink]
     apart = abs(float(here.mean() - there.mean()))
-    down, across = ndimage.find_objects(ink.astype(np.int8))[0]
+    down, across = scipy.ndimage.find_objects(ink.astype(np.int8))[0]
     box = (down.stop - down.start) * (across.stop - across.start)
     width = max(2, round(max(ink.shape) * BOLD))
     if (
         apart < max(APART, TWO_LEVELS * max(float(here.std()), float(there.std())))
         or min(edge.mean(), 1 - edge.mean()) > AT_EDGE
         or ink.sum() > FILLED * box
-        or ndimage.minimum_filter(ink, width, mode="constant").sum() < LEAST_STROKES * ink.sum()
+        or scipy.ndimage.minimum_filter(ink, width, mode="constant").sum()
+        < LEAST_STROKES * ink.sum()
     ):
         return blank
     away = (level - there.mean()) / (here.mean() - there.mean())

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from data.images.decode import decode_grey, read_bytes
 from data.images.paper import contrast
@@ -58,11 +58,11 @@ def _fitting(grey: np.ndarray) -> np.ndarray:
 def _cleaned(ink: np.ndarray) -> np.ndarray:
     """Return the ink, float32 ``[H, W]`` in 0..1, without specks and what is nowhere black."""
     ink = np.clip((ink - PAPER) / (FULL - PAPER), 0, 1)
-    spots, number = ndimage.label(ink > 0, np.ones((3, 3)))
+    spots, number = scipy.ndimage.label(ink > 0, np.ones((3, 3)))
     if not number:
         return ink
     area = np.bincount(spots.ravel(), ink.ravel())
-    darkest = ndimage.maximum(ink, spots, np.arange(number + 1))
+    darkest = scipy.ndimage.maximum(ink, spots, np.arange(number + 1))
     kept = (area >= SPECK * area.sum()) & (darkest >= 1)
     kept[0] = False
     return ink * kept[spots]
@@ -85,8 +85,8 @@ def _framed(ink: np.ndarray, size: int) -> np.ndarray:
     # From every pixel to the stroke's edge; moved outwards or inwards, it is another pen's.
     depth = np.where(
         inside,
-        ndimage.distance_transform_edt(inside) - 0.5,
-        0.5 - ndimage.distance_transform_edt(~inside),
+        scipy.ndimage.distance_transform_edt(inside) - 0.5,
+        0.5 - scipy.ndimage.distance_transform_edt(~inside),
     )
     drawn = np.clip(depth - (width - STROKE * side) / 2 + 0.5, 0, 1).astype(np.float32)
     small = np.asarray(Image.fromarray(drawn).resize((size, size), Image.Resampling.BOX))
@@ -97,8 +97,8 @@ def _framed(ink: np.ndarray, size: int) -> np.ndarray:
 def _stroke(ink: np.ndarray) -> float:
     """Return how wide the thinner strokes are, in pixels."""
     inside = ink > 0.5
-    depth = ndimage.distance_transform_edt(inside)
-    ridge = inside & (ndimage.maximum_filter(depth, 3) == depth)
+    depth = scipy.ndimage.distance_transform_edt(inside)
+    ridge = inside & (scipy.ndimage.maximum_filter(depth, 3) == depth)
     return 2 * float(np.percentile(depth[ridge], 25)) - 1 if ridge.any() else 0.0
 
 

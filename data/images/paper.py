@@ -5,8 +5,8 @@ is what a morphological closing leaves. In logarithms a shadow then takes nothin
 """
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from data.images.drawn import bold, is_drawn
 
@@ -44,7 +44,7 @@ def contrast(grey: np.ndarray) -> np.ndarray:
         return _of_flat(grey, counts)
     # Grain is finer than any stroke; more of it is taken out where nothing stands out from it.
     for smoothing in SMOOTHINGS:
-        smooth = ndimage.gaussian_filter(grey.astype(np.float32), smoothing * max(grey.shape))
+        smooth = scipy.ndimage.gaussian_filter(grey.astype(np.float32), smoothing * max(grey.shape))
         level = np.log(smooth + FLOOR)
         if smoothing != SMOOTHINGS[0] and not _evenly_lit(level):
             break  # the rest of an edge would stand out too
@@ -81,7 +81,9 @@ def _evenly_lit(level: np.ndarray) -> bool:
     """Return whether no edge of a shadow or of the sheet is in the picture."""
     window = max(3, round(max(level.shape) * WIDEST_STROKE) | 1)
     paper = _closed(level, window)
-    steps = ndimage.maximum_filter(paper, window) - ndimage.minimum_filter(paper, window)
+    steps = scipy.ndimage.maximum_filter(paper, window) - scipy.ndimage.minimum_filter(
+        paper, window
+    )
     return bool(steps.max() < EVEN)
 
 
@@ -98,7 +100,7 @@ def _of_flat(grey: np.ndarray, counts: np.ndarray) -> np.ndarray:
     away = np.abs(grey.astype(np.float32) - paper)
     top, least = float(away.max()), LEAST_CONTRAST * 255
     # Noise at the end of the scale deviates pixel by pixel.
-    blank = top < least or ndimage.uniform_filter(away, 3).max() < least / 2
+    blank = top < least or scipy.ndimage.uniform_filter(away, 3).max() < least / 2
     return np.zeros_like(away) if blank else away / top
 
 
@@ -123,6 +125,6 @@ def _closed(level: np.ndarray, window: int) -> np.ndarray:
     The picture is thought to go on beyond its edges, so that a desk seen at one of them is wide.
     """
     padded = np.pad(level, window, mode="edge")
-    lightest = ndimage.maximum_filter(padded, window)
-    closed = ndimage.minimum_filter(lightest, window)
+    lightest = scipy.ndimage.maximum_filter(padded, window)
+    closed = scipy.ndimage.minimum_filter(lightest, window)
     return closed[window:-window, window:-window]

@@ -6,9 +6,9 @@ from pathlib import Path
 import matplotlib
 import matplotlib.path
 import numpy as np
+import scipy
 from matplotlib.ft2font import FT2Font, LoadFlags
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
 FONT = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
 SIDE = 105  # pixels of a drawing
@@ -92,7 +92,7 @@ def prune(skeleton: np.ndarray) -> np.ndarray:
         tips = (_ring(np.pad(tips, 1).astype(np.uint8)) > 0) & skeleton & ~kept
         kept |= tips
     # Dots and short marks would have gone altogether.
-    marks, count = ndimage.label(skeleton, _EIGHT)
+    marks, count = scipy.ndimage.label(skeleton, _EIGHT)
     left = np.unique(marks[kept])
     return kept | (skeleton & ~np.isin(marks, left) & (marks > 0)) if count else kept
 
@@ -104,7 +104,9 @@ def _ends(skeleton: np.ndarray) -> np.ndarray:
 
 def distance(skeletons: np.ndarray) -> np.ndarray:
     """Return each pixel's distance to the nearest stroke, float32 ``[N, 105, 105]``, in pixels."""
-    return np.stack([ndimage.distance_transform_edt(~one) for one in skeletons]).astype(np.float32)
+    return np.stack([scipy.ndimage.distance_transform_edt(~one) for one in skeletons]).astype(
+        np.float32
+    )
 
 
 def distinct(skeletons: np.ndarray, apart: float) -> list[int]:

@@ -46,7 +46,11 @@ def outcome(metrics: Metrics) -> list[object]:
 
 
 def test_fit_export_reload_predict(
-    job: Job, strangers: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
+    job: Job,
+    strangers: Path,
+    capsys: pytest.CaptureFixture[str],
+    trained: list[int],
+    real_onnx: None,
 ) -> None:
     work(replace(job, total=3))
     metrics = fit(job)

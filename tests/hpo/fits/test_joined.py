@@ -47,7 +47,11 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_an_ensemble_is_kept_tested_exported_and_asked(
-    job: Job, strangers: Path, capsys: pytest.CaptureFixture[str], trained: list[int]
+    job: Job,
+    strangers: Path,
+    capsys: pytest.CaptureFixture[str],
+    trained: list[int],
+    real_onnx: None,
 ) -> None:
     folder = searched(job)
     metrics = fit(job)

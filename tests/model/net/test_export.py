@@ -91,6 +91,9 @@ def test_one_file_holds_an_ensemble(architecture: Architecture, tmp_path: Path) 
             expected = calibration(ensemble.score(ensemble.embed(a), ensemble.embed(b))).numpy()
         np.testing.assert_allclose(found, expected, atol=1e-3)
     assert np.ptp(expected) > 0.01
+    kept = path.read_bytes()
+    export_onnx(ensemble, path, calibration)
+    assert path.read_bytes() == kept
 
 
 def test_more_weights_than_a_file_holds_are_one_message(
