@@ -40,7 +40,7 @@ def progress(
     config: Mapping[str, object],
     pictures: PictureFolder,
 ) -> list[Block]:
-    """Return the section on how the best trial was found; nothing if none is complete."""
+    """Return the section on how the best trial was found; nothing if it has no best trial."""
     if curve(trials) is None:
         return []
     return [
@@ -125,7 +125,8 @@ def _best_so_far(
 ) -> Block:
     line = curve(trials)
     assert line is not None
-    caption = f"Pruned trials show their best epoch and never count as the best. {basis}"
+    caption = "Pruned and paused trials show their best epoch. A pruned trial is never the best, a "
+    caption += f"paused one only while none is complete. {basis}"
     if not line.flops:
         caption += " FLOP are left out, as they are unknown for some trials."
     picture = plots.best_so_far({name: [line]}, trials)
