@@ -35,7 +35,7 @@ from hpo.study.open import open_finished
 from hpo.study.record import StudyRecord
 from hpo.study.samplers.asha import REDUCTION, rungs_of
 from hpo.study.storage.location import StudyLocation
-from tests.benchmarks import positive, result_file
+from tests.benchmarks import named_path, positive, result_file
 
 _ENCODING = "utf-8-sig"
 """Of a table that is read: spreadsheets put a byte order mark before it."""
@@ -219,9 +219,11 @@ def plot(values: np.ndarray, count: int) -> Figure:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the CSV, if a study is named, draw the plot, and print its table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.fidelity")
-    parser.add_argument("csv", type=Path)
+    parser.add_argument("csv", type=result_file)
     parser.add_argument("study", nargs="*", help="a study's name, or several of one space")
-    parser.add_argument("--out", type=Path, default=Path("studies"), help="the folder of studies")
+    parser.add_argument(
+        "--out", type=named_path, default=Path("studies"), help="the folder of studies"
+    )
     parser.add_argument("--plot", type=result_file, metavar="PNG", help="draw the table, too")
     parser.add_argument(
         "--rungs", type=positive(int), default=4, help="that are drawn (default: 4)"
