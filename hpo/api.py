@@ -124,10 +124,10 @@ class Study:
 
     @property
     def best(self) -> "FrozenTrial":
-        """The best complete trial.
+        """The best complete trial; while there is none, the best that is paused at a rung.
 
         Raises:
-            StudyError: there is none yet.
+            StudyError: there is neither yet.
         """
         from hpo.study.record import best_trials
 
@@ -208,7 +208,7 @@ class Study:
         """Return a figure of the best accuracy so far, a dot for every trial.
 
         Raises:
-            StudyError: there is no complete trial yet.
+            StudyError: no trial is complete or paused yet.
         """
         from hpo.results.costs import costed_trials
         from hpo.results.history import curve

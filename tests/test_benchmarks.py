@@ -16,7 +16,7 @@ from hpo.study.files import changed
 from model.hyperparameters import Hyperparameters
 from model.net.saved import SavedNet
 from model.net.siamese import SiameseNet
-from tests.benchmarks import fidelity, intervals, photographs, pictures, time_to_accuracy
+from tests.benchmarks import exported, fidelity, intervals, photographs, pictures, time_to_accuracy
 from tests.benchmarks.__main__ import BENCHMARKS, main
 from tests.benchmarks.gpu import __main__ as gpu
 from tests.benchmarks.harness import Context, Row
@@ -104,6 +104,7 @@ def test_nothing_is_no_number_left_out(
         (time_to_accuracy.main, ["--json"]),
         (photographs.main, ["--model", "x", "--json"]),
         (fidelity.main, ["x.csv", "--plot"]),
+        (fidelity.main, []),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
@@ -116,6 +117,24 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
         with pytest.raises(SystemExit):
             main([*words, file])
         assert f"{file!r}: give a file, in a folder that is there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (photographs.main, ["--model"]),
+        (exported.main, ["--final"]),
+        (fidelity.main, ["x.csv", "tiny", "--out"]),
+        (replay.main, ["x.csv", "--study", "smoke", "--teraflops", "1", "--out"]),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    main: Callable[[list[str]], int], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in ("", " "):
+        with pytest.raises(SystemExit):
+            main([*words, path])
+        assert f"{path!r} is empty; give a path" in capsys.readouterr().err
 
 
 def test_no_query_of_a_support_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """How far a low rung can be trusted: the table of learning curves and what follows from it."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from hpo.study.files import changed
 from hpo.study.open import open_finished, open_study
 from hpo.study.run import StudyRun
 from hpo.study.storage.location import StudyLocation
+from model.training.trainer import Trainer
 from tests.benchmarks import fidelity
 from tests.hpo.support import tiny_config, tiny_dataset, tiny_job
 
@@ -90,6 +92,7 @@ def test_the_table_of_fidelity_holds_every_epoch_and_parameter(
         (b"seed,accuracy_1,accuracy_2\n", "accuracy_1, accuracy_2, ... should be"),
         (b"seed,accuracy_1,accuracy_2\n1,0.5\n", "should be in [0, 1] in every row"),
         (b"seed,accuracy_1,accuracy_2\n1,0.5,x\n", "cannot be read as a table"),
+        (b"seed,accuracy_1\n1,0.5\n1,0.5,0.6\n", "row 2 has more cells than there are columns"),
         (b"seed,accuracy_1,accuracy_2\n1,0.5,1.5\n", "should be in [0, 1] in every row"),
     ],
 )
@@ -104,6 +107,49 @@ def test_what_is_no_table_of_fidelity_is_refused(
     told = capsys.readouterr().err
     assert str(file) in told
     assert said in told
+
+
+def row(seed: int, *accuracies: float) -> dict[str, object]:
+    return {"seed": seed, **{f"accuracy_{n}": each for n, each in enumerate(accuracies, 1)}}
+
+
+def test_a_table_that_cannot_be_written_keeps_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "table.csv"
+    fidelity.write([row(1, 0.5, 0.6)], file)
+    before = file.read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(csv.DictWriter, "writerows", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fidelity.write([row(2, 0.5, 0.6)], file)
+    assert file.read_bytes() == before
+
+
+def test_a_training_is_one_row_of_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    # As of a study and of a copy of it.
+    fidelity.write([row(1, 0.5, 0.6), row(1, 0.5, 0.6)], file)
+    once = file.read_text()
+    assert once == "seed,accuracy_1,accuracy_2\n1,0.5,0.6\n"
+    file.write_bytes(once.encode("utf-8-sig"))  # as a spreadsheet saves it
+    fidelity.write([row(1, 0.5, 0.6), row(2, 0.1, 0.2)], file)
+    assert file.read_text() == once + "2,0.1,0.2\n"
+
+
+def test_trainings_that_all_end_early_fit_the_table_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epoch = Trainer._epoch
+    monkeypatch.setattr(Trainer, "_epoch", lambda *args: replace(epoch(*args), diverged=True))
+    monkeypatch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
+    work(tiny_job(tmp_path, 1))
+    (only,) = fidelity.rows_of(StudyLocation("tiny", tmp_path))
+    assert only["accuracy_1"] == only["accuracy_2"] == only["accuracy_3"]
+    assert "accuracy_4" not in only
 
 
 @pytest.mark.filterwarnings("error")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,6 +160,8 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
             metrics = _fit(run, plan, trials, fitters, folder, digest, known, progress)
             for path in checkpoints.folder.glob("*"):
                 path.unlink(missing_ok=True)
+            with suppress(OSError):  # it may be a link to another disk
+                checkpoints.folder.rmdir()
         output.print(f"Written to {folder}")
     print_figures(output, metrics)
     print_next(output, run, folder)

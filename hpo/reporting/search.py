@@ -1,7 +1,7 @@
 """The sections on the search: progress, best trials, trial outcomes, importances, costs."""
 
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import optuna
@@ -14,8 +14,8 @@ from hpo.results.costs import CostedTrial
 from hpo.results.history import curve
 from hpo.results.plots import history as plots
 from hpo.results.plots import slices
-from hpo.results.plots.style import STATE_WORDS
-from hpo.study.attempts import latest_attempts, reason
+from hpo.results.plots.style import OUTCOMES
+from hpo.study.attempts import latest_attempts, outcome, reason
 from hpo.study.record import candidates, kinds_in_words, paused_in_words
 from hpo.study.space.catalogue import catalogue
 from hpo.study.trials import FINISHED, TrialRecord, ranked
@@ -40,7 +40,7 @@ def progress(
     config: Mapping[str, object],
     pictures: PictureFolder,
 ) -> list[Block]:
-    """Return the section on how the best trial was found; nothing if none is complete."""
+    """Return the section on how the best trial was found; nothing if it has no best trial."""
     if curve(trials) is None:
         return []
     return [
@@ -68,7 +68,7 @@ def search(
     if len(chosen) >= _ENOUGH and (narrow := at_a_bound(chosen[:_TOP])):
         best.append(narrow)
     important, importance_blocks = _importances(study, complete, pictures)
-    caption = f"Failed trials are left out; pruned trials show their best epoch. {basis}"
+    caption = f"Failed trials are left out; pruned and paused ones show their best epoch. {basis}"
     cost = pictures.add(
         plots.cost(scored), "cost", "Accuracy of each trial against its cost", caption
     )
@@ -125,7 +125,8 @@ def _best_so_far(
 ) -> Block:
     line = curve(trials)
     assert line is not None
-    caption = f"Pruned trials show their best epoch and never count as the best. {basis}"
+    caption = "Pruned and paused trials show their best epoch. A pruned trial is never the best, a "
+    caption += f"paused one only while none is complete. {basis}"
     if not line.flops:
         caption += " FLOP are left out, as they are unknown for some trials."
     picture = plots.best_so_far({name: [line]}, trials)
@@ -133,8 +134,8 @@ def _best_so_far(
 
 
 def _counts(trials: Sequence[TrialRecord]) -> str:
-    counts = {word: sum(t.state == state for t in trials) for state, word in STATE_WORDS.items()}
-    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    counts = Counter(map(outcome, trials))
+    said = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
     return f"{len(trials)} trial{'s' * (len(trials) != 1)}: {said}."
 
 
@@ -146,27 +147,26 @@ def _outcomes(trials: list[CostedTrial], pictures: PictureFolder) -> list[Block]
         blocks.append(Text(f"{said}: {_named(collapsed)}."))
     if any(trial.started for trial in trials):
         caption = "Left: when each trial ran, without the time in which none did. Right: the last "
-        caption += "epoch it completed; a pruned trial was stopped after that epoch."
-        picture = plots.states(trials)
+        caption += "epoch it completed; a pruned or paused trial was stopped after that epoch."
+        picture = plots.outcomes(trials)
         blocks.append(pictures.add(picture, "trials", "Trials by outcome", caption))
-    if pruned := [t for t in latest_attempts(trials).values() if t.state == TrialState.PRUNED]:
-        blocks.append(_table_of_pruned(pruned))
+    if stopped := [t for t in latest_attempts(trials).values() if t.state == TrialState.PRUNED]:
+        blocks.append(_table_of_stopped(stopped))
     if any(trial.state == TrialState.FAIL for trial in trials):
         blocks.append(_table_of_failed(trials))
     return blocks
 
 
-def _table_of_pruned(pruned: Sequence[TrialRecord]) -> Table:
-    by_epoch: dict[int, list[TrialRecord]] = defaultdict(list)
-    for trial in pruned:
-        by_epoch[trial.epochs].append(trial)
+def _table_of_stopped(stopped: Sequence[TrialRecord]) -> Table:
+    groups: dict[tuple[int, str], list[TrialRecord]] = defaultdict(list)
+    for trial in stopped:
+        groups[trial.epochs, outcome(trial)].append(trial)
     lines = [
-        (str(epoch), str(len(group)), _numbers(group)) for epoch, group in sorted(by_epoch.items())
+        (str(epoch), word, str(len(group)), _numbers(group))
+        for (epoch, word), group in sorted(groups.items())
     ]
-    said = "Trials stopped by the pruner" + ", or paused and not promoted" * any(
-        trial.paused for trial in pruned
-    )
-    return Table(("stopped after epoch", "count", "trials"), lines, f"{said}.")
+    said = "Trials stopped by the pruner: pruned ones for good, paused ones may still be promoted."
+    return Table(("stopped after epoch", "outcome", "count", "trials"), lines, said)
 
 
 def _table_of_failed(trials: Sequence[TrialRecord]) -> Table:
@@ -238,7 +238,7 @@ def _slices(
 ) -> list[Block]:
     named = list(dict.fromkeys(name for trial in trials for name in trial.params))
     layers = _layers(named)
-    drawn = f"One dot per complete or pruned trial; lighter dots are later. {basis}"
+    drawn = f"One dot per complete, paused or pruned trial; lighter dots are later. {basis}"
     blocks: list[Block] = []
     for kinds, file, title in (
         (_RATES, "slices-rates", "Accuracy against each layer's rates"),

@@ -7,6 +7,8 @@ import numpy as np
 from optuna.trial import TrialState
 
 from hpo.results.costs import CostedTrial, in_order_of_ending
+from hpo.study.record import candidates
+from hpo.study.trials import ranked
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Curve:
         trials: finished trials up to here: 1, 2, ...
         seconds: of all trials up to here, failed ones included.
         flops: of their training, likewise; empty if they are unknown for a trial.
-        best: highest accuracy of a complete trial so far; NaN before the first one.
+        best: highest accuracy of a complete trial so far; if the study has none, of one that is
+            paused at its highest rung; NaN before the first one.
     """
 
     trials: tuple[float, ...]
@@ -27,9 +30,13 @@ class Curve:
 
 
 def curve(trials: list[CostedTrial]) -> Curve | None:
-    """Return the study's curve, None if no trial is complete."""
-    if not any(trial.is_complete for trial in trials):
+    """Return the study's curve, None if no trial is complete or paused."""
+    chosen = candidates(trials)
+    if not chosen:
         return None
+    # It ends with the accuracy of the study's best trial.
+    alike = ranked(chosen) or [trial for trial in chosen if trial.epochs == chosen[0].epochs]
+    numbers_alike = {trial.number for trial in alike}
     seconds = flops = 0.0
     known, highest = True, float("nan")
     points: list[tuple[float, float, float, float]] = []
@@ -39,7 +46,7 @@ def curve(trials: list[CostedTrial]) -> Curve | None:
         if trial.state == TrialState.FAIL:
             continue
         known &= trial.flops is not None
-        if trial.is_complete:
+        if trial.number in numbers_alike:
             highest = float(np.fmax(highest, trial.accuracy or 0.0))
         points.append((float(len(points) + 1), seconds, flops, highest))
     numbers, times, operations, best = zip(*points, strict=True)

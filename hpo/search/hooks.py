@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 
 from hpo.study.run import StudyRun
-from hpo.study.trials import original_number
+from hpo.study.trials import is_paused, original_number
 from model.training.trainer import EpochResult, Trainer
 
 _log = logging.getLogger(__name__)
@@ -48,7 +47,8 @@ class TrialEpoch:
         params: the suggested values, by name.
         history: the results of all epochs so far; the last is that of this one.
         learning_rates: of this epoch, by layer.
-        state: ``running``, or with the last epoch ``complete`` or ``pruned``.
+        state: ``running``, or with the last epoch ``complete``, ``paused`` (at a rung, from which
+            another trial of the configuration may go on) or ``pruned``.
     """
 
     study: str
@@ -81,13 +81,14 @@ class EpochHook(Observer):
 
     def on_epoch(self, trial: optuna.Trial, trainer: Trainer) -> None:
         """Hand on an epoch after which the trial goes on."""
-        self._tell(trial, trainer, TrialState.RUNNING)
+        self._tell(trial, trainer, "running")
 
     def on_end(self, trial: optuna.Trial, trainer: Trainer, pruned: bool) -> None:
         """Hand on the last epoch."""
-        self._tell(trial, trainer, TrialState.PRUNED if pruned else TrialState.COMPLETE)
+        stopped = "paused" if is_paused(trial) else "pruned"
+        self._tell(trial, trainer, stopped if pruned else "complete")
 
-    def _tell(self, trial: optuna.Trial, trainer: Trainer, state: TrialState) -> None:
+    def _tell(self, trial: optuna.Trial, trainer: Trainer, state: str) -> None:
         groups = trainer.optimiser.param_groups
         try:
             self._call(
@@ -98,7 +99,7 @@ class EpochHook(Observer):
                     history=tuple(trainer.history),
                     # On a GPU they are 32-bit floats.
                     learning_rates={g["layer"]: float(f"{float(g['lr']):.6g}") for g in groups},
-                    state=state.name.lower(),
+                    state=state,
                 )
             )
         except Exception as error:

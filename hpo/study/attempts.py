@@ -17,6 +17,15 @@ def latest_attempts(trials: Iterable[TrialRecord]) -> dict[int, TrialRecord]:
     return {trial.original_number: trial for trial in trials}
 
 
+def outcome(trial: TrialRecord) -> str:
+    """Return in a word how a trial ended or stands. Optuna also calls a paused trial pruned."""
+    if trial.state == TrialState.FAIL:
+        return "failed or interrupted"
+    if trial.state == TrialState.PRUNED and trial.paused:
+        return "paused"
+    return trial.state.name.lower()
+
+
 def reason(trial: TrialRecord, latest: Mapping[int, TrialRecord]) -> str:
     """Return why a trial failed or was pruned; empty if it did not. See `latest_attempts`."""
     if trial.state == TrialState.PRUNED:

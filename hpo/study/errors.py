@@ -23,8 +23,11 @@ class DamagedFitError(StudyError):
     """A file of a final fit that cannot be used. ``what`` is the message without its cure."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what}; fit again")
+        super().__init__(what)
         self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what}; fit again"
 
 
 def refuse_outside(low: float, high: float, **values: Any) -> None:

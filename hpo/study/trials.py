@@ -175,7 +175,7 @@ def promoted_after_epoch(trial: BaseTrial | FrozenTrial) -> int | None:
     return epoch
 
 
-def is_paused(trial: FrozenTrial) -> bool:
+def is_paused(trial: BaseTrial | FrozenTrial) -> bool:
     """Return whether a trial was paused at a rung, from which another may go on."""
     return bool(trial.user_attrs.get(_PAUSED, False))
 

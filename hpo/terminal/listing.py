@@ -21,7 +21,7 @@ class ListedStudy:
 
     Attributes:
         database: its URL or file, without a password.
-        finished: complete and pruned trials.
+        finished: complete, paused and pruned trials.
         running: running trials, including those whose process died.
         best: best value, if any.
         latest: when a trial last started or ended, if any did.

@@ -19,6 +19,13 @@ def positive(kind: Callable[[str], _Number]) -> Callable[[str], _Number]:
     return read
 
 
+def named_path(text: str) -> Path:
+    """Read an option of `argparse` as a path; blank, it would be the folder that one is in."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is empty; give a path")
+    return Path(text)
+
+
 def result_file(text: str) -> Path:
     """Read an option of `argparse` as a file to write; refused before anything is measured."""
     path = Path(text)

@@ -20,6 +20,7 @@ from data.split import split
 from hpo.results.metrics import Metrics, load_metrics
 from model.evaluation.scores import credit, one_shot_scores
 from model.net.saved import load_net
+from tests.benchmarks import named_path
 
 FRESH = 1_000
 SEED = 77
@@ -82,7 +83,7 @@ def stated(metrics: Metrics) -> float | None:
 def main(arguments: list[str] | None = None) -> int:
     """Print two lines a fit, and return 1 if a file's accuracy is not that of its metrics."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.exported")
-    parser.add_argument("--final", type=Path, nargs="+", required=True, metavar="DIR")
+    parser.add_argument("--final", type=named_path, nargs="+", required=True, metavar="DIR")
     options = parser.parse_args(arguments)
     bad = 0
     for folder in options.final:

@@ -16,6 +16,7 @@ training that diverged or collapsed keeps its last value.
 
 import argparse
 import csv
+import io
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from matplotlib.figure import Figure
 from optuna import Study
 from scipy.stats import ConstantInputWarning, spearmanr
 
+from data.files.atomic import write_bytes
 from hpo.results.costs import costed_trials
 from hpo.results.plots.style import GREY, SERIES, axes, percent_axis, save, styled
 from hpo.study.errors import ConfigError, StudyError
@@ -33,8 +35,10 @@ from hpo.study.open import open_finished
 from hpo.study.record import StudyRecord
 from hpo.study.samplers.asha import REDUCTION, rungs_of
 from hpo.study.storage.location import StudyLocation
-from tests.benchmarks import positive, result_file
+from tests.benchmarks import named_path, positive, result_file
 
+_ENCODING = "utf-8-sig"
+"""Of a table that is read: spreadsheets put a byte order mark before it."""
 _COSTS = ("pairs_per_epoch", "teraflops_per_epoch")
 
 
@@ -49,7 +53,9 @@ def rows_of(*locations: StudyLocation) -> list[dict[str, object]]:
         _refuse_other(studies[0], other)
     trials = [trial for study in studies for trial in costed_trials(study) if trial.is_complete]
     names = sorted({name for trial in trials for name in trial.params})
-    epochs = max((len(trial.history) for trial in trials), default=0)
+    # Not only those that were trained: another machine's trainings may all have ended early.
+    asked = [(StudyRecord.of(study).config or {}).get("budget.epochs", 0) for study in studies]
+    epochs = max([*asked, *(len(trial.history) for trial in trials)])
     rows = []
     for trial in trials:
         values = [float(result["one_shot_accuracy"]) for result in trial.history]
@@ -90,22 +96,27 @@ def write(rows: Sequence[Mapping[str, object]], file: Path) -> None:
 
     Raises:
         ConfigError: the file is no such table, or its trainings have other epochs.
+        OSError: it cannot be written; what it held is still there.
     """
-    known: list[Mapping[str, object]] = []
+    table: list[Mapping[str, object]] = []
     if file.exists():
         epochs, more = accuracies(file).shape[1], sum(map(_is_accuracy, rows[0]))
         if epochs != more:
             raise ConfigError(f"{file} has {epochs} epochs of a training, the studies {more}")
-        known = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
-    there = set(map(_training, known))
-    rows = [*known, *(row for row in rows if _training(row) not in there)]
-    names = dict.fromkeys(name for row in rows for name in row)
+        table += csv.DictReader(file.read_text(encoding=_ENCODING).splitlines())
+    there = set(map(_training, table))
+    for row in rows:
+        if (training := _training(row)) not in there:
+            there.add(training)
+            table.append(row)
+    names = dict.fromkeys(name for row in table for name in row)
     # Parameters of a wider space come after the others, not after the accuracies.
     columns = sorted(names, key=lambda name: name in _COSTS or _is_accuracy(name))
-    with file.open("w", newline="", encoding="utf-8") as text:
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    write_bytes(file, text.getvalue().encode())
 
 
 def _training(row: Mapping[str, object]) -> frozenset[tuple[str, str]]:
@@ -128,10 +139,13 @@ def accuracies(file: Path) -> np.ndarray:
         ConfigError: it cannot be read, or is no such table.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as text:
+        with file.open(newline="", encoding=_ENCODING) as text:
             table = csv.DictReader(text)
             names = list(filter(_is_accuracy, table.fieldnames or ()))
-            values = np.array([[float(row[name] or "nan") for name in names] for row in table])
+            rows = list(table)
+        if long := next((n for n, row in enumerate(rows, 1) if None in row), None):
+            raise ValueError(f"row {long} has more cells than there are columns")
+        values = np.array([[float(row[name] or "nan") for name in names] for row in rows])
     except (OSError, ValueError, csv.Error) as error:
         raise ConfigError(f"{file} cannot be read as a table of learning curves: {error}") from None
     if values.size == 0 or not ((values >= 0) & (values <= 1)).all():
@@ -205,9 +219,11 @@ def plot(values: np.ndarray, count: int) -> Figure:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the CSV, if a study is named, draw the plot, and print its table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.fidelity")
-    parser.add_argument("csv", type=Path)
+    parser.add_argument("csv", type=result_file)
     parser.add_argument("study", nargs="*", help="a study's name, or several of one space")
-    parser.add_argument("--out", type=Path, default=Path("studies"), help="the folder of studies")
+    parser.add_argument(
+        "--out", type=named_path, default=Path("studies"), help="the folder of studies"
+    )
     parser.add_argument("--plot", type=result_file, metavar="PNG", help="draw the table, too")
     parser.add_argument(
         "--rungs", type=positive(int), default=4, help="that are drawn (default: 4)"

@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from data.images.ink import read_ink
 from data.sources.table import load
 from hpo.study.provenance import versions
 from model.net.saved import SavedNet, load_net
-from tests.benchmarks import positive, result_file
+from tests.benchmarks import named_path, positive, result_file
 from tests.benchmarks.inputs import omniglot_root, trials_of
 from tests.photographs import SCENES, SHADOW, photograph, saved
 
@@ -30,7 +29,9 @@ CLEAN, BOTH = "clean", "both sides with shadow"
 def main(arguments: list[str] | None = None) -> int:
     """Print the table, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.photographs")
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="a final/ folder")
+    parser.add_argument(
+        "--model", type=named_path, required=True, metavar="DIR", help="a final/ folder"
+    )
     parser.add_argument(
         "--queries", type=positive(int), default=100, help="in each row, 20 of each support"
     )

@@ -48,7 +48,8 @@ ALPHABETS = {
 }
 WAYS = (2, 5, 10, 15, 20)
 _START = datetime(2026, 3, 1, 8)
-_STATES = {"C": TrialState.COMPLETE, "P": TrialState.PRUNED, "R": TrialState.RUNNING}
+_STATES = {"C": TrialState.COMPLETE, "R": TrialState.RUNNING}
+_STATES |= dict.fromkeys("PQ", TrialState.PRUNED)
 
 
 def fake_study(
@@ -59,7 +60,7 @@ def fake_study(
     sampler: str = "random",
     seed: int = 0,
 ) -> optuna.Study:
-    """Make a study with a trial for each letter: Complete, Pruned, Failed, Died, Running."""
+    """Make a study, a letter a trial: Complete, Pruned, Queued (paused), Failed, Died, Running."""
     config = load(base).changed(sampler=sampler, seed=seed)
     config = config.model_copy(update={"name": location.name})
     study = open_study(StudyRun(config=config, location=location))
@@ -98,16 +99,17 @@ def _trial(
     top = float(np.clip(high + good + generator.normal(0, 0.05), 0.05, 0.95))
     epochs = config.budget.epochs
     reached = {"C": epochs, "P": int(generator.integers(1, epochs)), "D": 1, "R": 3}
-    reached["F"] = 0 if number % 2 else 2
+    reached |= {"F": 0 if number % 2 else 2, "Q": 1 + number % 2}
     values = {
         epoch: round(320 * (0.05 + (top - 0.05) * (1 - 0.6**epoch))) / 320
         for epoch in range(1, reached[letter] + 1)
     }
     attributes: dict = {"parameters": (count := parameter_count(net)), "device": "cpu"}
-    if letter in "CP":
+    if letter in "CPQ":
         attributes["pairs_seen"] = reached[letter] * config.budget.pairs_per_epoch
         attributes["seconds"] = reached[letter] * (3 + count / 4e5)
         attributes["best_epoch"] = max(values, key=lambda epoch: values[epoch])
+        attributes["paused"] = letter == "Q"
     if letter == "F":
         attributes["failure"] = (
             "RuntimeError: DefaultCPUAllocator: can't allocate memory: you tried to allocate "

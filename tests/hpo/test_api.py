@@ -8,7 +8,9 @@ import hpo
 from hpo.fits.final import FitPlan
 from hpo.search.hooks import TrialEpoch
 from hpo.study.errors import ConfigError, StudyError
+from hpo.study.storage.location import StudyLocation
 from tests import ROOT
+from tests.hpo.report_support import fake_study
 from tests.hpo.support import tiny_config
 
 
@@ -43,6 +45,21 @@ def test_what_is_not_there_yet_is_said(study: hpo.Study) -> None:
         _ = study.best
     with pytest.raises(StudyError, match="run it first"):
         _ = study.trials
+
+
+def test_paused_trials_alone_have_a_best_one_everywhere(tmp_path: Path) -> None:
+    location = StudyLocation("compact", tmp_path)
+    fake_study(location, "QQQP")
+    study = hpo.Study("compact", out=tmp_path, device="cpu")
+    best = study.best
+    row = study.trials[best.number]
+    highest = max(best.intermediate_values.values())
+    assert (best.number, row["value"], row["epochs"]) == (1, highest, 2)
+    drawn = study.plot().figure.axes[0]
+    assert drawn.lines[0].get_ydata()[-1] == pytest.approx(highest)  # type: ignore[index]
+    report = (study.report() / "report.md").read_text()
+    assert f"Best trial in the search: {best.number}, paused after epoch 2" in report
+    assert "Best accuracy so far" in report
 
 
 def test_a_study_starts_from_another_or_from_a_file(

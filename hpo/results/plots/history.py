@@ -5,16 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from optuna.trial import TrialState
 
 from hpo.results.costs import CostedTrial, in_order_of_ending
 from hpo.results.history import Curve, band
 from hpo.results.plots.style import (
     BLACK,
     BLUE,
+    OUTCOMES,
     SERIES,
-    STATE_WORDS,
-    STATES,
     axes,
     legend,
     log_ticks,
@@ -22,6 +20,7 @@ from hpo.results.plots.style import (
     styled,
     whole_numbers,
 )
+from hpo.study.attempts import outcome
 from hpo.study.trials import FINISHED
 
 _SECONDS = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -86,12 +85,11 @@ def best_so_far(
 
 def _dots(ax: Axes, trials: Sequence[CostedTrial]) -> None:
     finished = [trial for trial in in_order_of_ending(list(trials)) if trial.state in FINISHED]
-    for state in FINISHED:
-        look = STATES[state]
+    for word, look in OUTCOMES.items():
         dots = [
             (i + 1, row.accuracy)
             for i, row in enumerate(finished)
-            if row.state == state and row.accuracy is not None
+            if outcome(row) == word and row.accuracy is not None
         ]
         if dots:
             ax.plot(
@@ -100,7 +98,7 @@ def _dots(ax: Axes, trials: Sequence[CostedTrial]) -> None:
                 color=look.colour,
                 markersize=4,
                 alpha=0.55,
-                label=f"{STATE_WORDS[state]} trial",
+                label=f"{word} trial",
             )
 
 
@@ -118,8 +116,8 @@ def importances(values: Mapping[str, float]) -> Figure:
 
 
 @styled()
-def states(trials: Sequence[CostedTrial]) -> Figure:
-    """Plot when each trial ran and its last epoch, by its state."""
+def outcomes(trials: Sequence[CostedTrial]) -> Figure:
+    """Plot when each trial ran and its last epoch, by its outcome."""
     figure, [[when, epochs]] = axes(1, 2, height=4.6, sharey=True, width_ratios=(3, 2))
     begun = [row for row in trials if row.started is not None]
     now = max((row.ended or row.started for row in begun if row.started), default=None)
@@ -130,15 +128,15 @@ def states(trials: Sequence[CostedTrial]) -> Figure:
     ]
     busy = _busy_time(stretches)
     scale, name = unit(max((busy(end) for _, end in stretches), default=1.0), _SECONDS)
-    for state, look in STATES.items():
-        chosen = [i for i, row in enumerate(begun) if row.state == state]
+    for word, look in OUTCOMES.items():
+        chosen = [i for i, row in enumerate(begun) if outcome(row) == word]
         if not chosen:
             continue
         numbers = [begun[i].number for i in chosen]
         begins = [busy(stretches[i][0]) / scale for i in chosen]
         ends = [busy(stretches[i][1]) / scale for i in chosen]
         when.hlines(numbers, begins, ends, color=look.colour, linewidth=1.4)
-        label = f"{STATE_WORDS[state]} ({len(chosen)})"
+        label = f"{word} ({len(chosen)})"
         size = 4 if len(begun) < 120 else 3
         when.plot(ends, numbers, look.marker, color=look.colour, markersize=size, label=label)
         reached = [begun[i].epochs for i in chosen]
@@ -174,20 +172,20 @@ def cost(trials: Sequence[CostedTrial]) -> Figure:
         ("training FLOP per pair", lambda trial: trial.flops_per_pair),
         ("seconds", lambda trial: trial.seconds),
     )
+    finished = [trial for trial in trials if trial.state in FINISHED]
     for ax, (label, value) in zip(row, panels, strict=True):
-        # The complete ones lie above the pruned ones.
-        for state in reversed(FINISHED):
-            look = STATES[state]
+        # The complete ones lie above the others.
+        for word, look in reversed(OUTCOMES.items()):
             points = [
                 (value(trial), trial.accuracy)
-                for trial in trials
-                if trial.state == state and value(trial) and trial.accuracy is not None
+                for trial in finished
+                if outcome(trial) == word and value(trial) and trial.accuracy is not None
             ]
             if not points:
                 continue
-            name = f"{STATE_WORDS[state]} trial"
+            name = f"{word} trial"
             ax.plot(*zip(*points), look.marker, color=look.colour, alpha=0.6, label=name)
-            if state == TrialState.COMPLETE:
+            if word == "complete":
                 ax.step(
                     *_frontier(points),  # type: ignore[arg-type]
                     where="post",

@@ -20,6 +20,7 @@ from hpo.results.plots.style import (
     styled,
     whole_numbers,
 )
+from hpo.study.record import candidates
 from hpo.study.trials import TrialRecord
 
 _WORDS = {"learning_rate": "learning rate", "l2": "L2", "kernel_size": "kernel, px"}
@@ -89,7 +90,7 @@ def parallel(rows: Sequence[TrialRecord], names: Sequence[str]) -> Figure:
             for name in names
         ]
         ax.plot(heights, color=colour_map(colours(row.accuracy or 0.0)), linewidth=1, alpha=0.7)
-    best = max(rows, key=lambda row: (row.is_complete, row.accuracy or 0.0))
+    best = candidates(rows)[0]
     ax.plot(
         [_height(space[n], best.params[n]) if n in best.params else np.nan for n in names],
         color=BLACK,

@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
-from optuna.trial import TrialState
 from PIL import Image
 
 from data.files.atomic import write_bytes
@@ -81,20 +80,15 @@ SERIES = (
 )
 """The looks of the first, second, ... series of a plot; then they repeat."""
 
-STATES = {
-    TrialState.COMPLETE: Look(BLUE, "o"),
-    TrialState.PRUNED: Look(ORANGE, "v"),
-    TrialState.FAIL: Look(VERMILION, "X"),
-    TrialState.RUNNING: Look(GREEN, ">"),
-    TrialState.WAITING: Look(GREY, "."),
+OUTCOMES = {
+    "complete": Look(BLUE, "o"),
+    "paused": Look(SKY, "D"),
+    "pruned": Look(ORANGE, "v"),
+    "failed or interrupted": Look(VERMILION, "X"),
+    "running": Look(GREEN, ">"),
+    "waiting": Look(GREY, "."),
 }
-STATE_WORDS = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed or interrupted",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
+"""The look of each `hpo.study.attempts.outcome` of a trial, in the order of a legend."""
 
 
 @contextmanager

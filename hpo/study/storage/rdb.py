@@ -31,10 +31,8 @@ _SERVER = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
 class _ChangedError(StudyError, KeyError):
     """As a KeyError it is what Optuna and its dashboard expect of a record that is not there."""
 
-    __str__ = Exception.__str__
-
-    def __init__(self) -> None:
-        super().__init__(
+    def __str__(self) -> str:
+        return (
             "the study is no longer in its database as it was: it was deleted, renamed or rolled "
             "back while it ran. Rerun the command to go on with what is there now"
         )

@@ -23,7 +23,7 @@ from hpo.results.plots.style import save
 from hpo.study.errors import ConfigError
 from hpo.study.files import load
 from hpo.study.provenance import versions
-from tests.benchmarks import positive
+from tests.benchmarks import named_path, positive
 from tests.benchmarks.replay.ledger import Ledger
 from tests.benchmarks.replay.results import plot, reaching
 from tests.benchmarks.replay.searchers.table import GROUPS, REFERENCE, SEARCHERS, refuse_missing
@@ -42,7 +42,7 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="searchers:\n" + "\n".join(f"  {n:16} {s.summary}" for n, s in SEARCHERS.items()),
     )
-    parser.add_argument("table", type=Path, help="a CSV of tests.benchmarks.fidelity")
+    parser.add_argument("table", type=named_path, help="a CSV of tests.benchmarks.fidelity")
     parser.add_argument("--study", required=True, help="whose space it is: a name or a .toml file")
     parser.add_argument(
         "--set",
@@ -55,7 +55,7 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser
         "--seeds", type=positive(int), default=10, help="of each searcher (default: 10)"
     )
     parser.add_argument("--teraflops", type=positive(float), required=True, help="of each search")
-    parser.add_argument("--out", type=Path, required=True, help="the folder of the results")
+    parser.add_argument("--out", type=named_path, required=True, help="the folder of the results")
     parser.add_argument(
         "--searcher",
         action="append",

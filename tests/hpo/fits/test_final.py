@@ -94,7 +94,7 @@ def test_fit_export_reload_predict(
         assert shown.scores[shown.chosen] == max(shown.scores)
     assert (folder / "training_curve.png").stat().st_size > 10_000
     assert (folder / "siamese.onnx").exists()
-    assert not list((folder / "checkpoints").glob("*"))
+    assert not (folder / "checkpoints").exists()
 
     answer = Classifier(folder, strangers).rank(strangers / "1.png")
     assert {one.name for one in answer} == {"0", "1", "2"}

@@ -54,6 +54,18 @@ def test_failures_and_prunings_are_counted_by_reason(tmp_path: Path) -> None:
     assert [row[2] for row in cells(blocks) if row[2] == "1"]
 
 
+def test_paused_trials_are_told_from_pruned_ones(tmp_path: Path) -> None:
+    blocks, pictures = section(tmp_path, "CQQPC")
+    said = prose(blocks)
+    assert "5 trials: 2 complete, 2 paused, 1 pruned." in said
+    assert cells(blocks, "1", "paused") == [("1", "paused", "1", "2")]
+    assert cells(blocks, "2", "paused") == [("2", "paused", "1", "1")]
+    assert [row[1:] for row in cells(blocks) if row[-1] == "3"] == [("pruned", "1", "3")]
+    for name in ("best-so-far", "cost"):
+        assert {"paused trial", "pruned trial"} <= set(pictures.legend(name))
+    assert {"paused (2)", "pruned (1)"} <= set(pictures.legend("trials"))
+
+
 def test_collapsed_trials_are_named(tmp_path: Path) -> None:
     blocks, _ = section(tmp_path, "CCC")
     assert "fell back to chance" not in prose(blocks)

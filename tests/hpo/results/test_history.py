@@ -5,6 +5,7 @@ import pytest
 
 from hpo.results.costs import costed_trials
 from hpo.results.history import Curve, at, band, curve
+from hpo.study.record import best_trials
 from hpo.study.storage.location import StudyLocation
 from tests.hpo.report_support import fake_study
 
@@ -25,6 +26,19 @@ def test_a_curve_has_a_point_for_each_finished_trial(tmp_path: Path) -> None:
 def test_without_a_complete_trial_there_is_no_curve(tmp_path: Path) -> None:
     trials = costed_trials(fake_study(StudyLocation("smoke", tmp_path), "PFD", base="smoke"))
     assert curve(trials) is None
+
+
+def test_without_a_complete_trial_the_best_is_of_the_highest_rung(tmp_path: Path) -> None:
+    study = fake_study(StudyLocation("smoke", tmp_path), "QQQQP", base="smoke")
+    trials = costed_trials(study)
+    assert [trial.epochs for trial in trials[:4]] == [1, 2, 1, 2]
+    line = curve(trials)
+    assert line is not None
+    assert line.trials == (1, 2, 3, 4, 5)
+    assert math.isnan(line.best[0])
+    assert line.best[1] == line.best[2] == trials[1].accuracy
+    best = best_trials(study)[0].intermediate_values
+    assert line.best[3] == line.best[4] == max(best.values())
 
 
 def test_a_band_ends_where_the_shortest_curve_does() -> None:

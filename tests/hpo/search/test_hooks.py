@@ -13,6 +13,7 @@ import hpo
 from hpo.search.hooks import Observer, TrialEpoch
 from hpo.search.workers.processes import run_workers
 from hpo.search.workers.worker import Job, work
+from hpo.study.attempts import outcome
 from hpo.study.errors import StudyError
 from hpo.study.open import open_finished
 from hpo.study.trials import TrialRecord, records
@@ -48,6 +49,15 @@ def test_pruned_trials_end_for_a_hook_too(tmp_path: Path) -> None:
         r.number: r.state.name.lower() for r in records(open_finished(job.run.location))
     }
     assert "pruned" in ends.values()
+
+
+def test_a_hook_is_told_a_paused_trial_from_a_pruned_one(tmp_path: Path) -> None:
+    seen: list[TrialEpoch] = []
+    job = tiny_job(tmp_path, 3, pruner="asha")
+    work(replace(job, on_epoch=seen.append))
+    ends = [one.state for one in seen if one.state != "running"]
+    assert ends == [outcome(record) for record in records(open_finished(job.run.location))]
+    assert "paused" in ends
 
 
 def test_a_retry_goes_on_under_the_number_of_its_configuration(

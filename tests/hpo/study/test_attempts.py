@@ -6,6 +6,7 @@ from hpo.study.attempts import (
     configurations_begun,
     finished,
     latest_attempts,
+    outcome,
     pending,
     reason,
     to_retry,
@@ -61,6 +62,7 @@ def test_a_reason_says_how_it_goes_on(study: optuna.Study) -> None:
     )
     (paused,) = records(study)
     assert reason(paused, latest_attempts([paused])) == "paused after epoch 1"
+    assert outcome(paused) == "paused"
     add(study, TrialState.RUNNING, retry_of=0, promoted_after_epoch=1)
     latest = latest_attempts(records(study))
     assert reason(paused, latest) == "paused after epoch 1; goes on as trial 1"

@@ -1,13 +1,25 @@
+import importlib
+import pickle
+import pkgutil
+from collections.abc import Iterator
+from types import ModuleType
+
 import numpy as np
 import pytest
 
+import data
+import hpo
+import model
+from data.errors import DataUnavailable
 from hpo.study.errors import (
     ConfigError,
+    DamagedFitError,
     StudyError,
     did_you_mean,
     refuse_empty,
     refuse_outside,
 )
+from model.errors import DeviceError
 
 
 @pytest.mark.parametrize(
@@ -21,6 +33,28 @@ def test_the_nearest_name_is_offered(name: str, hint: str) -> None:
 def test_a_wrong_file_is_caught_with_all_else_that_a_study_cannot_run_for() -> None:
     with pytest.raises(StudyError, match="why"):
         raise ConfigError("why")
+
+
+def errors(kind: type[BaseException], packages: set[str]) -> Iterator[type[BaseException]]:
+    for one in type.__subclasses__(kind):
+        if one.__module__.partition(".")[0] in packages:
+            yield one
+        yield from errors(one, packages)
+
+
+def imported(package: ModuleType) -> str:
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(found.name)
+    return package.__name__
+
+
+def test_an_error_of_another_process_says_the_same_here() -> None:
+    found = set(errors(BaseException, {imported(package) for package in (data, model, hpo)}))
+    assert {StudyError, ConfigError, DamagedFitError, DataUnavailable, DeviceError} <= found
+    for kind in found:
+        error = kind("a file is damaged")
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), vars(copy)) == (kind, str(error), vars(error))
 
 
 @pytest.mark.parametrize("number", [0, -1, 1001])

@@ -6,6 +6,10 @@ import sys
 
 import pytest
 
+from model.training.allocator import reusing_freed_memory
+
+TRIM, MMAP = -1, -3
+
 _PROGRAM = """
 import resource
 import torch
@@ -31,6 +35,33 @@ with reusing_freed_memory():
     within = faults(), used()
 print(*before, *within, used())
 """
+
+
+class OldLibc:
+    """A glibc that refuses a threshold of more than half a heap, which is 64 MiB."""
+
+    def __init__(self) -> None:
+        self.thresholds: dict[int, int] = {}
+
+    def mallopt(self, name: int, value: int) -> int:
+        if name == MMAP and value > 32 * 2**20:
+            return 0
+        self.thresholds[name] = value
+        return 1
+
+    def malloc_trim(self, pad: int) -> int:
+        return 1
+
+
+def test_where_so_high_a_threshold_is_refused_it_is_the_highest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    libc = OldLibc()
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("ctypes.CDLL", lambda _: libc)
+    with reusing_freed_memory():
+        assert libc.thresholds == {MMAP: 32 * 2**20, TRIM: 2**31 - 1}
+    assert libc.thresholds == {MMAP: 32 * 2**20, TRIM: 64 * 2**20}
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")

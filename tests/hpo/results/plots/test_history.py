@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 
 from hpo.results.costs import CostedTrial, costed_trials
 from hpo.results.history import Curve
-from hpo.results.plots.history import best_so_far, cost, importances, states, unit
+from hpo.results.plots.history import best_so_far, cost, importances, outcomes, unit
 from hpo.study.storage.location import StudyLocation
 from tests.hpo.report_support import fake_study
 
 
 @pytest.fixture
 def trials(tmp_path: Path) -> list[CostedTrial]:
-    return costed_trials(fake_study(StudyLocation("smoke", tmp_path), "CPCFDR", base="smoke"))
+    return costed_trials(fake_study(StudyLocation("smoke", tmp_path), "CPCFDRQ", base="smoke"))
 
 
 def labels(figure: Figure) -> list[str]:
@@ -30,7 +30,7 @@ def test_the_best_so_far_is_a_line_per_group_and_dots_for_trials(
 ) -> None:
     groups = {"a": [line(0.1, 0.3), line(0.2, 0.2, 0.2)], "b": [line(0.4)]}
     figure = best_so_far(groups, trials)
-    assert labels(figure) == ["a", "b", "complete trial", "pruned trial"]
+    assert labels(figure) == ["a", "b", "complete trial", "paused trial", "pruned trial"]
     assert [ax.get_xlabel() for ax in figure.axes] == ["finished trials", "time of all trials, min"]
     # Two studies of one group have a band.
     assert len(figure.axes[0].collections) == 1
@@ -47,10 +47,11 @@ def test_importances_are_bars_the_first_at_the_top() -> None:
     assert [bar.get_width() for bar in ax.patches] == [0.3, 0.7]  # type: ignore[attr-defined]
 
 
-def test_trials_are_shown_by_their_state(trials: list[CostedTrial]) -> None:
-    figure = states(trials)
+def test_trials_are_shown_by_their_outcome(trials: list[CostedTrial]) -> None:
+    figure = outcomes(trials)
     assert labels(figure) == [
         "complete (2)",
+        "paused (1)",
         "pruned (1)",
         "failed or interrupted (2)",
         "running (1)",
@@ -66,6 +67,7 @@ def test_accuracy_is_shown_against_each_cost(trials: list[CostedTrial]) -> None:
     ]
     assert set(labels(figure)) == {
         "complete trial",
+        "paused trial",
         "pruned trial",
         "best at this cost or lower",
     }
