@@ -119,7 +119,7 @@ def main(
         runs = load("omniglot", data_root).official_runs
         if runs is None:
             raise DataError("the official runs (all_runs.zip) are missing; put them beside")
-    except DataError as error:
+    except (DataError, PermissionError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(f"Official runs of Omniglot: {len(runs)} trials, {runs.way}-way, within alphabets")

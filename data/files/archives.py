@@ -74,6 +74,8 @@ def read_zip(
                     yield entry.filename, _content(path, archive, entry)
     except DataError:
         raise
+    except PermissionError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except _DAMAGE as error:
         raise DataError(
             f"{path}: not a whole zip archive ({error or type(error).__name__}); get it again"

@@ -24,7 +24,8 @@ _WORTH_ANOTHER_TRY = {None, 408, 416, 429, 500, 502, 503, 504}  # None: the conn
 def download(
     url: str,
     target: Path,
-    md5: str | None = None,
+    md5: str | None,
+    sought: Path,
     *,
     attempts: int = 4,
     pause: float = 1.0,
@@ -38,6 +39,7 @@ def download(
         url: http or https; proxies are those of the environment.
         target: where the whole file goes; its folder is made.
         md5: the file's known MD5, as 32 hexadecimal digits.
+        sought: where the user may have meant the file to be, for the message.
         attempts: how often to try before giving up.
         pause: seconds before the second try; doubled each time.
         timeout: seconds without a byte after which a try has failed.
@@ -76,9 +78,12 @@ def download(
                     if not resumed if wrong else status not in _WORTH_ANOTHER_TRY:
                         break
     except OSError as error:
-        trouble = f"{target.parent} cannot be written: {error.strerror or error}"
+        # Without an errno it is one of requests, such as of certificates that are not there.
+        unwritable = f"{target.parent} cannot be written: {error.strerror}"
+        trouble = unwritable if error.errno else error
     raise DataUnavailable(
-        f"{url} could not be downloaded: {trouble}. Fetch it by hand and put it at {target}"
+        f"{target.name} is not under {sought}, and {url} could not be downloaded: {trouble}. "
+        f"Fetch it by hand and put it at {target}"
     )
 
 

@@ -79,7 +79,8 @@ def _locate(name: str, root: Path) -> Path:
                 return path
     from torchvision.datasets import MNIST
 
-    return download(MNIST.mirrors[0] + packed, kept / packed, dict(MNIST.resources)[packed])
+    md5 = dict(MNIST.resources)[packed]
+    return download(MNIST.mirrors[0] + packed, kept / packed, md5, root)
 
 
 def _read(read: Callable[[str], Tensor], path: Path) -> Tensor:
@@ -91,6 +92,8 @@ def _read(read: Callable[[str], Tensor], path: Path) -> Tensor:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
                 plain.write_bytes(file.read(MAX_BYTES))
             return read(str(plain))
+    except PermissionError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (OSError, EOFError, zlib.error, *_NOT_IDX) as error:
         reason = " ".join(str(error).split()) or "no idx file of bytes"
         raise DataError(f"{path}: damaged ({reason}); get it again") from error

@@ -142,6 +142,11 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
         output.print(f"Fitted already, in {folder}")
         if lacking:
             output.print("It has no ensemble: fewer than two of its seeds did not collapse.")
+        if untested := _untested(metrics):
+            output.print(
+                f"It was not tested on {' or '.join(untested)}, which could not be had then. To "
+                f"fit and test again where they can, first remove {folder}"
+            )
         _export_again(folder, metrics, 1 / config.validation.way, output)
     else:
         if said := replaced(folder, known):
@@ -166,6 +171,16 @@ def final_fit(run: StudyRun, plan: FitPlan | None = None, dataset: str | None = 
     print_figures(output, metrics)
     print_next(output, run, folder)
     return metrics
+
+
+def _untested(metrics: "Metrics") -> list[str]:
+    """Return the tests that go on without their data, as far as the fit lacks them."""
+    from hpo.results.published import comparable
+
+    titles = {"official_runs": "the official runs"} if comparable(metrics.data) else {}
+    titles["mnist"] = "MNIST"
+    tested = {figure.protocol for figure in metrics.figures}
+    return [title for protocol, title in titles.items() if protocol not in tested]
 
 
 def _export_again(folder: Path, metrics: "Metrics", chance: float, output: "Console") -> None:

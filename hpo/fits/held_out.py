@@ -47,6 +47,6 @@ def load_benchmark(run: StudyRun) -> tuple[Benchmark, str | None]:
     missing = None
     try:
         digits = load_mnist(data_root(run.data_root))
-    except DataError as error:
+    except (DataError, PermissionError) as error:
         missing = str(error)
     return benchmark(load(**run.config.data.source(), root=run.data_root), digits), missing

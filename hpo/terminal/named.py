@@ -72,11 +72,11 @@ def find_config(study: str, location: StudyLocation, settings: Sequence[str] = (
     if not known:
         return changed(begun, settings)
     was = spelled_out(begun.identity())
-    options = {name: was[key] for name, key in OPTIONS.items() if name != "dataset"}
-    file = load(study, settings).changed(**options)
+    options = {name: was[key] for name, key in OPTIONS.items()}
+    file = changed(load(study).changed(**options), settings)
     now = spelled_out(file.identity())
     differ = [key for key in {**was, **now} if was.get(key) != now.get(key)]
-    if not set(differ) - {OPTIONS["dataset"]}:
+    if not differ:
         return file
     if not settings:
         _log.warning("%s", _goes_on(study, differ, was, now))

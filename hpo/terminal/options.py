@@ -263,7 +263,7 @@ def reported() -> Iterator[None]:
         yield
     except (ConfigError, DeviceError) as error:
         _fail(error, 2)
-    except (StudyError, DataError) as error:
+    except (StudyError, DataError, PermissionError) as error:  # one names its path
         _fail(error, 1)
 
 

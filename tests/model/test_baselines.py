@@ -7,6 +7,7 @@ from scipy.spatial.distance import cdist
 from typer.testing import CliRunner
 
 from data.batches.one_shot import generate
+from data.errors import DataUnavailable
 from model.baselines import (
     BASELINES,
     app,
@@ -82,14 +83,19 @@ def test_scores_do_not_know_the_answer() -> None:
         assert torch.allclose(baseline.scores(turned), baseline.scores(TRIALS).flip(1))
 
 
-def test_missing_data_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [DataUnavailable("nothing here; put it there"), PermissionError(13, "not allowed", "data")],
+)
+def test_missing_data_is_one_message(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import model.baselines
-    from data.errors import DataUnavailable
 
     def load(*_: object) -> None:
-        raise DataUnavailable("nothing here; put it there")
+        raise error
 
     monkeypatch.setattr(model.baselines, "load", load)
     done = CliRunner().invoke(app, ["--data-root", str(tmp_path)])
     assert done.exit_code == 1
-    assert done.stderr == "error: nothing here; put it there\n"
+    assert done.stderr == f"error: {error}\n"

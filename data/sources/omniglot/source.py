@@ -106,7 +106,7 @@ def locate(name: str, request: Request) -> Path:
             f"{URL.format(name=name)}"
         )
     target = cache_dir() / "omniglot-py" / f"{name}.zip"
-    return download(URL.format(name=name), target, MD5.get(name))
+    return download(URL.format(name=name), target, MD5.get(name), request.root)
 
 
 def found_in(request: Request) -> Path | None:

@@ -160,7 +160,9 @@ def _unknown(name: str, names: list[str]) -> str:
     parameter = catalogue().get(name)
     if parameter is not None and parameter.depth:
         return f'"{name}" exists only where net.depth is {parameter.depth} or more'
-    hint = did_you_mean(name, names) or "."
+    within = next((one for one in names if one.startswith(f"{name}.")), None)
+    quoted = within and f'; quote whole names, such as "{within}".'  # else TOML nests them
+    hint = quoted or did_you_mean(name, names) or "."
     return f'"{name}" matches no parameter{hint} There are: {", ".join(names)}'
 
 

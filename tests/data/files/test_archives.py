@@ -46,6 +46,18 @@ def test_names_are_labels_and_nothing_is_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["some.zip"]
 
 
+def test_an_archive_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "some file")
+
+    content = zipped(("x.png", b"1"))
+    monkeypatch.setattr(zipfile, "ZipFile", forbidden)
+    with pytest.raises(DataError, match=r"some\.zip: cannot be read: Permission denied$"):
+        read(tmp_path, content)
+
+
 def test_encrypted(tmp_path: Path) -> None:
     content = bytearray(zipped(("x.png", b"1")))
     directory = content.index(b"PK\1\2")

@@ -78,7 +78,7 @@ def server() -> Iterator[str]:
 
 
 def fetch(url: str, target: Path, md5: str | None = MD5, attempts: int = 4) -> Path:
-    return download(url, target, md5, attempts=attempts, pause=0.001, timeout=5)
+    return download(url, target, md5, target.parent, attempts=attempts, pause=0.001, timeout=5)
 
 
 def test_whole(server: str, tmp_path: Path) -> None:
@@ -162,13 +162,27 @@ def test_a_server_that_does_not_answer_is_said_in_plain_words(tmp_path: Path) ->
             client.connect_ex(deaf.getsockname())
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/file.zip"
         with pytest.raises(DataUnavailable) as error:
-            download(url, tmp_path / "file.zip", attempts=1, timeout=0.2)
+            download(url, tmp_path / "file.zip", None, tmp_path, attempts=1, timeout=0.2)
     assert "could not be downloaded: Connection to 127.0.0.1 timed out" in str(error.value)
 
 
 def test_other_schemes(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailable, match="No connection adapters were found"):
         fetch("file:///etc/passwd", tmp_path / "file.zip", attempts=1)
+
+
+def test_what_is_said_names_the_folder_where_the_file_was_sought(tmp_path: Path) -> None:
+    with pytest.raises(DataUnavailable, match=r"^file\.zip is not under typo, and http"):
+        download("http://127.0.0.1:9/x", tmp_path / "file.zip", None, Path("typo"), attempts=1)
+
+
+def test_certificates_that_are_not_there_are_not_a_folder_that_cannot_be_written(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "no/such.pem")
+    with pytest.raises(DataUnavailable, match=r"no/such\.pem") as error:
+        fetch(server.replace("http", "https"), tmp_path / "file.zip")
+    assert "cannot be written" not in str(error.value)
 
 
 def test_nowhere_to_write(server: str, tmp_path: Path) -> None:

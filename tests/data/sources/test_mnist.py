@@ -110,6 +110,18 @@ def test_fuzz_gives_digits_or_a_data_error(tmp_path: Path, content: bytes) -> No
     assert digits.ink.shape == (2, 28, 28)
 
 
+def test_a_file_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "some file")
+
+    write(tmp_path, packed=True)
+    monkeypatch.setattr(gzip, "open", forbidden)
+    with pytest.raises(DataError, match=r"ubyte\.gz: cannot be read: Permission denied$"):
+        load_mnist(tmp_path)
+
+
 def test_a_cut_off_archive_is_refused(tmp_path: Path) -> None:
     write(tmp_path, packed=True)
     path = tmp_path / "MNIST" / "raw" / f"{IMAGES}.gz"
@@ -129,7 +141,7 @@ def test_files_of_two_sets_are_refused(tmp_path: Path) -> None:
 
 
 def test_missing_and_not_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(url: str, target: Path, md5: str) -> Path:
+    def unreachable(url: str, target: Path, md5: str, sought: Path) -> Path:
         raise DataUnavailable(f"{url} could not be downloaded; put it at {target}")
 
     monkeypatch.setattr(data.sources.mnist, "cache_dir", lambda: tmp_path / "cache")

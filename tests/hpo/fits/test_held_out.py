@@ -57,6 +57,17 @@ def test_the_tests_are_of_the_test_alphabets_and_say_what_is_missing(
     assert asked == [{**job.run.config.data.source(), "root": None}]
 
 
+def test_mnist_in_a_folder_that_may_not_be_read_is_missing(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(root: Path) -> None:
+        raise PermissionError(13, "Permission denied", "data/MNIST")
+
+    monkeypatch.setattr(hpo.fits.held_out, "load_mnist", forbidden)
+    _, missing = load_benchmark(job.run)
+    assert missing == "[Errno 13] Permission denied: 'data/MNIST'"
+
+
 def test_by_lakes_split_nothing_of_the_evaluation_set_is_read_before_the_test(
     omniglot_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,17 @@ def test_a_study_that_has_begun_is_known_by_its_name_alone(tmp_path: Path) -> No
     assert find_config("tiny", begun(found.changed(trials=9), tmp_path)).search.trials == 9
 
 
+def test_a_study_goes_on_with_the_source_that_an_option_named(tmp_path: Path) -> None:
+    begun(load("smoke").changed(dataset="omniglot"), tmp_path)
+    location = StudyLocation("smoke", tmp_path)
+    assert find_config("smoke", location).data.dataset == "omniglot"
+    # What is asked for otherwise is not passed over, but refused later.
+    found = find_config("smoke", location, ["data.dataset=auto", "search.sampler=tpe"])
+    assert (found.data.dataset, found.search.sampler) == ("auto", "tpe")
+    # A file that is named by its path counts in any case.
+    assert find_config(str(ROOT / "studies/smoke.toml"), location).data.dataset == "glyphs"
+
+
 def test_the_database_counts_more_than_another_file_of_that_name(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

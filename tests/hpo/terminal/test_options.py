@@ -20,6 +20,7 @@ from model.errors import DeviceError
         (DeviceError("no such device"), 2),
         (StudyError("no trial"), 1),
         (DataError("no data"), 1),
+        (PermissionError(13, "Permission denied", "out/study.db"), 1),
     ],
 )
 def test_an_error_of_the_user_is_a_line_and_an_exit_code(

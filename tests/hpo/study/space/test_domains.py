@@ -53,6 +53,7 @@ def test_patterns_stand_for_the_names_they_match() -> None:
     ("given_as", "words"),
     [
         ({"conv*.filter": 1}, "matches no parameter; did you mean"),
+        ({"fc": {"units": 1}}, '"fc" matches no parameter; quote whole names, such as "fc.units"'),
         ({"conv*.filters": 1, "*1.filters": 2}, "both match conv1.filters"),
         ({"conv6.filters": 1}, "only where net.depth is 6 or more"),
     ],
