@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -45,10 +44,8 @@ def _run(*arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
-def test_help_names_every_command_soon(tmp_path: Path) -> None:
-    started = time.monotonic()
+def test_help_names_every_command(tmp_path: Path) -> None:
     said = siamese_hpo("--help", cwd=tmp_path)
-    assert time.monotonic() - started < 5
     for name, row in COMMANDS.items():
         assert f"{name} " in said
         assert row.summary in said

@@ -167,6 +167,9 @@ def _unknown(name: str, names: list[str]) -> str:
 
 
 def _specification(parameter: Parameter, raw: Any) -> Specification:
+    if isinstance(raw, list):
+        listed = f"[{', '.join(map(toml, raw))}]"
+        raise ValueError(f"{listed} is a list; to search it, give {{ choices = {listed} }}")
     if not isinstance(raw, Mapping):
         return Fixed(parameter.check(raw))
     allowed = {"choices", "when"} if "choices" in raw else {"low", "high", "step", "log", "when"}

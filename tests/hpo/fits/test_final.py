@@ -1,7 +1,6 @@
 import json
 import os
 import socket
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -228,10 +227,8 @@ def test_a_seed_that_diverges_at_once_is_not_the_one_kept(
 
 def test_minutes_become_epochs(job: Job) -> None:
     work(replace(job, total=1))
-    started = time.monotonic()
     metrics = fit(job, FitPlan(trial=np.int64(0), seeds=1, minutes=0.0001))  # type: ignore[arg-type]
-    assert time.monotonic() - started < 30
-    assert metrics.seeds[0].epochs >= 1
+    assert metrics.seeds[0].epochs == 1 < job.run.config.budget.epochs
 
 
 def test_candidates_are_trained_for_minutes_of_their_own(job: Job) -> None:

@@ -60,6 +60,7 @@ def test_study_files_load_and_are_frozen(name: str) -> None:
         ('"net.poolings" = 2', '"net.padding" = "full"', ["net.padding", '"valid", "same"']),
         ('"net.poolings" = 2', '"net.padding" = { low = 1, high = 2 }', ["net.padding", "choices"]),
         ('"net.poolings" = 2', '"net.dropout" = { choices = [0.1] }', ["net.dropout", "two"]),
+        ('"net.poolings" = 2', '"net.dropout" = [0, 0.1]', ["give { choices = [0, 0.1] }"]),
         ('"net.poolings" = 2', '"conv5.filters" = 8', ["conv5.filters", "net.depth is 5"]),
         ('"net.poolings" = 2', '"*.units" = 64\n"fc.*" = 8', ["both match fc.", "exactly"]),
         ('"net.poolings" = 2', "", ["conv", "leaves no pixels", "kernel"]),
