@@ -2,10 +2,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import onnx
 import pytest
 import torch
+from onnx.helper import make_graph, make_model, make_node, make_tensor_value_info
 
 import data.sources.table
 import hpo.training.data
@@ -16,6 +19,7 @@ from tests.hpo.support import tiny_dataset, tiny_job
 # Threads that wait for each other cost more than they give in nets this small.
 torch.set_num_threads(1)
 
+_EXPORT = torch.onnx.export
 PAGE_SECONDS = 90
 """For a page to be drawn, on a machine that does other things too."""
 
@@ -24,6 +28,22 @@ PAGE_SECONDS = 90
 def tiny_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every study of these tests learns from the tiny data set, unless in another process."""
     monkeypatch.setattr(hpo.training.data, "load", lambda **_: tiny_dataset())
+
+
+@pytest.fixture(autouse=True)
+def no_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export a net of one node instead: the exporter takes longer than the rest of a tiny fit."""
+    floats = onnx.TensorProto.FLOAT
+    a, b = (make_tensor_value_info(name, floats, ["batch"]) for name in ("a", "b"))
+    model = make_model(make_graph([make_node("Relu", ["a"], ["b"])], "stand-in", [a], [b]))
+    stand_in = SimpleNamespace(model_proto=model)
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: stand_in)
+
+
+@pytest.fixture
+def real_onnx(no_onnx: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export the nets themselves."""
+    monkeypatch.setattr(torch.onnx, "export", _EXPORT)
 
 
 @pytest.fixture

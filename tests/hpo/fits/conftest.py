@@ -1,19 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-import onnx
 import pytest
-import torch
-from onnx.helper import make_graph, make_model, make_node, make_tensor_value_info
 
 import hpo.fits.held_out
 from data.errors import DataUnavailable
 from model.training.trainer import EpochResult, Trainer
 from tests.hpo.support import tiny_dataset
 from tests.model.support import SHAPES, drawing
-
-_EXPORT = torch.onnx.export
 
 
 @pytest.fixture(autouse=True)
@@ -26,22 +20,6 @@ def tiny_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hpo.fits.held_out, "load", lambda **_: tiny_dataset())
     monkeypatch.setattr(hpo.fits.held_out, "load_mnist", no_mnist)
     monkeypatch.setattr("hpo.training.resumable.CHECKPOINT_SECONDS", 0)
-
-
-@pytest.fixture(autouse=True)
-def no_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Export a net of one node instead: the exporter takes longer than the rest of a tiny fit."""
-    floats = onnx.TensorProto.FLOAT
-    a, b = (make_tensor_value_info(name, floats, ["batch"]) for name in ("a", "b"))
-    model = make_model(make_graph([make_node("Relu", ["a"], ["b"])], "stand-in", [a], [b]))
-    stand_in = SimpleNamespace(model_proto=model)
-    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: stand_in)
-
-
-@pytest.fixture
-def real_onnx(no_onnx: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Export the nets themselves."""
-    monkeypatch.setattr(torch.onnx, "export", _EXPORT)
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ def test_a_card_is_written_once(metrics: Metrics, tmp_path: Path) -> None:
 
 def test_both_ways_of_loading_work_as_printed(
     metrics: Metrics,
+    real_onnx: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
