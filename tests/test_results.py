@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import pytest
@@ -212,6 +213,25 @@ def test_what_the_page_says_of_each_alphabet_is_in_the_file() -> None:
     for figure in by_alphabet:
         name = names.get(str(figure.alphabet), figure.alphabet)
         assert re.search(rf"{100 * figure.mean:.1f}(?: %)? in\s{name}\b", page), figure.alphabet
+
+
+def test_the_seeds_to_92_percent_are_those_of_their_file() -> None:
+    page = (RESULTS / "README.md").read_text(encoding="utf-8")
+    kept = json.loads((RESULTS / "time-to-92.json").read_text())
+    runs = kept["92"]["runs"]
+    official, drawers = (
+        [100 * run["accuracies"][f"{test} 20-way"] for run in runs]
+        for test in ("official runs", "n way")
+    )
+    said = [f"{mean(values):.1f} (sd {stdev(values):.1f})" for values in (official, drawers)]
+    by_seed = ", ".join(f"{value:.2f}" for value in official)
+    assert f"| {said[0]} | {by_seed} | {said[1]} |" in page
+    assert f"{said[0]} after {runs[0]['pairs']:,} pairs, {len(runs)} seeds" in page
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"After {runs[0]['pairs']:,}, ten seeds have {said[0]} on the official runs" in readme
+    seconds = [run["seconds"] for run in runs]
+    took = f"{mean(seconds):.0f} seconds ({min(seconds):.0f} to {max(seconds):.0f})"
+    assert f"training took {took}" in page
 
 
 def test_the_readmes_figures_are_those_of_their_files() -> None:
