@@ -2,6 +2,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,12 @@ def test_a_target_is_met_or_missed_by_the_mean_of_its_seeds(
     slow = json.loads(file.read_text())["98"]
     assert slow["settings"] == ["recipe.rate_factor=0.01"]
     assert trained == [0.01, 0.01]
+    # What suits the schedule's study is not set in another one.
+    own = replace(time_to_accuracy.SCHEDULES[98.0], settings=("recipe.rate_factor=0.02",))
+    monkeypatch.setitem(time_to_accuracy.SCHEDULES, 98.0, own)
+    for another in ((), ("--study", "another")):
+        assert time_to_accuracy.main([*asked, "--validate", *another]) == 0
+    assert trained[2:] == [0.02, 0.02, 1.0, 1.0]
     for setting, words in (
         ("recipe.rate=0.01", "did you mean"),
         ("budget.momentum_epochs=2", "changes nothing here"),

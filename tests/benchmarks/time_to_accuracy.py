@@ -113,7 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = False
     for target in options.target or SCHEDULES:
         schedule = SCHEDULES[target]
-        settings = schedule.settings if options.set is None else options.set
+        # The schedule's own suit its own study.
+        settings = schedule.settings if options.study is None else ()
+        settings = settings if options.set is None else options.set
         try:
             named = schedule.study if options.study is None else options.study
             config = load_study(named, settings)
